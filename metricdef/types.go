@@ -1,0 +1,51 @@
+package metricdef
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"granary/tenant"
+)
+
+// Ref addresses a definition, and so its series, inside one partition. Refs are assigned in ascending order and never
+// reused. 0 is no definition.
+type Ref uint32
+
+// Type is the type of a series, fixed at creation and part of its identity.
+type Type uint8
+
+const (
+	Gauge Type = iota + 1
+	Counter
+	Availability
+	String
+)
+
+// Tag is one tag, name and value.
+type Tag struct{ Name, Value string }
+
+// Identity is what makes a series the same series: tenant, type, name and identity tags.
+type Identity struct {
+	Tenant tenant.Num
+	Type   Type
+	Name   string
+	Tags   []Tag // sorted by name, names unique, no empty names or values
+}
+
+// Draft is a definition that does not exist yet, as a dialect proposes it.
+type Draft struct {
+	Identity
+	Plain    []Tag  // plain tags, sorted by name
+	Unit     string // "" if not known
+	Dialect  string // the dialect that made it: "clustercockpit", "native", ...
+	Explicit bool   // made by a create call, not only by data
+}
+
+// Definition is one definition as the registry shows it. Slices and strings may be kept by the caller.
+type Definition struct {
+	Draft
+	ID      uuid.UUID
+	Ref     Ref
+	Created time.Time
+}

@@ -1,0 +1,2 @@
+// Package tenant says who: tenants, their ids and limits.
+package tenant
