@@ -53,3 +53,14 @@ type Policy struct {
 	// "aggregation"); NoMethod: they cannot be combined.
 	Across Method
 }
+
+// methodNames are the names that the dialects share. They are stable: configurations and requests carry them.
+var methodNames = [...]string{NoMethod: "none", Sum: "sum", Mean: "mean", Min: "min", Max: "max"}
+
+// String is the method's stable name.
+func (m Method) String() string {
+	if int(m) < len(methodNames) {
+		return methodNames[m]
+	}
+	return "unknown"
+}

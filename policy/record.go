@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A set's record is
+//
+//	version   byte, 1
+//	revision  uvarint
+//	flags     byte; bit 0: open
+//	policies  uvarint count, then for each: name, raw length (varint, ns), raw clock (byte), grid (uvarint, ns),
+//	          duplicate rule (byte), across (byte)
+//	rules     uvarint count, then for each: flags (byte; bit 0: glob, bit 1: the name is not the pattern), pattern,
+//	          name if bit 1, policy (uvarint, index into the policies), dialects (uvarint count, then each)
+//
+// A text is a uvarint length and its bytes. Policies and rules are in the order of their names, and nothing follows the
+// last rule. A rule of a typical metric takes some 25 bytes, so that a record of 512 KiB holds 20,000 of them.
+
+const recordVersion = 1
+
+const (
+	flagOpen = 1 << 0
+
+	ruleGlob  = 1 << 0
+	ruleNamed = 1 << 1
+)
+
+// AppendRecord appends the journal record of the set to dst.
+func AppendRecord(dst []byte, s *Set) []byte {
+	dst = append(dst, recordVersion)
+	dst = binary.AppendUvarint(dst, s.revision)
+	var flags byte
+	if s.open {
+		flags |= flagOpen
+	}
+	dst = append(dst, flags)
+	dst = binary.AppendUvarint(dst, uint64(len(s.policies)))
+	for _, p := range s.policies {
+		dst = appendText(dst, p.Name)
+		dst = binary.AppendVarint(dst, int64(p.Raw.Length))
+		dst = append(dst, byte(p.Raw.Clock))
+		dst = binary.AppendUvarint(dst, uint64(p.Grid))
+		dst = append(dst, byte(p.Duplicates), byte(p.Across))
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(s.rules)))
+	for _, r := range s.rules {
+		flags = 0
+		if r.Glob {
+			flags |= ruleGlob
+		}
+		if r.Name != r.Pattern {
+			flags |= ruleNamed
+		}
+		dst = append(dst, flags)
+		dst = appendText(dst, r.Pattern)
+		if r.Name != r.Pattern {
+			dst = appendText(dst, r.Name)
+		}
+		dst = binary.AppendUvarint(dst, uint64(s.byName[r.Policy]))
+		dst = binary.AppendUvarint(dst, uint64(len(r.Dialects)))
+		for _, d := range r.Dialects {
+			dst = appendText(dst, d)
+		}
+	}
+	return dst
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// ParseRecord reads a record of AppendRecord. It keeps nothing of rec.
+func ParseRecord(rec []byte) (*Set, error) {
+	if len(rec) == 0 {
+		return nil, errors.New("policy record: empty")
+	}
+	if rec[0] != recordVersion {
+		return nil, fmt.Errorf("policy record: version %d, this program knows %d", rec[0], recordVersion)
+	}
+	r := reader{b: rec[1:]}
+	revision := r.uvarint()
+	flags := r.byte()
+	c := Content{Open: flags&flagOpen != 0}
+	if flags&^flagOpen != 0 {
+		r.fail("unknown flags")
+	}
+	// Every policy and rule takes several bytes, so a count is believed no further than the bytes that are left.
+	n := r.count()
+	c.Policies = make([]Policy, 0, n)
+	for range n {
+		c.Policies = append(c.Policies, Policy{
+			Name:       r.text(),
+			Raw:        Retention{Length: time.Duration(r.varint()), Clock: Clock(r.byte())},
+			Grid:       time.Duration(r.uvarint()),
+			Duplicates: DuplicateRule(r.byte()),
+			Across:     Method(r.byte()),
+		})
+	}
+	n = r.count()
+	c.Rules = make([]Rule, 0, n)
+	for range n {
+		c.Rules = append(c.Rules, r.rule(c.Policies))
+		if r.err != nil {
+			break
+		}
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("bytes behind the last rule")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	s, err := NewSet(c)
+	if err != nil {
+		return nil, fmt.Errorf("policy record: %w", err)
+	}
+	if len(s.policies) != len(c.Policies) {
+		return nil, fmt.Errorf("policy record: no policy %q", DefaultName)
+	}
+	s.revision = revision
+	return s, nil
+}
+
+func (r *reader) rule(policies []Policy) Rule {
+	flags := r.byte()
+	if flags&^(ruleGlob|ruleNamed) != 0 {
+		r.fail("unknown flags of a rule")
+	}
+	rule := Rule{Pattern: r.text(), Glob: flags&ruleGlob != 0}
+	rule.Name = rule.Pattern
+	if flags&ruleNamed != 0 {
+		rule.Name = r.text()
+	}
+	if i := r.uvarint(); i < uint64(len(policies)) {
+		rule.Policy = policies[i].Name
+	} else {
+		r.fail("a rule names a policy that is not there")
+	}
+	for range r.count() {
+		rule.Dialects = append(rule.Dialects, r.text())
+	}
+	return rule
+}
+
+// reader takes a record apart. After the first fault every read gives a zero value, and err says what was wrong.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("policy record: %s", what)
+	}
+	r.b = nil
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.fail("cut short")
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail("cut short or a number too large")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail("cut short or a number too large")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) count() int {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.fail("a count larger than the record")
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n := r.count()
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}

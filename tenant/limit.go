@@ -1,0 +1,22 @@
+package tenant
+
+import "fmt"
+
+// LimitError refuses something because a limit is reached. It names the limit and the setting that changes it.
+type LimitError struct {
+	Tenant  ID
+	Limit   string // what is limited, in words: "series"
+	Value   int64  // what would have been reached
+	Max     int64
+	Setting string // key of the section granary: "limits.series"
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("tenant %q: the limit of %d %s is reached (setting %s)", e.Tenant, e.Max, e.Limit, e.Setting)
+}
+
+// Kind is "over limit".
+func (*LimitError) Kind() string { return "over limit" }
+
+// Code is the stable code of the error.
+func (*LimitError) Code() string { return "tenant-limit" }

@@ -1,0 +1,248 @@
+package tenant
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Bucket is the catalogue bucket that holds the tenants: the number (big-endian, 4 bytes) and the record.
+const Bucket = "tenants"
+
+// Sink takes what the applier has changed, so that a catalogue can follow behind the journal. Key and value may be kept.
+type Sink interface {
+	Put(bucket string, key, value []byte)
+}
+
+// Options configure a registry. The zero value is of use.
+type Options struct {
+	// Sink, if not nil, is called for each tenant that Apply makes visible.
+	Sink Sink
+	// Limits hold for the tenants that have none of their own, kind by kind.
+	Limits Limits
+	// MaxTenants bounds the tenants that Admit lets through; 0 means no bound.
+	MaxTenants int
+	// ExplicitOnly refuses, in Admit, tenants that would be made by the first write.
+	ExplicitOnly bool
+}
+
+// Draft is a tenant that does not exist yet.
+type Draft struct {
+	ID       ID
+	Implicit bool // made by a write, not by a call
+	Limits   Limits
+}
+
+// Registry knows all tenants. Methods are safe for concurrent use; the ones that change it say whose turn it must be.
+type Registry struct {
+	o Options
+
+	mu      sync.RWMutex
+	byID    map[ID]Num // reserved and visible
+	entries []entry    // by number - 1; numbers that were withdrawn leave a gap
+	visible int
+}
+
+type entry struct {
+	t     Tenant
+	state state
+}
+
+type state uint8
+
+const (
+	absent state = iota
+	reserved
+	visible
+)
+
+// NewRegistry makes an empty registry.
+func NewRegistry(o Options) *Registry {
+	return &Registry{o: o, byID: make(map[ID]Num)}
+}
+
+// Resolve returns the number of a tenant, reserved or visible. It is for writers.
+func (r *Registry) Resolve(id ID) (Num, bool) {
+	r.mu.RLock()
+	n, ok := r.byID[id]
+	r.mu.RUnlock()
+	return n, ok
+}
+
+// Admit says whether the tenant may be made, by the limits on the count and on implicit creation. The error is a
+// *LimitError.
+func (r *Registry) Admit(d *Draft) error {
+	if d.Implicit && r.o.ExplicitOnly {
+		return &LimitError{Tenant: d.ID, Limit: "implicit tenants", Max: 0, Value: 1, Setting: "tenants.create"}
+	}
+	r.mu.RLock()
+	n := len(r.byID)
+	r.mu.RUnlock()
+	if r.o.MaxTenants > 0 && n >= r.o.MaxTenants {
+		return &LimitError{Tenant: d.ID, Limit: "tenants", Max: int64(r.o.MaxTenants), Value: int64(n) + 1, Setting: "tenants.max"}
+	}
+	return nil
+}
+
+// Reserve gives the tenant a number; one that exists, reserved or visible, keeps its own. now is in nanoseconds since 1970.
+// REQUIRES: the store's sequencer lock.
+func (r *Registry) Reserve(d *Draft, now int64) Num {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := r.byID[d.ID]; ok {
+		return n
+	}
+	n := Num(len(r.entries) + 1)
+	t := Tenant{Num: n, ID: d.ID, Created: time.Unix(0, now).UTC(), Implicit: d.Implicit, Limits: d.Limits}
+	r.entries = append(r.entries, entry{t, reserved})
+	r.byID[d.ID] = n
+	return n
+}
+
+// AppendRecord appends the record of a tenant, reserved or visible, to dst.
+func (r *Registry) AppendRecord(dst []byte, n Num) []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e := r.entry(n)
+	if e == nil || e.state == absent {
+		return dst
+	}
+	return appendRecord(dst, &e.t)
+}
+
+// Withdraw takes back a reservation whose record was not committed. A visible tenant stays. The number is not given again
+// before a restart.
+// REQUIRES: the store's sequencer lock.
+func (r *Registry) Withdraw(n Num) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.entry(n); e != nil && e.state == reserved {
+		delete(r.byID, e.t.ID)
+		*e = entry{}
+	}
+}
+
+// maxGap bounds how far the number of a record may lie above the highest one known. Numbers of withdrawn reservations
+// are missing in the journal, but a record that is off by more is damaged, and must not make the registry allocate.
+const maxGap = 1 << 16
+
+// Apply makes the tenant of the record at the front of rec visible and returns the record's length. A tenant that is
+// visible already is left as it is. Records are applied in their order, by one goroutine at a time.
+func (r *Registry) Apply(rec []byte) (int, Num, error) {
+	size, num, changed, err := r.apply(rec)
+	if changed && r.o.Sink != nil {
+		r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(num)), append([]byte(nil), rec[:size]...))
+	}
+	return size, num, err
+}
+
+// Restore does what Apply does with a value that comes from the catalogue; the sink is not called.
+func (r *Registry) Restore(value []byte) error {
+	size, _, _, err := r.apply(value)
+	if err == nil && size != len(value) {
+		err = fmt.Errorf("tenant record: %d bytes behind it", len(value)-size)
+	}
+	return err
+}
+
+func (r *Registry) apply(rec []byte) (size int, num Num, changed bool, err error) {
+	size, t, err := parseRecord(rec)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := r.byID[t.ID]; ok && n != t.Num {
+		return 0, 0, false, fmt.Errorf("tenant record: tenant %q has the number %d, not %d", t.ID, n, t.Num)
+	}
+	if int64(t.Num) > int64(len(r.entries))+maxGap {
+		return 0, 0, false, fmt.Errorf("tenant record: number %d of tenant %q, where %d are known", t.Num, t.ID, len(r.entries))
+	}
+	for int(t.Num) > len(r.entries) {
+		r.entries = append(r.entries, entry{})
+	}
+	e := r.entry(t.Num)
+	if e.state != absent && e.t.ID != t.ID {
+		return 0, 0, false, fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.t.ID, t.ID)
+	}
+	if e.state == visible {
+		return size, t.Num, false, nil
+	}
+	*e = entry{t, visible}
+	r.byID[t.ID] = t.Num
+	r.visible++
+	return size, t.Num, true, nil
+}
+
+// entry is nil for a number that was never given. REQUIRES: r.mu.
+func (r *Registry) entry(n Num) *entry {
+	if n == 0 || int(n) > len(r.entries) {
+		return nil
+	}
+	return &r.entries[n-1]
+}
+
+// Lookup returns the visible tenant of that id.
+func (r *Registry) Lookup(id ID) (Tenant, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.shown(r.byID[id])
+}
+
+// ByNum returns the visible tenant of that number.
+func (r *Registry) ByNum(n Num) (Tenant, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.shown(n)
+}
+
+func (r *Registry) shown(n Num) (Tenant, bool) {
+	e := r.entry(n)
+	if e == nil || e.state != visible {
+		return Tenant{}, false
+	}
+	return e.t, true
+}
+
+// ID is the id of a tenant, reserved or visible; "" for a number that is neither.
+func (r *Registry) ID(n Num) ID {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if e := r.entry(n); e != nil {
+		return e.t.ID
+	}
+	return ""
+}
+
+// All returns the visible tenants, by ascending number.
+func (r *Registry) All() []Tenant {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make([]Tenant, 0, r.visible)
+	for i := range r.entries {
+		if r.entries[i].state == visible {
+			out = append(out, r.entries[i].t)
+		}
+	}
+	return out
+}
+
+// Len is the number of visible tenants.
+func (r *Registry) Len() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.visible
+}
+
+// Limits are the limits in force for a tenant: its own, else those of the options. It is asked when a definition is made,
+// not for each sample.
+func (r *Registry) Limits(n Num) Limits {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	l := r.o.Limits
+	if e := r.entry(n); e != nil && e.t.Limits.Series != 0 {
+		l.Series = e.t.Limits.Series
+	}
+	return l
+}
