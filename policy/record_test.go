@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sample(t testing.TB) *Set {
+	return mustSet(t, Content{
+		Policies: []Policy{
+			{Name: "a", Raw: Retention{Length: time.Hour, Clock: NewestClock}, Grid: 10 * time.Second, Duplicates: RefuseDifferent, Across: Sum},
+			{Name: "b", Raw: Retention{Length: Forever, Clock: WriteClock}},
+		},
+		Rules: []Rule{
+			{Name: "cpu", Pattern: "cpu", Dialects: []string{ClusterCockpit, "native"}, Policy: "a"},
+			{Name: "all", Pattern: "*", Glob: true, Policy: "b"},
+		},
+		Open: true,
+	}).WithRevision(7)
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	s := sample(t)
+	rec := AppendRecord([]byte("before"), s)[len("before"):]
+	got, err := ParseRecord(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Revision() != 7 || !Equal(got, s) {
+		t.Errorf("got revision %d, %+v", got.Revision(), got)
+	}
+	if p, ok := got.Resolve("native", "cpu"); !ok || p.Name != "a" {
+		t.Errorf("the parsed set resolves cpu to %+v, %v", p, ok)
+	}
+	for n := range rec {
+		if _, err := ParseRecord(rec[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes are accepted", n, len(rec))
+		}
+	}
+	if _, err := ParseRecord(append(rec, 0)); err == nil {
+		t.Error("a byte behind the record is accepted")
+	}
+	if _, err := ParseRecord([]byte{2}); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("a newer version: %v", err)
+	}
+}
+
+func TestEqual(t *testing.T) {
+	s := sample(t)
+	if !Equal(s, s.WithRevision(9)) || Equal(s, nil) || !Equal(nil, nil) {
+		t.Error("equal sets differ")
+	}
+	for _, c := range []Content{
+		{Policies: s.Policies(), Rules: s.Rules()},
+		{Policies: s.Policies(), Rules: s.Rules()[:1], Open: true},
+		{Policies: append(s.Policies(), Policy{Name: "c", Raw: Retention{Length: 1}}), Rules: s.Rules(), Open: true},
+	} {
+		if Equal(s, mustSet(t, c)) {
+			t.Errorf("sets are equal: %+v", c)
+		}
+	}
+}
+
+type puts map[string][]byte
+
+func (p puts) Put(bucket string, key, value []byte) { p[bucket+"/"+string(key)] = value }
+
+func TestRegistry(t *testing.T) {
+	sink := puts{}
+	r := NewRegistry(Options{Sink: sink})
+	if c := r.Current(); c.Revision() != 0 || !c.Open() {
+		t.Fatalf("a new registry holds %+v", c)
+	}
+	empty := mustSet(t, Content{Open: true})
+	first := r.Next(empty)
+	if first == nil || first.Revision() != 1 {
+		t.Fatalf("the first set is not due: %+v", first)
+	}
+	if err := r.Apply(r.AppendRecord(nil, first)); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Next(empty); n != nil {
+		t.Errorf("an unchanged set is due again: %+v", n)
+	}
+	second := r.Next(sample(t))
+	rec := r.AppendRecord(nil, second)
+	if err := r.Apply(rec); err != nil || !Equal(r.Current(), second) || r.Current().Revision() != 2 {
+		t.Fatalf("after the second: %v, %+v", err, r.Current())
+	}
+	if !bytes.Equal(sink["policies/current"], rec) {
+		t.Error("the sink did not get the record")
+	}
+	// Records that are held already change nothing.
+	if err := r.Apply(r.AppendRecord(nil, first)); err != nil || r.Current().Revision() != 2 {
+		t.Errorf("an older record was applied: %v, revision %d", err, r.Current().Revision())
+	}
+	if err := r.Apply([]byte{1, 2}); err == nil {
+		t.Error("a damaged record was applied")
+	}
+	other := NewRegistry(Options{})
+	if err := other.Restore(rec); err != nil || other.Current().Revision() != 2 {
+		t.Errorf("Restore: %v, revision %d", err, other.Current().Revision())
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add(AppendRecord(nil, sample(f)))
+	f.Add(AppendRecord(nil, mustSet(f, Content{})))
+	f.Add([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, rec []byte) {
+		s, err := ParseRecord(rec)
+		if err != nil {
+			return
+		}
+		again := AppendRecord(nil, s)
+		back, err := ParseRecord(again)
+		if err != nil || !Equal(s, back) || s.Revision() != back.Revision() {
+			t.Fatalf("%v: %x became %x", err, rec, again)
+		}
+		if !bytes.Equal(AppendRecord(nil, back), again) {
+			t.Fatalf("the record of %x is not stable", rec)
+		}
+	})
+}

@@ -1,0 +1,198 @@
+package tenant
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const now = int64(1_700_000_000_123_456_789)
+
+type puts map[string][]byte
+
+func (p puts) Put(bucket string, key, value []byte) { p[bucket+"/"+string(key)] = value }
+
+func TestLifeOfATenant(t *testing.T) {
+	sink := puts{}
+	r := NewRegistry(Options{Sink: sink})
+	n := r.Reserve(&Draft{ID: "alex", Implicit: true, Limits: Limits{Series: 5}}, now)
+	if n != 1 {
+		t.Fatalf("the first number is %d", n)
+	}
+	if got, ok := r.Resolve("alex"); !ok || got != n {
+		t.Error("a writer does not see the reservation")
+	}
+	if _, ok := r.Lookup("alex"); ok || r.Len() != 0 || len(r.All()) != 0 {
+		t.Error("a reader sees the reservation")
+	}
+	if again := r.Reserve(&Draft{ID: "alex"}, now+1); again != n {
+		t.Errorf("reserved again as %d", again)
+	}
+	rec := r.AppendRecord(nil, n)
+	size, num, err := r.Apply(append(rec[:len(rec):len(rec)], "next"...))
+	if err != nil || size != len(rec) || num != n {
+		t.Fatalf("Apply = %d, %d, %v", size, num, err)
+	}
+	want := Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Implicit: true, Limits: Limits{Series: 5}}
+	got, ok := r.Lookup("alex")
+	if d := cmp.Diff(want, got); !ok || d != "" {
+		t.Errorf("Lookup: %v %s", ok, d)
+	}
+	if got, ok := r.ByNum(1); !ok || got != want {
+		t.Errorf("ByNum: %+v, %v", got, ok)
+	}
+	if !bytes.Equal(sink["tenants/\x00\x00\x00\x01"], rec) {
+		t.Errorf("the sink holds %x", sink)
+	}
+	// Applying what is held, and withdrawing what is visible, changes nothing.
+	if _, _, err := r.Apply(rec); err != nil || r.Len() != 1 {
+		t.Errorf("applied twice: %v, %d tenants", err, r.Len())
+	}
+	r.Withdraw(n)
+	if _, ok := r.Lookup("alex"); !ok {
+		t.Error("a visible tenant was withdrawn")
+	}
+	other := NewRegistry(Options{})
+	if err := other.Restore(rec); err != nil || !cmp.Equal(other.All(), r.All()) {
+		t.Errorf("Restore: %v, %+v", err, other.All())
+	}
+	if err := other.Restore(append(rec, 1)); err == nil {
+		t.Error("Restore takes a longer value")
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	r := NewRegistry(Options{})
+	a := r.Reserve(&Draft{ID: "a"}, now)
+	b := r.Reserve(&Draft{ID: "b"}, now)
+	rec := r.AppendRecord(nil, b)
+	r.Withdraw(a)
+	if _, ok := r.Resolve("a"); ok || r.ID(a) != "" || len(r.AppendRecord(nil, a)) != 0 {
+		t.Error("a withdrawn tenant is still there")
+	}
+	r.Withdraw(a)
+	r.Withdraw(0)
+	r.Withdraw(99)
+	if _, _, err := r.Apply(rec); err != nil {
+		t.Fatal(err)
+	}
+	if again := r.Reserve(&Draft{ID: "a"}, now); again <= b {
+		t.Errorf("the number %d is given twice", again)
+	}
+	// Replay sees the gap that the withdrawal left.
+	replay := NewRegistry(Options{})
+	if _, n, err := replay.Apply(rec); err != nil || n != b || replay.ID(b) != "b" {
+		t.Errorf("replay: %d, %v", n, err)
+	}
+	if _, ok := replay.ByNum(a); ok {
+		t.Error("replay has made the withdrawn tenant")
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	rec := func(tn Tenant) []byte { return appendRecord(nil, &tn) }
+	at := time.Unix(0, now)
+	r := NewRegistry(Options{})
+	if _, _, err := r.Apply(rec(Tenant{Num: 1, ID: "a", Created: at})); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"other number":  rec(Tenant{Num: 2, ID: "a", Created: at}),
+		"other id":      rec(Tenant{Num: 1, ID: "b", Created: at}),
+		"number zero":   rec(Tenant{Num: 0, ID: "c", Created: at}),
+		"far number":    rec(Tenant{Num: math.MaxUint32, ID: "c", Created: at}),
+		"bad id":        rec(Tenant{Num: 2, ID: "c/d", Created: at}),
+		"newer version": append([]byte{2}, rec(Tenant{Num: 2, ID: "c", Created: at})[1:]...),
+		"empty":         nil,
+	} {
+		if _, _, err := r.Apply(b); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	good := rec(Tenant{Num: 2, ID: "c", Created: at})
+	for n := range good {
+		if _, _, err := r.Apply(good[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes are accepted", n, len(good))
+		}
+	}
+	if r.Len() != 1 || r.ID(2) != "" {
+		t.Errorf("a refused record left traces: %+v", r.All())
+	}
+}
+
+func TestLimits(t *testing.T) {
+	r := NewRegistry(Options{Limits: Limits{Series: 100}, MaxTenants: 2, ExplicitOnly: true})
+	var limit *LimitError
+	if err := r.Admit(&Draft{ID: "a", Implicit: true}); !errors.As(err, &limit) || limit.Setting != "tenants.create" {
+		t.Errorf("an implicit tenant: %v", err)
+	}
+	if err := r.Admit(&Draft{ID: "a"}); err != nil {
+		t.Error(err)
+	}
+	a := r.Reserve(&Draft{ID: "a"}, now)
+	b := r.Reserve(&Draft{ID: "b", Limits: Limits{Series: 7}}, now)
+	if err := r.Admit(&Draft{ID: "c"}); !errors.As(err, &limit) || !strings.Contains(err.Error(), "limit of 2 tenants") {
+		t.Errorf("a third tenant: %v", err)
+	}
+	if x, y := r.Limits(a).Series, r.Limits(b).Series; x != 100 || y != 7 {
+		t.Errorf("limits are %d and %d", x, y)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	r := NewRegistry(Options{})
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					r.Lookup("t7")
+					r.Resolve("t7")
+					r.All()
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		n := r.Reserve(&Draft{ID: ID("t" + strconv.Itoa(i))}, now)
+		if i%3 == 0 {
+			r.Withdraw(n)
+		} else if _, _, err := r.Apply(r.AppendRecord(nil, n)); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	wg.Wait()
+}
+
+func FuzzApply(f *testing.F) {
+	f.Add(appendRecord(nil, &Tenant{Num: 1, ID: "a", Created: time.Unix(0, now), Implicit: true, Limits: Limits{Series: 9}}))
+	f.Add(appendRecord(nil, &Tenant{Num: 70000, ID: "租户", Created: time.Unix(0, 0)}))
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, rec []byte) {
+		r := NewRegistry(Options{})
+		size, n, err := r.Apply(rec)
+		if err != nil {
+			return
+		}
+		if size <= 0 || size > len(rec) {
+			t.Fatalf("a length of %d in %d bytes", size, len(rec))
+		}
+		back := r.AppendRecord(nil, n)
+		other := NewRegistry(Options{})
+		if err := other.Restore(back); err != nil || !cmp.Equal(other.All(), r.All()) {
+			t.Fatalf("%v: %x became %x", err, rec, back)
+		}
+	})
+}
