@@ -1,0 +1,85 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Health answers "/healthz": 200 as long as the process serves at all.
+func Health() http.Handler {
+	return getOnly(func(w http.ResponseWriter, r *http.Request) { text(w, http.StatusOK, "ok\n") })
+}
+
+// Ready answers "/readyz": 200 if ready says so, else 503 with its progress and Retry-After.
+func Ready(ready func() (ok bool, progress string)) http.Handler {
+	return getOnly(func(w http.ResponseWriter, r *http.Request) {
+		ok, progress := ready()
+		if !ok {
+			w.Header().Set("Retry-After", "1")
+			text(w, http.StatusServiceUnavailable, progress+"\n")
+			return
+		}
+		text(w, http.StatusOK, "ready\n")
+	})
+}
+
+// getOnly answers one path exactly, to GET and HEAD. A handler mounted under a prefix also sees what lies below it.
+func getOnly(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Count(r.URL.Path, "/") > 1:
+			http.NotFound(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		default:
+			h(w, r)
+		}
+	})
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body))
+}
+
+// Landing answers "/" for browsers (Accept: text/html) with a small page that shows where things are; everybody else
+// goes to the other handler, nil: 404.
+func Landing(version string, other http.Handler) http.Handler {
+	page := []byte(`<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Granary</title>
+<style>body{font-family:system-ui,sans-serif;max-width:42em;margin:3em auto;padding:0 1em;line-height:1.5}code{background:#eee;padding:0 .3em}</style></head>
+<body>
+<h1>Granary</h1>
+<p>A metrics service, version ` + escapeHTML(version) + `.</p>
+<ul>
+<li><a href="/readyz"><code>/readyz</code></a> says whether it takes reads and writes</li>
+<li><a href="/metrics"><code>/metrics</code></a> is what it measures of itself</li>
+<li><code>/api/query</code>, <code>/api/write</code>, <code>/api/free</code>, <code>/api/debug</code>, <code>/api/healthcheck</code> speak ClusterCockpit</li>
+</ul>
+</body>
+</html>
+`)
+	if other == nil {
+		other = http.HandlerFunc(http.NotFound)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			other.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		w.Header().Set("Vary", "Accept")
+		CompressOff.Answer(w, r, http.StatusOK, "text/html; charset=utf-8", page)
+	})
+}
+
+func escapeHTML(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
+}
