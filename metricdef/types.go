@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,18 @@ const (
 	Availability
 	String
 )
+
+var typeNames = [...]string{"", "gauge", "counter", "availability", "string"}
+
+// String is the type's stable name.
+func (t Type) String() string {
+	if t.valid() {
+		return typeNames[t]
+	}
+	return "Type(" + strconv.Itoa(int(t)) + ")"
+}
+
+func (t Type) valid() bool { return t >= Gauge && t <= String }
 
 // Tag is one tag, name and value.
 type Tag struct{ Name, Value string }

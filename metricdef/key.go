@@ -1,0 +1,169 @@
+package metricdef
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"granary/tenant"
+)
+
+// Key text is "name" or name{tag="value",…}, tags sorted by name. So that two identities never share a key, a backslash
+// escapes whatever would end the part it stands in: "{" in a name, "=" in a tag name, the quote in a value, and in all of
+// them the backslash itself and the newline, which is written \n. A name and tags without these characters read as
+// they are.
+const (
+	nameSpecial  = "{\\\n"
+	tagSpecial   = "=\\\n"
+	valueSpecial = "\"\\\n"
+	anySpecial   = "{=\"\\\n"
+)
+
+// AppendKey appends the key text of a name and its identity tags, which must be sorted by name.
+func AppendKey(dst []byte, name string, tags []Tag) []byte {
+	dst = appendEscaped(dst, name, nameSpecial)
+	if len(tags) == 0 {
+		return dst
+	}
+	dst = append(dst, '{')
+	for i, t := range tags {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendEscaped(dst, t.Name, tagSpecial)
+		dst = append(dst, '=', '"')
+		dst = appendEscaped(dst, t.Value, valueSpecial)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+func appendEscaped(dst []byte, s, special string) []byte {
+	if !strings.ContainsAny(s, special) {
+		return append(dst, s...)
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case strings.IndexByte(special, c) >= 0:
+			dst = append(dst, '\\', c)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// ParseKey takes a key text apart. It accepts exactly what AppendKey writes for a valid identity, and says at which
+// byte anything else goes wrong.
+func ParseKey(key string) (name string, tags []Tag, err error) {
+	p := keyParser{in: key}
+	name, end, err := p.part(nameSpecial, '{')
+	if err != nil {
+		return "", nil, err
+	}
+	if !end {
+		return name, nil, checkIdentity(name, nil)
+	}
+	for {
+		var t Tag
+		if t.Name, end, err = p.part(tagSpecial, '='); err != nil {
+			return "", nil, err
+		}
+		if !end || !p.take('"') {
+			return "", nil, p.fail(`expected ="value"`)
+		}
+		if t.Value, end, err = p.part(valueSpecial, '"'); err != nil {
+			return "", nil, err
+		}
+		if !end {
+			return "", nil, p.fail("value is not closed")
+		}
+		if tags = append(tags, t); len(tags) > MaxTags {
+			return "", nil, p.fail(fmt.Sprintf("more than %d tags", MaxTags))
+		}
+		if p.take(',') {
+			continue
+		}
+		if !p.take('}') || p.at != len(p.in) {
+			return "", nil, p.fail("expected a comma or the closing brace at the end")
+		}
+		return name, tags, checkIdentity(name, tags)
+	}
+}
+
+type keyParser struct {
+	in string
+	at int
+}
+
+func (p *keyParser) take(c byte) bool {
+	if p.at < len(p.in) && p.in[p.at] == c {
+		p.at++
+		return true
+	}
+	return false
+}
+
+// part reads up to the unescaped byte end, which it takes, or to the end of the key.
+func (p *keyParser) part(special string, end byte) (text string, found bool, err error) {
+	rest := p.in[p.at:]
+	if i := strings.IndexAny(rest, special); i < 0 {
+		p.at = len(p.in)
+		return rest, false, nil
+	} else if rest[i] == end {
+		p.at += i + 1
+		return rest[:i], true, nil
+	}
+	var b strings.Builder
+	for p.at < len(p.in) {
+		c := p.in[p.at]
+		p.at++
+		switch {
+		case c == end:
+			return b.String(), true, nil
+		case c == '\n':
+			return "", false, p.fail("newline that is not escaped")
+		case c != '\\':
+			b.WriteByte(c)
+		case p.at < len(p.in) && p.in[p.at] == 'n':
+			b.WriteByte('\n')
+			p.at++
+		case p.at < len(p.in) && strings.IndexByte(special, p.in[p.at]) >= 0 && p.in[p.at] != '\n':
+			b.WriteByte(p.in[p.at])
+			p.at++
+		default:
+			return "", false, p.fail("backslash before a character that needs none")
+		}
+	}
+	return b.String(), false, nil
+}
+
+func (p *keyParser) fail(reason string) error {
+	return &InvalidError{Field: "key", Value: p.in, Err: fmt.Errorf("at byte %d: %s", p.at, reason)}
+}
+
+func checkIdentity(name string, tags []Tag) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return checkTags("identity tags", tags)
+}
+
+// space is the name space of Granary's version 5 UUIDs. It must never change: ids are kept by clients.
+var space = uuid.MustParse("6d1fc1be-4c0a-5e7b-9c55-1d6f0e6f8a2b")
+
+// NewID returns the id of a definition that has no id of its own: the version 5 UUID (RFC 9562, SHA-1) of tenant,
+// type and key text in Granary's name space, so that two nodes agree without asking.
+func NewID(t tenant.ID, typ Type, key string) uuid.UUID {
+	data := make([]byte, 0, 256)
+	data = append(data, t...)
+	data = append(data, 0, byte(typ), 0)
+	return uuid.NewSHA1(space, append(data, key...))
+}
+
+var errReserved = errors.New("the name is reserved for the name of the metric")

@@ -1,0 +1,249 @@
+package metricdef
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"granary/tenant"
+)
+
+// A record holds one definition and needs nothing else to be understood. Several may stand one behind the other in one
+// journal payload. Format 1:
+//
+//	u8      version = 1
+//	u24     length of the body, little endian
+//	body:
+//	  uvarint ref            1 … 2^32-2
+//	  uvarint tenant number  1 … 2^32-1
+//	  u8      type
+//	  u8      flags          bit 0: made by a create call; the others are 0
+//	  i64     created, nanoseconds since 1970 UTC, little endian
+//	  text    dialect, unit, name
+//	  u8      number of identity tags, then name and value of each, as text
+//	  u8      number of plain tags, then name and value of each, as text
+//
+// where text is a uvarint length and that many bytes. Tags stand in ascending order of their names.
+const (
+	recordVersion = 1
+	recordHeader  = 4
+	maxRef        = Ref(math.MaxUint32 - 1)
+	maxBody       = MaxDefinition + 2*3*(MaxTags+3) + 64 // texts, their lengths, the rest
+
+	flagExplicit = 1 << 0
+)
+
+// RecordError says what is wrong with a definition record, and at which byte.
+type RecordError struct {
+	At  int
+	Err error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("definition record damaged at byte %d: %v", e.At, e.Err)
+}
+
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// Kind is the kind of the error for the edges.
+func (e *RecordError) Kind() string { return "internal" }
+
+// Code is the stable code of the error.
+func (e *RecordError) Code() string { return "definition-record-damaged" }
+
+// VersionError says that a record was written by a newer program.
+type VersionError struct{ Got, Known uint8 }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("definition record of format %d, this program knows formats up to %d", e.Got, e.Known)
+}
+
+// Kind is the kind of the error for the edges.
+func (e *VersionError) Kind() string { return "internal" }
+
+// Code is the stable code of the error.
+func (e *VersionError) Code() string { return "definition-record-newer" }
+
+// rawTag is a tag whose texts lie in somebody else's buffer.
+type rawTag struct{ name, value []byte }
+
+// record is a decoded record. Its texts point into the bytes it was decoded from.
+type record struct {
+	ref           Ref
+	tenant        tenant.Num
+	typ           Type
+	explicit      bool
+	created       int64
+	dialect, unit []byte
+	name          []byte
+	tags          []rawTag // identity tags, then plain tags
+	identity      int      // how many of them are identity tags
+}
+
+var (
+	errShort   = errors.New("ends too early")
+	errNumber  = errors.New("number out of range")
+	errTagName = errors.New("tag without name or value, or name reserved")
+)
+
+// recordSize reads the header at the front of b: the length of the whole record and its ref.
+func recordSize(b []byte) (n int, ref Ref, err error) {
+	if len(b) < recordHeader {
+		return 0, 0, &RecordError{At: len(b), Err: errShort}
+	}
+	if b[0] != recordVersion {
+		if b[0] > recordVersion {
+			return 0, 0, &VersionError{Got: b[0], Known: recordVersion}
+		}
+		return 0, 0, &RecordError{At: 0, Err: fmt.Errorf("unknown version %d", b[0])}
+	}
+	size := int(b[1]) | int(b[2])<<8 | int(b[3])<<16
+	if size > maxBody {
+		return 0, 0, &RecordError{At: 1, Err: fmt.Errorf("length %d, at most %d is possible", size, maxBody)}
+	}
+	n = recordHeader + size
+	if n > len(b) {
+		return 0, 0, &RecordError{At: len(b), Err: errShort}
+	}
+	v, k := binary.Uvarint(b[recordHeader:n])
+	if k <= 0 || v == 0 || v > uint64(maxRef) {
+		return 0, 0, &RecordError{At: recordHeader, Err: errNumber}
+	}
+	return n, Ref(v), nil
+}
+
+// decode reads the record at the front of b and returns its length. It reuses the memory of rec.
+func (rec *record) decode(b []byte) (n int, err error) {
+	n, ref, err := recordSize(b)
+	if err != nil {
+		return 0, err
+	}
+	p := recordReader{b: b[:n], at: recordHeader}
+	p.uvarint(uint64(maxRef))
+	rec.ref = ref
+	rec.tenant = tenant.Num(p.uvarint(math.MaxUint32))
+	rec.typ = Type(p.byte())
+	flags := p.byte()
+	rec.explicit = flags&flagExplicit != 0
+	rec.created = int64(p.uint64())
+	rec.dialect, rec.unit, rec.name = p.text(), p.text(), p.text()
+	rec.tags = rec.tags[:0]
+	for part := range 2 {
+		count := int(p.byte())
+		if len(rec.tags)+count > MaxTags {
+			p.fail(errNumber)
+		}
+		for i := 0; i < count && p.err == nil; i++ {
+			t := rawTag{p.text(), p.text()}
+			if len(t.name) == 0 || len(t.value) == 0 || string(t.name) == NameTag {
+				p.fail(errTagName)
+			}
+			if i > 0 && string(rec.tags[len(rec.tags)-1].name) >= string(t.name) {
+				p.fail(errOrder)
+			}
+			rec.tags = append(rec.tags, t)
+		}
+		if part == 0 {
+			rec.identity = len(rec.tags)
+		}
+	}
+	switch {
+	case p.err != nil:
+	case p.at != n:
+		p.fail(errors.New("bytes behind the last tag"))
+	case rec.tenant == 0:
+		p.fail(errors.New("tenant 0"))
+	case !rec.typ.valid():
+		p.fail(fmt.Errorf("type %d", uint8(rec.typ)))
+	case flags&^flagExplicit != 0:
+		p.fail(fmt.Errorf("flags %#x", flags))
+	case len(rec.name) == 0:
+		p.fail(errors.New("empty name"))
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	return n, nil
+}
+
+type recordReader struct {
+	b   []byte
+	at  int
+	err error
+}
+
+func (p *recordReader) fail(err error) {
+	if p.err == nil {
+		p.err = &RecordError{At: p.at, Err: err}
+	}
+}
+
+func (p *recordReader) uvarint(limit uint64) uint64 {
+	v, k := binary.Uvarint(p.b[p.at:])
+	switch {
+	case k == 0:
+		p.fail(errShort)
+	case k < 0 || v > limit:
+		p.fail(errNumber)
+	default:
+		if p.err == nil {
+			p.at += k
+			return v
+		}
+	}
+	return 0
+}
+
+func (p *recordReader) byte() byte {
+	if p.err != nil || p.at >= len(p.b) {
+		p.fail(errShort)
+		return 0
+	}
+	p.at++
+	return p.b[p.at-1]
+}
+
+func (p *recordReader) uint64() uint64 {
+	if p.err != nil || len(p.b)-p.at < 8 {
+		p.fail(errShort)
+		return 0
+	}
+	p.at += 8
+	return binary.LittleEndian.Uint64(p.b[p.at-8:])
+}
+
+func (p *recordReader) text() []byte {
+	n := int(p.uvarint(MaxText))
+	if p.err != nil || len(p.b)-p.at < n {
+		p.fail(errShort)
+		return nil
+	}
+	p.at += n
+	return p.b[p.at-n : p.at : p.at]
+}
+
+// beginRecord appends the header and the numbers of a record; endRecord fills in the length.
+func beginRecord(dst []byte, ref Ref, t tenant.Num, typ Type, explicit bool, created int64) []byte {
+	dst = append(dst, recordVersion, 0, 0, 0)
+	dst = binary.AppendUvarint(dst, uint64(ref))
+	dst = binary.AppendUvarint(dst, uint64(t))
+	var flags byte
+	if explicit {
+		flags |= flagExplicit
+	}
+	dst = append(dst, byte(typ), flags)
+	return binary.LittleEndian.AppendUint64(dst, uint64(created))
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+// endRecord fills in the length of the record that begins at byte start of dst.
+func endRecord(dst []byte, start int) []byte {
+	n := len(dst) - start - recordHeader
+	dst[start+1], dst[start+2], dst[start+3] = byte(n), byte(n>>8), byte(n>>16)
+	return dst
+}

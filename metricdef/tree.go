@@ -1,0 +1,256 @@
+package metricdef
+
+import (
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"granary/tenant"
+)
+
+// ClusterTree is the default of Options.Tree, the hierarchy of ClusterCockpit: cluster, hostname, then type and type-id
+// glued, then stype and stype-id glued. Only numeric series that have both cluster and hostname are in it. The type
+// "node" contributes no element, and without an element for the type there is none for the sub-type either.
+func ClusterTree(path []string, typ Type, tags []Tag) ([]string, bool) {
+	if typ != Gauge && typ != Counter {
+		return path, false
+	}
+	var cluster, host, kind, id, sub, subID string
+	for i := range tags {
+		v := tags[i].Value
+		switch tags[i].Name {
+		case "cluster":
+			cluster = v
+		case "hostname":
+			host = v
+		case "type":
+			kind = v
+		case "type-id":
+			id = v
+		case "stype":
+			sub = v
+		case "stype-id":
+			subID = v
+		}
+	}
+	if cluster == "" || host == "" {
+		return path, false
+	}
+	path = append(path, cluster, host)
+	if kind == "" || kind == "node" {
+		return path, true
+	}
+	path = append(path, kind+id)
+	if sub != "" {
+		path = append(path, sub+subID)
+	}
+	return path, true
+}
+
+// Node is one level of the tree of a tenant. Its methods take the registry's read lock themselves; they are safe for
+// concurrent use and must not be called from within each other's iterators' locks, which hold none. A node stays usable
+// when the last series below it is gone; it is empty then and no longer reachable from the root.
+type Node struct {
+	r    *Registry
+	name string
+
+	// Under r.mu. Small sets of children are a sorted slice that is replaced and never changed. Large ones are a map, and the
+	// slice is what a reader has made of it, nil after a change.
+	kids   atomic.Pointer[[]*Node]
+	byName map[string]*Node
+	series []nodeSeries // sorted by metric and ref
+}
+
+type nodeSeries struct {
+	metric string
+	ref    Ref
+}
+
+// smallNode is the number of children up to which a sorted slice is searched.
+const smallNode = 64
+
+// Root is the top of the tenant's tree, whose children are the clusters. It is nil if no series of the tenant is in
+// the tree.
+func (r *Registry) Root(t tenant.Num) *Node {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if n := r.root[t]; n != nil && !n.empty() {
+		return n
+	}
+	return nil
+}
+
+// Name is the path element of the node, "" for the root.
+func (n *Node) Name() string { return n.name }
+
+// Child is the node below n of that name, nil if there is none. A nil node has no children.
+func (n *Node) Child(name string) *Node {
+	if n == nil {
+		return nil
+	}
+	n.r.mu.RLock()
+	defer n.r.mu.RUnlock()
+	return n.child(name)
+}
+
+func (n *Node) child(name string) *Node {
+	if n.byName != nil {
+		return n.byName[name]
+	}
+	kids := n.kids.Load()
+	if kids == nil {
+		return nil
+	}
+	if i, ok := slices.BinarySearchFunc(*kids, name, func(k *Node, name string) int { return strings.Compare(k.name, name) }); ok {
+		return (*kids)[i]
+	}
+	return nil
+}
+
+// sorted returns the children sorted by name. The slice is never changed.
+func (n *Node) sorted() []*Node {
+	if p := n.kids.Load(); p != nil {
+		return *p
+	}
+	n.r.mu.RLock()
+	defer n.r.mu.RUnlock()
+	kids := make([]*Node, 0, len(n.byName))
+	for _, k := range n.byName {
+		kids = append(kids, k)
+	}
+	slices.SortFunc(kids, func(a, b *Node) int { return strings.Compare(a.name, b.name) })
+	n.kids.Store(&kids)
+	return kids
+}
+
+// Children are the nodes below n, sorted by name, as they were when the iteration began. No lock is held meanwhile.
+func (n *Node) Children() iter.Seq2[string, *Node] {
+	return func(yield func(string, *Node) bool) {
+		if n == nil {
+			return
+		}
+		for _, k := range n.sorted() {
+			if !yield(k.name, k) {
+				return
+			}
+		}
+	}
+}
+
+// Series is the series of that metric at this very node. If several meet there, which differ in tags that are no part
+// of the tree, it is the one with the lowest ref.
+func (n *Node) Series(metric string) (Ref, bool) {
+	if n == nil {
+		return 0, false
+	}
+	n.r.mu.RLock()
+	defer n.r.mu.RUnlock()
+	i, _ := n.find(metric, 0)
+	if i < len(n.series) && n.series[i].metric == metric {
+		return n.series[i].ref, true
+	}
+	return 0, false
+}
+
+// AllSeries are the metrics of this very node with the series that Series answers, sorted by metric, as they were when
+// the iteration began. No lock is held meanwhile.
+func (n *Node) AllSeries() iter.Seq2[string, Ref] {
+	return func(yield func(string, Ref) bool) {
+		if n == nil {
+			return
+		}
+		n.r.mu.RLock()
+		all := slices.Clone(n.series)
+		n.r.mu.RUnlock()
+		for i, s := range all {
+			if i > 0 && all[i-1].metric == s.metric {
+				continue
+			}
+			if !yield(s.metric, s.ref) {
+				return
+			}
+		}
+	}
+}
+
+func (n *Node) find(metric string, ref Ref) (int, bool) {
+	return slices.BinarySearchFunc(n.series, nodeSeries{metric, ref}, func(a, b nodeSeries) int {
+		if c := strings.Compare(a.metric, b.metric); c != 0 {
+			return c
+		}
+		return int(int64(a.ref) - int64(b.ref))
+	})
+}
+
+func (n *Node) empty() bool {
+	if n.byName != nil {
+		return len(n.byName) == 0 && len(n.series) == 0
+	}
+	return len(n.series) == 0 && (n.kids.Load() == nil || len(*n.kids.Load()) == 0)
+}
+
+func (n *Node) add(path []string, metric string, ref Ref) {
+	for _, name := range path {
+		k := n.child(name)
+		if k == nil {
+			k = &Node{r: n.r, name: strings.Clone(name)}
+			n.link(k)
+		}
+		n = k
+	}
+	if i, ok := n.find(metric, ref); !ok {
+		n.series = slices.Insert(n.series, i, nodeSeries{metric, ref})
+	}
+}
+
+func (n *Node) link(k *Node) {
+	if n.byName != nil {
+		n.byName[k.name] = k
+		n.kids.Store(nil)
+		return
+	}
+	var old []*Node
+	if p := n.kids.Load(); p != nil {
+		old = *p
+	}
+	if len(old) == smallNode {
+		n.byName = make(map[string]*Node, 2*smallNode)
+		for _, o := range old {
+			n.byName[o.name] = o
+		}
+		n.byName[k.name] = k
+		n.kids.Store(nil)
+		return
+	}
+	i, _ := slices.BinarySearchFunc(old, k.name, func(k *Node, name string) int { return strings.Compare(k.name, name) })
+	kids := make([]*Node, 0, len(old)+1)
+	kids = append(append(append(kids, old[:i]...), k), old[i:]...)
+	n.kids.Store(&kids)
+}
+
+func (n *Node) unlink(k *Node) {
+	if n.byName != nil {
+		delete(n.byName, k.name)
+		n.kids.Store(nil)
+		return
+	}
+	kids := slices.DeleteFunc(slices.Clone(*n.kids.Load()), func(o *Node) bool { return o == k })
+	n.kids.Store(&kids)
+}
+
+func (n *Node) remove(path []string, metric string, ref Ref) {
+	if len(path) > 0 {
+		k := n.child(path[0])
+		if k == nil {
+			return
+		}
+		if k.remove(path[1:], metric, ref); k.empty() {
+			n.unlink(k)
+		}
+		return
+	}
+	if i, ok := n.find(metric, ref); ok {
+		n.series = slices.Delete(n.series, i, i+1)
+	}
+}
