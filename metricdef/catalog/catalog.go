@@ -1,0 +1,395 @@
+package catalog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// The file is a bbolt database. Bucket "_catalog" holds "format" (u32, little endian) and "position" (u64, little endian);
+// each other bucket belongs to the room that puts into it. Every value outside it begins with a checksum, see
+// sumLen.
+const (
+	format     = 1
+	metaBucket = "_catalog"
+	formatKey  = "format"
+	posKey     = "position"
+)
+
+// fill is how full bbolt leaves a page that it splits. Keys come in ascending order, so nothing is inserted into the
+// pages behind.
+const fill = 0.97
+
+// Options configure a catalog. The zero value is of use.
+type Options struct {
+	Interval   time.Duration // between the transactions of Run; 1 s if 0
+	MaxChanges int           // changes that make Run write at once; 20,000 if 0
+	Logger     *slog.Logger  // for failed flushes of Run; slog.Default if nil
+}
+
+// Catalog is the open file with its queue. It is safe for concurrent use; lock order: flush, then queue.
+type Catalog struct {
+	path string
+	o    Options
+	full chan struct{} // holds a token when the queue has reached MaxChanges
+
+	flush struct {
+		sync.Mutex
+		db   *bbolt.DB // nil after Close
+		held []batch   // taken from the queue, not yet committed
+	}
+	queue struct {
+		sync.Mutex
+		batch
+		held     int    // changes in flush.held
+		stored   uint64 // the position in the file
+		advanced uint64 // records up to this one have been put
+	}
+}
+
+// Open opens the file, and makes it if it does not exist. The directory must exist.
+func Open(path string, o Options) (*Catalog, error) {
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	if o.MaxChanges <= 0 {
+		o.MaxChanges = 20_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	c := &Catalog{path: path, o: o, full: make(chan struct{}, 1)}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && info.Size() == 0:
+		err = c.create()
+	case err == nil:
+		err = c.check()
+	default:
+		err = fmt.Errorf("catalog: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.flush.db, err = openBolt(path, false); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// openBolt opens the database. Damage is a DamagedError, also where bbolt panics.
+func openBolt(path string, readOnly bool) (db *bbolt.DB, err error) {
+	var file *os.File
+	options := &bbolt.Options{
+		Timeout:      time.Second,
+		ReadOnly:     readOnly,
+		FreelistType: bbolt.FreelistMapType,
+		NoStatistics: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag, mode)
+			file = f
+			return f, err
+		},
+	}
+	opened := false
+	err = guard(path, func() error {
+		db, err = bbolt.Open(path, 0o600, options)
+		opened = true
+		return err
+	})
+	if !opened && file != nil {
+		file.Close() // bbolt panicked and could not do it
+	}
+	var damaged *DamagedError
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.As(err, &damaged):
+		return nil, err
+	case errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, &NewerError{Path: path, Err: err}
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrInvalidMapping):
+		return nil, &DamagedError{Path: path, Err: err}
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("catalog %s is in use by another process: %w", path, err)
+	}
+	var system *os.PathError
+	if errors.As(err, &system) {
+		return nil, fmt.Errorf("catalog %s: %w", path, err)
+	}
+	return nil, &DamagedError{Path: path, Err: err}
+}
+
+// create writes a new file under a temporary name, so that a file under the right name always has a format.
+func (c *Catalog) create() error {
+	dir := filepath.Dir(c.path)
+	temp := c.path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	db, err := openBolt(temp, false)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return putMeta(tx, 0) })
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("catalog %s: %w", temp, err)
+	}
+	if err := os.Rename(temp, c.path); err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// check reads format and position without a lock for writing and without changing a byte.
+func (c *Catalog) check() error {
+	db, err := openBolt(c.path, true)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return guard(c.path, func() error {
+		return db.View(func(tx *bbolt.Tx) error {
+			if info, err := os.Stat(c.path); err != nil {
+				return fmt.Errorf("catalog: %w", err)
+			} else if info.Size() < tx.Size() {
+				return c.damaged("", nil, fmt.Errorf("%d bytes long, %d expected", info.Size(), tx.Size()))
+			}
+			meta := tx.Bucket([]byte(metaBucket))
+			if meta == nil {
+				return c.damaged(metaBucket, nil, errors.New("bucket is missing"))
+			}
+			f, p := meta.Get([]byte(formatKey)), meta.Get([]byte(posKey))
+			if len(f) != 4 {
+				return c.damaged(metaBucket, []byte(formatKey), fmt.Errorf("%d bytes, 4 expected", len(f)))
+			}
+			if got := binary.LittleEndian.Uint32(f); got > format {
+				return &NewerError{Path: c.path, Got: got, Known: format}
+			} else if got == 0 {
+				return c.damaged(metaBucket, []byte(formatKey), errors.New("format 0"))
+			}
+			if len(p) != 8 {
+				return c.damaged(metaBucket, []byte(posKey), fmt.Errorf("%d bytes, 8 expected", len(p)))
+			}
+			c.queue.stored = binary.LittleEndian.Uint64(p)
+			c.queue.advanced = c.queue.stored
+			return nil
+		})
+	})
+}
+
+func (c *Catalog) damaged(bucket string, key []byte, err error) error {
+	return &DamagedError{Path: c.path, Bucket: bucket, Key: key, Err: err}
+}
+
+func putMeta(tx *bbolt.Tx, position uint64) error {
+	meta, err := tx.CreateBucketIfNotExists([]byte(metaBucket))
+	if err != nil {
+		return err
+	}
+	if err := meta.Put([]byte(formatKey), binary.LittleEndian.AppendUint32(nil, format)); err != nil {
+		return err
+	}
+	return meta.Put([]byte(posKey), binary.LittleEndian.AppendUint64(nil, position))
+}
+
+// Position is the sequence number up to which everything is in the file.
+func (c *Catalog) Position() uint64 {
+	c.queue.Lock()
+	defer c.queue.Unlock()
+	return c.queue.stored
+}
+
+// Pending is the number of changes that are not in the file yet.
+func (c *Catalog) Pending() int {
+	c.queue.Lock()
+	defer c.queue.Unlock()
+	return c.queue.held + len(c.queue.changes)
+}
+
+// Load calls fn for each key of the bucket, in the order of the keys; a bucket that does not exist is empty. Key and
+// value are valid until fn returns. The first error of fn ends it and is returned, with the bucket and the key. Load is
+// meant for the start: it unmaps the pages that it has read, by opening the file anew.
+func (c *Catalog) Load(bucket string, fn func(k, v []byte) error) error {
+	c.flush.Lock()
+	defer c.flush.Unlock()
+	if c.flush.db == nil {
+		return ErrClosed
+	}
+	err := guard(c.path, func() error {
+		return c.flush.db.View(func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(bucket))
+			if b == nil {
+				return nil
+			}
+			return b.ForEach(func(k, stored []byte) error {
+				v, ok := openValue(k, stored)
+				if !ok {
+					return c.damaged(bucket, append([]byte(nil), k...), errors.New("checksum does not match"))
+				}
+				if err := shielded(func() error { return fn(k, v) }); err != nil {
+					return fmt.Errorf("catalog %s: bucket %s, key %x: %w", c.path, bucket, k, err)
+				}
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.flush.db.Close(); err != nil {
+		return fmt.Errorf("catalog %s: %w", c.path, err)
+	}
+	c.flush.db, err = openBolt(c.path, false)
+	return err
+}
+
+// Put queues changes that the record of that sequence number made. Keys and values are copied. Sequence numbers must not
+// descend. Changes of a record that the file already holds, which replay brings again, are dropped.
+func (c *Catalog) Put(seq uint64, ch ...Change) {
+	c.queue.Lock()
+	defer c.queue.Unlock()
+	if seq <= c.queue.stored {
+		return
+	}
+	for i := range ch {
+		c.queue.add(seq, &ch[i])
+	}
+	if len(c.queue.changes) >= c.o.MaxChanges {
+		select {
+		case c.full <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Advance says that every change of the records up to seq has been put.
+func (c *Catalog) Advance(seq uint64) {
+	c.queue.Lock()
+	defer c.queue.Unlock()
+	c.queue.advanced = max(c.queue.advanced, seq)
+}
+
+// Flush writes, in one transaction, the changes of all records up to the one last advanced to, and that position. It
+// calls syncTo with the position first and commits only if that succeeds; syncTo returns when the journal is synced up
+// to it. After an error the changes stay queued for the next Flush. If neither a change nor the position is new, nothing
+// is written.
+func (c *Catalog) Flush(syncTo func(seq uint64) error) error {
+	c.flush.Lock()
+	defer c.flush.Unlock()
+	return c.flushLocked(syncTo)
+}
+
+// REQUIRES: c.flush.
+func (c *Catalog) flushLocked(syncTo func(seq uint64) error) error {
+	if c.flush.db == nil {
+		return ErrClosed
+	}
+	c.queue.Lock()
+	position, stored := c.queue.advanced, c.queue.stored
+	if taken := c.queue.split(position); len(taken.changes) > 0 {
+		c.flush.held = append(c.flush.held, taken)
+		c.queue.held += len(taken.changes)
+	}
+	c.queue.Unlock()
+	if len(c.flush.held) == 0 && position == stored {
+		return nil
+	}
+	if err := syncTo(position); err != nil {
+		return fmt.Errorf("catalog: journal could not be synced to %d: %w", position, err)
+	}
+	err := guard(c.path, func() error {
+		return c.flush.db.Update(func(tx *bbolt.Tx) error {
+			for i := range c.flush.held {
+				if err := c.flush.held[i].write(tx); err != nil {
+					return err
+				}
+			}
+			return putMeta(tx, position)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("catalog %s: transaction up to %d: %w", c.path, position, err)
+	}
+	c.flush.held = nil
+	c.queue.Lock()
+	c.queue.stored, c.queue.held = position, 0
+	c.queue.Unlock()
+	return nil
+}
+
+func (b *batch) write(tx *bbolt.Tx) error {
+	b.settle()
+	var bucket *bbolt.Bucket
+	for i := range b.changes {
+		q := &b.changes[i]
+		if i == 0 || b.changes[i-1].bucket != q.bucket {
+			var err error
+			if bucket, err = tx.CreateBucketIfNotExists([]byte(q.bucket)); err != nil {
+				return fmt.Errorf("bucket %q: %w", q.bucket, err)
+			}
+			bucket.FillPercent = fill
+		}
+		var err error
+		if q.value < 0 {
+			err = bucket.Delete(b.keyOf(q))
+		} else {
+			err = bucket.Put(b.keyOf(q), b.valueOf(q))
+		}
+		if err != nil {
+			return fmt.Errorf("bucket %s, key %x: %w", q.bucket, b.keyOf(q), err)
+		}
+	}
+	return nil
+}
+
+// Run flushes once an interval if there are changes, and at once when there are many, until ctx ends. A position without
+// changes is left to the next explicit Flush, so that a service that only takes samples does not sync this file every
+// second. Errors are logged; the next round tries again.
+func (c *Catalog) Run(ctx context.Context, syncTo func(seq uint64) error) {
+	tick := time.NewTicker(c.o.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-c.full:
+		}
+		if c.Pending() == 0 {
+			continue
+		}
+		if err := c.Flush(syncTo); err != nil {
+			c.o.Logger.Warn("catalog not brought up to date", "error", err, "pending", c.Pending())
+		}
+	}
+}
+
+// Close flushes and closes the file. It closes the file also if the flush fails, and without a flush if syncTo is nil.
+func (c *Catalog) Close(syncTo func(seq uint64) error) error {
+	c.flush.Lock()
+	defer c.flush.Unlock()
+	if c.flush.db == nil {
+		return ErrClosed
+	}
+	var err error
+	if syncTo != nil {
+		err = c.flushLocked(syncTo)
+	}
+	err = errors.Join(err, c.flush.db.Close())
+	c.flush.db = nil
+	return err
+}

@@ -1,0 +1,9 @@
+// Package catalog keeps small state of the service (definitions, tenants, policies) in one bbolt file that follows
+// behind the journal. The appliers put every change into a queue together with the sequence number of its record; a
+// flush writes the queue in one transaction, with the position up to which the file then holds everything.
+//
+// It promises that no position is committed before the journal is synced up to it, that a damaged or newer file gives
+// an error that says so (DamagedError, NewerError), and that a newer file is left as it was. It never reads back what
+// it has written, since every page that is touched counts as memory of the process, and it knows nothing of what the
+// values mean.
+package catalog
