@@ -1,0 +1,448 @@
+package clustercockpit
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+
+	"granary/api/edge"
+	"granary/metricdef"
+	"granary/policy"
+)
+
+const second = int64(1e9)
+
+// Texts of errors that stand in an entry of a row. Clients of the original know them.
+const (
+	textRange       = "[METRICSTORE]> invalid time range"
+	textUnknown     = "[METRICSTORE]> unknown metric: "
+	textAggregation = "[METRICSTORE]> invalid aggregation"
+)
+
+// answer builds the answer to one query request. It is reused, so that a request allocates little more than its names.
+type answer struct {
+	d       *Dialect
+	ctx     context.Context
+	req     queryRequest
+	set     *policy.Set
+	cluster Node
+	from    int64 // nanoseconds
+	to      int64
+
+	b       []byte
+	refs    []metricdef.Ref
+	levels  []Node
+	grid    Grid
+	sampled []float64
+}
+
+// query serves /api/query.
+func (d *Dialect) query(w http.ResponseWriter, r *http.Request) {
+	body, err := d.o.Requests.Read(r)
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	defer body.Free()
+	a := d.queries.Get().(*answer)
+	defer a.release()
+	if err := d.checkCount(body.Bytes); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	if err := decodeQuery(body.Bytes, &a.req); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	buf := edge.NewBuffer()
+	defer buf.Free()
+	a.ctx, a.b = r.Context(), buf.B
+	err = a.build()
+	buf.B = a.b
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	d.o.Compress.Answer(w, r, http.StatusOK, "application/json", buf.B)
+}
+
+func (a *answer) release() {
+	d := a.d
+	clear(a.req.Queries[:cap(a.req.Queries)])
+	clear(a.levels[:cap(a.levels)])
+	queries, levels := a.req.Queries[:0], a.levels[:0]
+	if cap(queries) > 10_000 {
+		queries = nil
+	}
+	*a = answer{d: d, req: queryRequest{Queries: queries}, refs: a.refs[:0], levels: levels, grid: Grid{Values: a.grid.Values[:0]}, sampled: a.sampled[:0]}
+	if cap(a.grid.Values) <= 1<<20 && cap(a.sampled) <= 1<<20 && cap(a.refs) <= 1<<20 {
+		d.queries.Put(a)
+	}
+}
+
+// build writes the whole answer into a.b.
+func (a *answer) build() error {
+	a.set = a.d.o.Policies.Current()
+	a.cluster = a.d.cluster(a.ctx, a.req.Cluster)
+	a.from, a.to = nanoseconds(a.req.From), nanoseconds(a.req.To)
+	if a.req.From == 0 {
+		a.from = math.MinInt64 // the oldest data, whatever that is
+	}
+	var hosts []string
+	if len(a.req.ForAllNodes) > 0 && a.cluster != nil {
+		hosts = a.hosts()
+	}
+	if n, limit := len(a.req.Queries)+len(hosts)*len(a.req.ForAllNodes), a.d.o.Queries; n > limit {
+		return &countError{n: n, limit: limit}
+	}
+	a.b = append(a.b, '{')
+	if len(hosts) > 0 {
+		a.echo(hosts)
+	}
+	a.b = append(a.b, `"results":[`...)
+	first := true
+	row := func(q *query, host Node) error {
+		if !first {
+			a.b = append(a.b, ',')
+		}
+		first = false
+		return a.row(q, host)
+	}
+	for i := range a.req.Queries {
+		q := &a.req.Queries[i]
+		if err := row(q, a.host(q)); err != nil {
+			return err
+		}
+	}
+	for _, name := range hosts {
+		host := a.cluster.Child(name)
+		for _, metric := range a.req.ForAllNodes {
+			if err := row(&query{Metric: metric, Host: name}, host); err != nil {
+				return err
+			}
+		}
+	}
+	a.b = append(a.b, "]}\n"...)
+	return nil
+}
+
+func (a *answer) host(q *query) Node {
+	name := q.Host
+	if name == "" {
+		name = q.Hostname
+	}
+	if name == "" || a.cluster == nil {
+		return nil
+	}
+	return a.cluster.Child(name)
+}
+
+// hosts are the names of the cluster's hosts that have data, sorted.
+func (a *answer) hosts() []string {
+	var names []string
+	a.cluster.Children(func(name string, n Node) bool {
+		if a.d.hasData(n) {
+			names = append(names, name)
+		}
+		return a.ctx.Err() == nil
+	})
+	return names
+}
+
+// echo writes the queries that for-all-nodes stands for; cc-backend reads from them what the rows are.
+func (a *answer) echo(hosts []string) {
+	b := append(a.b, `"queries":[`...)
+	for i, host := range hosts {
+		for j, metric := range a.req.ForAllNodes {
+			if i+j > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"metric":`...)
+			b = edge.AppendString(b, metric)
+			b = append(b, `,"host":`...)
+			b = edge.AppendString(b, host)
+			b = append(b, `,"resolution":0,"aggreg":false}`...)
+		}
+	}
+	a.b = append(b, "],"...)
+}
+
+// row writes the answer to one query: an array with an entry per level asked for. A level without series leaves no hole:
+// it gets an entry without data if another level of the row has series, so that entry k belongs to id k. If no level has
+// series the row is empty.
+func (a *answer) row(q *query, host Node) error {
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
+	a.b = append(a.b, '[')
+	method, step, known := a.metric(q.Metric)
+	var (
+		entries int
+		missing int   // levels without series before the first that has some
+		steps   int64 // of the entries without data, seconds; 0: no level with series yet
+	)
+	err := q.levels(host, a.levels, func(group []Node) error {
+		a.levels = group
+		if entries > 0 {
+			a.b = append(a.b, ',')
+		}
+		mark := len(a.b)
+		if a.req.From > a.req.To {
+			a.error(textRange)
+			entries++
+			return nil
+		}
+		found, resolution, err := a.read(q, group, method, step, known)
+		switch {
+		case err != nil:
+			return err
+		case !found && !known:
+			a.error(textUnknown + q.Metric)
+		case !found && steps == 0:
+			a.b = a.b[:mark]
+			missing++
+			return nil
+		case !found:
+			a.empty(steps)
+		case steps == 0:
+			steps = resolution
+			if missing > 0 {
+				a.prefix(mark, missing, steps)
+			}
+		}
+		entries++
+		if int64(len(a.b)) > a.d.o.Answer {
+			return &edge.TooLargeError{What: "answer", Limit: a.d.o.Answer, Setting: settingAnswer}
+		}
+		return nil
+	})
+	a.b = append(a.b, ']')
+	return err
+}
+
+// prefix puts entries without data in front of what stands behind mark.
+func (a *answer) prefix(mark, n int, steps int64) {
+	own := len(a.b)
+	for range n {
+		a.empty(steps)
+		a.b = append(a.b, ',')
+	}
+	added := len(a.b) - own
+	a.b = append(a.b, a.b[mark:own]...)
+	copy(a.b[mark:], a.b[own:])
+	a.b = a.b[:own+added]
+}
+
+// metric is how series of a metric are combined and how far their slots lie apart, in seconds. known is false if no
+// policy wants the metric; series that are there nevertheless (the metric was taken out of the configuration, or came
+// through another dialect) are read at the default.
+func (a *answer) metric(name string) (method policy.Method, step int64, known bool) {
+	p, known := a.set.Resolve(Name, name)
+	return p.Across, max(int64(p.Grid)/second, 1), known && name != ""
+}
+
+// read reads the series of a group of levels and writes the entry. found is false, and nothing is written, if there is no
+// series with a sample. resolution is that of the entry, in seconds.
+func (a *answer) read(q *query, group []Node, method policy.Method, step int64, known bool) (found bool, resolution int64, err error) {
+	refs := a.refs[:0]
+	for _, n := range group {
+		refs = gather(refs, n, q.Metric, nil)
+	}
+	a.refs = refs
+	if len(refs) == 0 {
+		return false, 0, nil
+	}
+	n, err := a.d.o.Reader.Grid(a.ctx, refs, a.from, a.to, method, &a.grid)
+	if n < len(refs) {
+		// A series without samples does not hide its children, and does not count. Definitions outlive their samples for a
+		// while only, so this is rare.
+		if refs = a.living(group, q.Metric); len(refs) == 0 {
+			return false, 0, nil
+		}
+		n, err = a.d.o.Reader.Grid(a.ctx, refs, a.from, a.to, method, &a.grid)
+	}
+	switch {
+	case err != nil && method == policy.NoMethod && edge.KindOf(err) == edge.Invalid:
+		a.error(textAggregation)
+		return true, step, nil
+	case err != nil:
+		return false, 0, err
+	case n == 0:
+		return false, 0, nil
+	}
+	return true, a.entry(q), nil
+}
+
+// living gathers only series that have samples.
+func (a *answer) living(group []Node, metric string) []metricdef.Ref {
+	refs := a.refs[:0]
+	for _, n := range group {
+		refs = gather(refs, n, metric, a.d.lives)
+	}
+	a.refs = refs
+	return refs
+}
+
+// entry writes what a.grid holds: resampled, with the statistics of what is left, scaled, padded, in this order.
+func (a *answer) entry(q *query) (resolution int64) {
+	native := max(a.grid.Step/second, 1)
+	from := floorDiv(a.grid.From, second)
+	to := from + int64(len(a.grid.Values))*native
+	x := a.grid.Values
+	if q.Resolution > native {
+		for i, v := range x {
+			if v-v != 0 {
+				x[i] = math.NaN()
+			}
+		}
+	}
+	x, resolution, err := resample(a.sampled[:0], x, native, q.Resolution)
+	if err != nil {
+		a.error(err.Error())
+		return native
+	}
+	if resolution != native {
+		a.sampled = x
+	}
+	var s stats
+	if a.req.WithStats {
+		s = statsOf(x)
+	}
+	if f := float64(q.Scale); f != 0 && f != 1 {
+		if a.req.WithStats {
+			s = stats{s.mean * f, s.min * f, s.max * f}
+		}
+		if a.req.WithData {
+			for i := range x {
+				x[i] *= f
+			}
+		}
+	}
+	pad := 0
+	if a.req.WithPadding && a.req.From != 0 {
+		pad = a.padding(from, native)
+	}
+	b := append(a.b, '{')
+	if a.req.WithData && pad+len(x) > 0 {
+		b = append(b, `"data":`...)
+		if pad > 0 {
+			b = append(b, '[')
+			b = edge.AppendNulls(b, pad)
+			if len(x) == 0 {
+				b = append(b, ']')
+			} else {
+				at := len(b)
+				b = edge.AppendFixed3Array(b, x)
+				b[at] = ','
+			}
+		} else {
+			b = edge.AppendFixed3Array(b, x)
+		}
+		b = append(b, ',')
+	}
+	a.b = b
+	a.tail(from, to, resolution, s)
+	return resolution
+}
+
+// padding is the number of nulls that stand for the time between the start of the request and the first slot: in steps
+// of the data, also where it was resampled, and also beyond the end of the request, since clients count on both. None is
+// given where it would be more than the limit; the member "from" says in any case where the data begins.
+func (a *answer) padding(from, native int64) int {
+	n := floorDiv(from, native) - floorDiv(a.req.From, native)
+	if n <= 0 || n > int64(a.d.o.Padding) {
+		return 0
+	}
+	return int(n)
+}
+
+// empty writes the entry of a level without series.
+func (a *answer) empty(steps int64) {
+	a.b = append(a.b, '{')
+	s := stats{}
+	if a.req.WithStats {
+		s = noStats
+	}
+	a.tail(a.req.From, a.req.From, steps, s)
+}
+
+func (a *answer) tail(from, to, resolution int64, s stats) {
+	b := append(a.b, `"from":`...)
+	b = strconv.AppendInt(b, from, 10)
+	b = append(b, `,"to":`...)
+	b = strconv.AppendInt(b, to, 10)
+	b = append(b, `,"resolution":`...)
+	b = strconv.AppendInt(b, resolution, 10)
+	b = append(b, `,"avg":`...)
+	b = edge.AppendFixed2OrNull(b, s.mean)
+	b = append(b, `,"min":`...)
+	b = edge.AppendFixed2OrNull(b, s.min)
+	b = append(b, `,"max":`...)
+	b = edge.AppendFixed2OrNull(b, s.max)
+	a.b = append(b, '}')
+}
+
+// error writes an entry that is an error.
+func (a *answer) error(text string) {
+	b := append(a.b, `{"error":`...)
+	b = edge.AppendString(b, text)
+	a.b = append(b, `,"from":0,"to":0,"resolution":0,"avg":0.00,"min":0.00,"max":0.00}`...)
+}
+
+// stats are the statistics of one entry. The zero value is what stands in an entry whose statistics were not asked for.
+type stats struct{ mean, min, max float64 }
+
+var noStats = stats{math.NaN(), math.NaN(), math.NaN()}
+
+// statsOf ignores holes and infinities.
+func statsOf(x []float64) stats {
+	n, sum := 0, 0.0
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, v := range x {
+		if v-v != 0 {
+			continue
+		}
+		n++
+		sum += v
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+	}
+	if n == 0 {
+		return noStats
+	}
+	mean := sum / float64(n)
+	if sum-sum != 0 { // the sum of large numbers passed the range, their mean does not
+		mean = 0
+		for _, v := range x {
+			if v-v == 0 {
+				mean += v / float64(n)
+			}
+		}
+	}
+	return stats{mean, lo, hi}
+}
+
+// nanoseconds is s seconds, held at the ends of the range: no sample lies beyond them.
+func nanoseconds(s int64) int64 {
+	switch {
+	case s > math.MaxInt64/second:
+		return math.MaxInt64
+	case s < math.MinInt64/second:
+		return math.MinInt64
+	}
+	return s * second
+}
+
+// floorDiv is a/b rounded down, b > 0.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,273 @@
+package clustercockpit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/tenant"
+)
+
+// Name is the dialect's name: in rules of policies, in definitions, in logs.
+const Name = "clustercockpit"
+
+// Prefix is the path under which the dialect is mounted.
+const Prefix = "/api"
+
+// The limits that hold where Options leave them 0, and the settings that change them.
+const (
+	DefaultPadding = 100_000
+	DefaultQueries = 200_000
+	DefaultAnswer  = 256 << 20
+
+	settingAnswer  = "granary.compat.clustercockpit.max-answer"
+	settingQueries = "granary.compat.clustercockpit.max-queries"
+	settingBody    = "granary.compat.clustercockpit.max-query-body"
+)
+
+// Options are the parts of a Dialect. Tree, Reader, Store, Writer, Policies, Tenants and Default are required.
+type Options struct {
+	Tree     Tree
+	Reader   Reader
+	Store    Store
+	Writer   Writer
+	Policies Policies
+	Tenants  Tenants
+
+	// Default is the tenant of the clusters that Clusters does not name.
+	Default  tenant.ID
+	Clusters map[string]tenant.ID
+
+	// Auth guards all five endpoints; nil: everybody may do everything.
+	Auth edge.Authenticator
+	// Ready says whether requests can be served; until then they get 503. nil: always.
+	Ready func() (ok bool, progress string)
+
+	Lines    *edge.Bodies // reads the bodies of /api/write; nil: edge's default limit
+	Requests *edge.Bodies // reads all other bodies; nil: up to 16 MiB
+	Compress edge.Compress
+	Padding  int   // nulls in front of one series; 0: DefaultPadding
+	Queries  int   // queries of one request; 0: DefaultQueries
+	Answer   int64 // bytes of one answer; 0: DefaultAnswer
+
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default
+}
+
+// Dialect is the handler of everything below Prefix. It is safe for concurrent use.
+type Dialect struct {
+	o       Options
+	router  *mux.Router
+	routes  []edge.Route
+	tenants []tenant.ID // that clusters can lie in, sorted
+	queries sync.Pool   // *answer
+}
+
+// New makes the dialect.
+func New(o Options) *Dialect {
+	o.Padding = cmp.Or(o.Padding, DefaultPadding)
+	o.Queries = cmp.Or(o.Queries, DefaultQueries)
+	o.Answer = cmp.Or(o.Answer, DefaultAnswer)
+	if o.Lines == nil {
+		o.Lines = edge.NewBodies(edge.BodyOptions{Setting: "granary.limits.body"})
+	}
+	if o.Requests == nil {
+		o.Requests = edge.NewBodies(edge.BodyOptions{Limit: 16 << 20, Setting: settingBody})
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	d := &Dialect{o: o}
+	d.queries.New = func() any { return &answer{d: d} }
+	d.tenants = append(d.tenants, o.Default)
+	for _, id := range o.Clusters {
+		d.tenants = append(d.tenants, id)
+	}
+	slices.Sort(d.tenants)
+	d.tenants = slices.Compact(d.tenants)
+
+	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	d.router.NotFoundHandler = http.HandlerFunc(http.NotFound)
+	d.route("/api/query", d.query, http.MethodGet, http.MethodHead, http.MethodPost)
+	d.route("/api/write", d.write, http.MethodPost)
+	d.route("/api/free", d.free, http.MethodPost)
+	d.route("/api/debug", d.debug, http.MethodGet, http.MethodHead)
+	d.route("/api/healthcheck", d.healthcheck, http.MethodGet, http.MethodHead)
+	return d
+}
+
+// Routes are the routes of the dialect, for the table of all routes.
+func (d *Dialect) Routes() []edge.Route { return slices.Clone(d.routes) }
+
+// ServeHTTP implements http.Handler. A path that is not clean ("//api//query") is redirected to the clean one.
+func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if clean := cleanPath(r.URL.Path); clean != r.URL.Path {
+		http.Redirect(w, r, (&url.URL{Path: clean, RawQuery: r.URL.RawQuery}).String(), http.StatusTemporaryRedirect)
+		return
+	}
+	d.router.ServeHTTP(w, r)
+}
+
+// AnswerPanic implements edge.Panicker.
+func (d *Dialect) AnswerPanic(w http.ResponseWriter, r *http.Request) {
+	d.refuse(w, r, http.StatusInternalServerError, "internal error")
+}
+
+// route mounts an endpoint with and without a slash at its end and with any path below. A wrong method is refused before
+// anybody is asked for a token, as the original does.
+func (d *Dialect) route(path string, serve http.HandlerFunc, methods ...string) {
+	d.routes = append(d.routes, edge.Route{Path: path, Deep: true, Methods: methods})
+	allow := strings.Join(methods, ", ")
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", allow)
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			return
+		}
+		scope, ok := d.admit(w, r)
+		if ok {
+			serve(w, r.WithContext(edge.WithIdentity(r.Context(), scope.identity, scope.scope)))
+		}
+	})
+	d.router.Path(path).Handler(h)
+	d.router.PathPrefix(path + "/").Handler(h)
+}
+
+type admitted struct {
+	identity edge.Identity
+	scope    edge.Scope
+}
+
+// admit checks identity and readiness; if it refuses, it has answered.
+func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (admitted, bool) {
+	a := admitted{scope: edge.AllTenants()}
+	if d.o.Auth != nil {
+		var err error
+		if a.identity, a.scope, err = d.o.Auth.Authenticate(r); err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return a, false
+		}
+	}
+	if d.o.Ready != nil {
+		if ok, progress := d.o.Ready(); !ok {
+			w.Header().Set("Retry-After", "1")
+			d.refuse(w, r, http.StatusServiceUnavailable, "not ready: "+progress)
+			return a, false
+		}
+	}
+	return a, true
+}
+
+// cleanPath is the path without empty, "." and ".." elements, keeping a slash at its end.
+func cleanPath(p string) string {
+	if p == "" {
+		return "/"
+	}
+	clean := path.Clean(p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		if len(p) == len(clean)+1 {
+			return p // path.Clean only took the last slash
+		}
+		return clean + "/"
+	}
+	return clean
+}
+
+// tenantOf is the tenant of a cluster.
+func (d *Dialect) tenantOf(cluster string) tenant.ID {
+	if id, ok := d.o.Clusters[cluster]; ok {
+		return id
+	}
+	return d.o.Default
+}
+
+// cluster is the level of a cluster; nil if there is none that the scope of the request reaches.
+func (d *Dialect) cluster(ctx context.Context, name string) Node {
+	id := d.tenantOf(name)
+	if !edge.ScopeFrom(ctx).Contains(id) {
+		return nil
+	}
+	root := d.root(id)
+	if root == nil {
+		return nil
+	}
+	return root.Child(name)
+}
+
+func (d *Dialect) root(id tenant.ID) Node {
+	t, ok := d.o.Tenants.Lookup(id)
+	if !ok {
+		return nil
+	}
+	return d.o.Tree.Root(t.Num)
+}
+
+// clusters calls yield for the clusters that the scope of the request reaches, sorted by tenant and name.
+func (d *Dialect) clusters(ctx context.Context, yield func(name string, n Node) bool) {
+	scope := edge.ScopeFrom(ctx)
+	for _, id := range d.tenants {
+		if !scope.Contains(id) {
+			continue
+		}
+		root := d.root(id)
+		if root == nil {
+			continue
+		}
+		more := true
+		root.Children(func(name string, n Node) bool {
+			// A cluster tag may stand in a tenant that the mapping does not give it, written through another dialect.
+			if d.tenantOf(name) == id {
+				more = yield(name, n)
+			}
+			return more
+		})
+		if !more {
+			return
+		}
+	}
+}
+
+// refuse answers an error in the form of cc-metric-store.
+func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	buf := edge.NewBuffer()
+	defer buf.Free()
+	b := append(buf.B, `{"status":`...)
+	b = edge.AppendString(b, http.StatusText(status))
+	b = append(b, `,"error":`...)
+	b = edge.AppendString(b, text)
+	buf.B = append(b, '}', '\n')
+	edge.CompressOff.Answer(w, r, status, "application/json", buf.B)
+}
+
+// fail answers an error of a room below. What is internal is logged and not shown.
+func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := edge.Status(err)
+	switch {
+	case r.Context().Err() != nil && errors.Is(err, r.Context().Err()):
+		// The client has gone; nobody reads this answer.
+		d.refuse(w, r, http.StatusServiceUnavailable, err.Error())
+		return
+	case status == http.StatusInternalServerError:
+		d.o.Logger.Error("request failed", "dialect", Name, "path", r.URL.Path, "error", err)
+		d.refuse(w, r, status, "internal error")
+		return
+	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
+	}
+	d.refuse(w, r, status, err.Error())
+}
