@@ -1,0 +1,263 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"log/slog"
+	"os"
+	"time"
+
+	"granary/policy"
+	"granary/tenant"
+)
+
+// DefaultRetention is how long samples are kept where the file does not say. It is longer than what sites of
+// ClusterCockpit use, for here old samples lie on disk.
+const DefaultRetention = 30 * 24 * time.Hour
+
+// Config is the configuration in force. Make one with Default or Load; the comments name the keys of the file, from the
+// top. docs/config.md has the same list with more words.
+type Config struct {
+	// Path is the file that was read, "" for none. Files are all files that were read, Path first, then the includes.
+	Path  string
+	Files []string
+
+	Listen string // granary.listen, else main.addr: host:port
+	Data   string // granary.data: the data directory
+	TLS    TLS
+
+	// User and Group are taken on once the listener, the lock and the data are open: main.user, main.group. "" keeps them.
+	User, Group string
+
+	Auth Auth
+
+	// MemoryCap bounds what the process holds for samples and index, in bytes; 0 is no bound. granary.memory-cap,
+	// else metric-store.memory-cap in units of 1e9 bytes.
+	MemoryCap int64
+
+	// Retention is how long samples are kept, policy.Forever for ever: metric-store.retention-in-memory.
+	Retention time.Duration
+	// Metrics are the entries of the section metrics, in the order of the file. AnyMetric is true without that section: then
+	// every metric is accepted, at the default policy.
+	Metrics   []policy.ClusterCockpitMetric
+	AnyMetric bool
+
+	Backend        Backend
+	NATS           NATS
+	Tenants        Tenants
+	Journal        Journal
+	Snapshot       Snapshot
+	Limits         Limits
+	Bounds         Bounds
+	ClusterCockpit ClusterCockpit
+
+	// Compress says how answers are compressed for those who ask for gzip: granary.compress.
+	Compress Compress
+	// DiskFreeMark is the free space on the data's file system below which writes are refused, in bytes; 0 is none:
+	// granary.disk-free-mark.
+	DiskFreeMark int64
+
+	Log         Log
+	AdminListen string // granary.admin.listen: loopback address of the profiles; "" for none
+
+	// PeerDirectory is where cc-metric-store would keep its checkpoints, "" if the file is not one of its kind. Nothing is
+	// ever written there: metric-store.checkpoints.directory.
+	PeerDirectory string
+
+	policies       *policy.Set
+	metricWarnings []Warning
+	overrides      Overrides
+}
+
+// TLS names the files of a certificate and its key, main.https-cert-file and main.https-key-file.
+type TLS struct{ CertFile, KeyFile string }
+
+// Enabled says whether TLS is served. One file without the other serves none, as cc-metric-store does.
+func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
+
+// Auth says who may enter.
+type Auth struct {
+	// ClusterCockpitKey checks the JWTs on /api/*; nil for no check: main.jwt-public-key, base64 of 32 bytes.
+	ClusterCockpitKey ed25519.PublicKey
+	// Open serves all routes on all addresses without identity: granary.auth is "none".
+	Open bool
+}
+
+// Backend is the node provider: main.backend-url, and the token that it asks for, granary.backend.token or the content of
+// granary.backend.token-file.
+type Backend struct {
+	URL   string // "" for none
+	Token Secret
+}
+
+// NATS is the connection of the section nats, the subscriptions of metric-store.nats-subscriptions, and
+// granary.compat.nats.
+type NATS struct {
+	Address       string // "" for none
+	Username      string
+	Password      Secret
+	CredsFile     string // creds-file-path
+	Subscriptions []Subscription
+
+	Enabled         bool          // enabled
+	BatchBytes      int64         // batch: pending messages are gathered up to this many bytes
+	BatchWait       time.Duration // batch-wait: or this long
+	PendingMessages int64         // pending-messages: of one subscription, before overflow
+	PendingBytes    int64         // pending: of one subscription, before overflow
+}
+
+// Active says whether there is anything to connect to.
+func (n NATS) Active() bool { return n.Enabled && n.Address != "" && len(n.Subscriptions) > 0 }
+
+// Subscription is one subject that is listened to.
+type Subscription struct {
+	Subject    string    // subscribe-to
+	ClusterTag string    // cluster-tag: the cluster of lines that name none
+	Tenant     tenant.ID // tenant; "" for the default, or what cluster-tenants say
+	// Durable reads through a JetStream consumer and acknowledges after the journal: durable, stream (found by the subject
+	// if ""), consumer (its name).
+	Durable  bool
+	Stream   string
+	Consumer string
+}
+
+// Tenants is granary.tenants.
+type Tenants struct {
+	Default tenant.ID // default: the tenant of all that name none
+	// Implicit lets the first write make its tenant: create is "implicit".
+	Implicit bool
+	Max      int64 // max: how many there may be; 0 is no bound
+}
+
+// Sync says when the journal is synced to disk.
+type Sync string
+
+// The values of granary.journal.sync.
+const (
+	SyncAlways   Sync = "always"   // before each acknowledgement
+	SyncInterval Sync = "interval" // every Journal.Interval
+	SyncNever    Sync = "never"    // when the kernel pleases
+)
+
+// Journal is granary.journal.
+type Journal struct {
+	Sync     Sync
+	Interval time.Duration
+}
+
+// Snapshot is granary.snapshot: one starts at whichever comes first.
+type Snapshot struct {
+	Interval     time.Duration
+	JournalBytes int64
+}
+
+// Limits is granary.limits. What exceeds one is refused with an error that names it.
+type Limits struct {
+	Body          int64 // body: bytes of a request body, after decompression
+	Line          int64 // line: bytes of a line of line protocol
+	QueryPoints   int64 // query-points: points of one answer
+	AnswerPadding int64 // answer-padding: points of front padding a series; beyond it none is given
+	Series        int64 // series: definitions of a tenant; 0 is no limit
+}
+
+// Bounds is granary.bounds: samples outside are counted and ignored.
+type Bounds struct {
+	Future time.Duration // future: ahead of now; Unbounded for none
+	// Past is the age: past. 0 is the retention of the metric, Unbounded none.
+	Past time.Duration
+}
+
+// Unbounded is the bound that lets all pass.
+const Unbounded time.Duration = -1
+
+// ClusterCockpit is granary.compat.clustercockpit.
+type ClusterCockpit struct {
+	Enabled bool
+	// Tenants says to which tenant a cluster belongs: cluster-tenants. The others belong to Tenants.Default.
+	Tenants   map[string]tenant.ID
+	Queue     int64         // queue: bytes of bodies that may wait or be worked on
+	QueueWait time.Duration // queue-wait: how long a write waits for its turn
+}
+
+// Compress is a level of compression.
+type Compress string
+
+// The values of granary.compress.
+const (
+	CompressOff  Compress = "off"
+	CompressFast Compress = "fast" // Huffman only
+	CompressBest Compress = "best"
+)
+
+// Log is granary.log.
+type Log struct {
+	Level slog.Level
+	JSON  bool // format is "json"
+}
+
+// Secret is a text that must not come into logs. It prints as a row of stars.
+type Secret string
+
+// String hides the text.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString hides the text.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the text.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Default is the configuration without a file.
+func Default() *Config {
+	c := &Config{
+		Listen:    "127.0.0.1:8082",
+		Data:      "./granary-data",
+		Retention: DefaultRetention,
+		AnyMetric: true,
+		NATS:      NATS{Enabled: true, BatchBytes: 1 << 20, BatchWait: 10 * time.Millisecond, PendingMessages: 1 << 19, PendingBytes: 256 << 20},
+		Tenants:   Tenants{Default: "_ops", Implicit: true},
+		Journal:   Journal{Sync: SyncInterval, Interval: time.Second},
+		Snapshot:  Snapshot{Interval: 10 * time.Minute, JournalBytes: 128 << 20},
+		Limits:    Limits{Body: 64 << 20, Line: 64 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000},
+		Bounds:    Bounds{Future: 10 * time.Minute},
+		ClusterCockpit: ClusterCockpit{
+			Enabled: true, Tenants: map[string]tenant.ID{}, Queue: 256 << 20, QueueWait: 2 * time.Second,
+		},
+		Compress:     CompressFast,
+		DiskFreeMark: 512 << 20,
+		Log:          Log{Level: slog.LevelInfo},
+	}
+	c.policies = c.makePolicies()
+	return c
+}
+
+// Policies gives the policies and rules that the metrics ask for, and what is doubtful about them.
+func (c *Config) Policies() (*policy.Set, []Warning) { return c.policies, c.metricWarnings }
+
+func (c *Config) makePolicies() *policy.Set {
+	s, err := policy.FromClusterCockpit(c.Metrics, policy.Retention{Length: c.Retention, Clock: policy.SampleClock}, c.AnyMetric)
+	if err != nil {
+		// The section has been read by the same rules; a fault here is one of this program.
+		panic("config: policies of checked metrics: " + err.Error())
+	}
+	return s
+}
+
+// PeerFiles says whether the directory of cc-metric-store's checkpoints holds anything, so that a line at start can point to
+// the import.
+func (c *Config) PeerFiles() bool {
+	if c.PeerDirectory == "" {
+		return false
+	}
+	f, err := os.Open(c.PeerDirectory)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(1)
+	return len(names) > 0
+}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"granary/tenant"
+)
+
+// readGranary reads the section of our own, and returns granary.archive.
+func (c *Config) readGranary(s *section, o Options) (archive string) {
+	s.address("listen", &c.Listen, false)
+	n := s.get("data")
+	if n != nil && (n.kind != text || n.text == "") {
+		s.wrong(n, "data", "the path of a directory")
+	} else if n != nil {
+		c.Data = n.text
+	}
+	s.text("archive", &archive, "none")
+	var auth string
+	s.text("auth", &auth, "none")
+	c.Auth.Open = auth == "none"
+	s.size("memory-cap", &c.MemoryCap, 0, math.MaxInt64)
+	compress := string(c.Compress)
+	s.text("compress", &compress, string(CompressOff), string(CompressFast), string(CompressBest))
+	c.Compress = Compress(compress)
+	s.size("disk-free-mark", &c.DiskFreeMark, 0, math.MaxInt64)
+
+	c.readTenants(s.sub("tenants"))
+	c.readStorage(s)
+	c.readLimits(s)
+	c.readBackend(s.sub("backend"), o)
+
+	compat := s.sub("compat")
+	c.readClusterCockpit(compat.sub("clustercockpit"))
+	c.readCompatNATS(compat.sub("nats"))
+	compat.end(true)
+
+	log := s.sub("log")
+	if l := log.get("level"); l != nil {
+		level, ok := ParseLevel(l.text)
+		if l.kind != text || !ok {
+			log.wrong(l, "level", "one of debug, info, warn, error")
+		} else {
+			c.Log.Level = level
+		}
+	}
+	format := "text"
+	log.text("format", &format, "text", "json")
+	c.Log.JSON = format == "json"
+	log.end(true)
+
+	admin := s.sub("admin")
+	admin.address("listen", &c.AdminListen, true)
+	admin.end(true)
+	s.end(true)
+	return archive
+}
+
+// ParseLevel reads the name of a log level.
+func ParseLevel(s string) (slog.Level, bool) {
+	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.ToLower(l.String()) == s {
+			return l, true
+		}
+	}
+	return 0, false
+}
+
+func (c *Config) readTenants(s *section) {
+	s.tenant("default", &c.Tenants.Default)
+	create := "implicit"
+	s.text("create", &create, "implicit", "explicit")
+	c.Tenants.Implicit = create == "implicit"
+	s.integer("max", &c.Tenants.Max, 0, math.MaxInt32)
+	s.end(true)
+}
+
+func (c *Config) readStorage(s *section) {
+	j := s.sub("journal")
+	sync := string(c.Journal.Sync)
+	j.text("sync", &sync, string(SyncAlways), string(SyncInterval), string(SyncNever))
+	c.Journal.Sync = Sync(sync)
+	j.duration("interval", &c.Journal.Interval, time.Millisecond)
+	j.end(true)
+
+	p := s.sub("snapshot")
+	p.duration("interval", &c.Snapshot.Interval, time.Second)
+	p.size("journal-bytes", &c.Snapshot.JournalBytes, 1<<20, math.MaxInt64)
+	p.end(true)
+}
+
+func (c *Config) readLimits(s *section) {
+	l := s.sub("limits")
+	l.size("body", &c.Limits.Body, 1<<10, 1<<30)
+	l.size("line", &c.Limits.Line, 1<<8, 1<<24)
+	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
+	l.integer("answer-padding", &c.Limits.AnswerPadding, 0, math.MaxInt32)
+	l.integer("series", &c.Limits.Series, 0, math.MaxInt64)
+	l.end(true)
+
+	b := s.sub("bounds")
+	b.duration("future", &c.Bounds.Future, 0, Unbounded)
+	b.duration("past", &c.Bounds.Past, 0, Unbounded)
+	b.end(true)
+}
+
+func (c *Config) readBackend(s *section, o Options) {
+	var file string
+	s.secret("token", &c.Backend.Token)
+	s.text("token-file", &file)
+	s.end(true)
+	switch {
+	case file == "":
+	case c.Backend.Token != "":
+		s.r.errs = append(s.r.errs, &Error{s.n.file, s.n.line, join(s.path, "token-file"), "expected a token or a file that holds it, found both"})
+	default:
+		b, err := o.readFile(file)
+		if err != nil {
+			s.r.errs = append(s.r.errs, &Error{s.n.file, s.n.line, join(s.path, "token-file"), "expected a file that can be read: " + err.Error()})
+			return
+		}
+		c.Backend.Token = Secret(strings.TrimSpace(string(b)))
+	}
+}
+
+func (c *Config) readClusterCockpit(s *section) {
+	cc := &c.ClusterCockpit
+	s.bool("enabled", &cc.Enabled)
+	tenants := s.sub("cluster-tenants")
+	if tenants.n != nil {
+		for _, m := range tenants.n.members {
+			var id tenant.ID
+			tenants.tenant(m.key, &id)
+			if id != "" {
+				cc.Tenants[m.key] = id
+			}
+		}
+	}
+	s.size("queue", &cc.Queue, 1<<20, math.MaxInt64)
+	s.duration("queue-wait", &cc.QueueWait, 0)
+	s.end(true)
+}
+
+func (c *Config) readCompatNATS(s *section) {
+	s.bool("enabled", &c.NATS.Enabled)
+	s.size("batch", &c.NATS.BatchBytes, 1<<10, 1<<26)
+	s.duration("batch-wait", &c.NATS.BatchWait, 0)
+	s.integer("pending-messages", &c.NATS.PendingMessages, 1, math.MaxInt32)
+	s.size("pending", &c.NATS.PendingBytes, 1<<16, math.MaxInt32)
+	s.end(true)
+}
+
+// maxFile bounds a file of the configuration, in bytes.
+const maxFile = 16 << 20
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, name)
+}
