@@ -1,0 +1,2 @@
+// Package chunk packs columns of samples into bytes.
+package chunk
