@@ -29,6 +29,13 @@ const (
 // pages behind.
 const fill = 0.97
 
+// mapped is the address space that bbolt maps at once, about 1.5 million definitions. Each time that a transaction
+// outgrows the map, bbolt copies every key that it holds.
+const mapped = 256 << 20
+
+// step is the room that bbolt adds to the file when it grows, beyond what it needs.
+const step = 256 << 10
+
 // Options configure a catalog. The zero value is of use.
 type Options struct {
 	Interval   time.Duration // between the transactions of Run; 1 s if 0
@@ -90,10 +97,11 @@ func Open(path string, o Options) (*Catalog, error) {
 func openBolt(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
 	options := &bbolt.Options{
-		Timeout:      time.Second,
-		ReadOnly:     readOnly,
-		FreelistType: bbolt.FreelistMapType,
-		NoStatistics: true,
+		Timeout:         time.Second,
+		ReadOnly:        readOnly,
+		FreelistType:    bbolt.FreelistMapType,
+		NoStatistics:    true,
+		InitialMmapSize: mapped,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag, mode)
 			file = f
@@ -112,6 +120,7 @@ func openBolt(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var damaged *DamagedError
 	switch {
 	case err == nil:
+		db.AllocSize = step
 		return db, nil
 	case errors.As(err, &damaged):
 		return nil, err
