@@ -21,6 +21,8 @@ type Batch struct {
 	Stale []int
 	// Refused counts the samples that were not stored, by reason.
 	Refused [NumReasons]int
+
+	pending pending
 }
 
 // Draft is the definition that row At of a batch asks for.

@@ -1,0 +1,230 @@
+package measures
+
+import (
+	"context"
+	"sync"
+
+	"granary/measures/journal"
+	"granary/metricdef"
+)
+
+// committer writes groups to the journal and applies them, one at a time and in order.
+type committer struct {
+	mu sync.Mutex
+
+	// Under mu.
+	spare   *journal.Group
+	writing []*pending
+}
+
+// commit waits until p is in the journal and applied. Whoever comes first writes for all that are waiting; the others
+// find their write done.
+func (s *Store) commit(p *pending) error {
+	s.com.mu.Lock()
+	defer s.com.mu.Unlock()
+	if p.done {
+		return p.err
+	}
+	q := &s.seq
+	q.mu.Lock()
+	group, list, undone := q.group, q.waiting, len(q.undo)
+	q.group, q.waiting = s.com.spare, s.com.writing[:0]
+	s.com.spare, s.com.writing = group, list
+	// A new journal segment begins between two groups, while nothing is sequenced: what is sequenced for a segment must
+	// be written to it, or its dictionary would be wrong.
+	rotate := s.log.Size()+int64(group.Len()) > s.o.JournalSegment || s.rotate.Swap(false)
+	if !rotate {
+		q.mu.Unlock()
+	}
+	err := s.log.Append(group)
+	s.journaled.Add(int64(group.Len()))
+	if err == nil && rotate {
+		if rerr := s.log.Rotate(); rerr != nil {
+			s.o.Logger.Warn("journal segment could not be ended", "error", rerr)
+		}
+		q.segment = s.log.Segment() + 1
+	}
+	if rotate {
+		q.mu.Unlock()
+	}
+	group.Reset()
+	if err != nil {
+		s.fail(list, err)
+		return p.err
+	}
+	for _, w := range list {
+		s.apply(w)
+		w.done = true
+	}
+	clear(list)
+	s.settle(undone)
+	return p.err
+}
+
+// settle forgets how to undo what is committed now: the first n steps.
+func (s *Store) settle(n int) {
+	if n == 0 {
+		return
+	}
+	q := &s.seq
+	q.mu.Lock()
+	for _, u := range q.undo[:n] {
+		switch u.what {
+		case undoReserve:
+			s.table.at(u.ref).state = live
+		}
+	}
+	q.undo = append(q.undo[:0], q.undo[n:]...)
+	q.mu.Unlock()
+}
+
+// fail answers the writes of a group that the journal did not take, and those that were sequenced behind it and may stand
+// on it, and takes back what the sequencer did for them. REQUIRES: s.com.mu.
+func (s *Store) fail(list []*pending, cause error) {
+	q := &s.seq
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	err := unavailable("journal-unavailable", cause, "the journal does not take writes")
+	for i := len(q.undo) - 1; i >= 0; i-- {
+		u := q.undo[i]
+		sr := s.table.at(u.ref)
+		switch u.what {
+		case undoReserve:
+			s.Definitions.Withdraw(u.ref)
+			sr.state, sr.anchored = unused, false
+		case undoDictionary:
+			sr.dictionary = 0
+		case undoGrid:
+			sr.grid, sr.last, sr.anchored = u.grid, u.time, u.grid.step != 0
+		case undoMark:
+			sr.lowMark = u.time
+		case undoRemove:
+			sr.state = live
+		case undoTenant:
+			s.Tenants.Withdraw(u.tenant)
+		}
+	}
+	q.undo = q.undo[:0]
+	for _, l := range [][]*pending{list, q.waiting} {
+		for _, w := range l {
+			w.done, w.err = true, err
+		}
+		clear(l)
+	}
+	q.waiting = q.waiting[:0]
+	q.group.Reset()
+	q.next = s.log.Last().Seq + 1
+	q.segment = s.log.Segment() + 1
+	s.failures.Add(1)
+}
+
+// apply brings one committed write into the state. REQUIRES: s.com.mu.
+func (s *Store) apply(p *pending) {
+	s.applying = p.seq
+	if p.apply != nil {
+		p.apply()
+	} else {
+		for rest := p.fresh; len(rest) > 0; {
+			n, _, err := s.Definitions.Apply(rest)
+			if err != nil {
+				panic("measures: own definition record: " + err.Error())
+			}
+			rest = rest[n:]
+		}
+		for _, c := range p.grids {
+			s.applyGrid(c)
+		}
+		s.applySamples(p.batch.Refs, p.batch.Times, p.batch.Values, p.wrote)
+	}
+	s.catalog.Advance(p.seq)
+	s.applied.Store(p.seq)
+}
+
+// applySamples applies rows in order; those with the ref 0 are left out.
+func (s *Store) applySamples(refs []metricdef.Ref, times []int64, values []float64, wrote int64) {
+	var sh *shard
+	var held metricdef.Ref // block of the shard that is locked, plus one
+	var blk *block
+	blocks := *s.table.blocks.Load()
+	for i, ref := range refs {
+		if ref == 0 {
+			continue
+		}
+		if n := ref/blockSeries + 1; n != held {
+			if sh != nil {
+				sh.mu.Unlock()
+			}
+			held, sh, blk = n, s.shardOf(ref), blocks[n-1]
+			sh.mu.Lock()
+		}
+		sh.put(ref, &blk[ref%blockSeries], times[i], values[i], wrote)
+	}
+	if sh != nil {
+		sh.mu.Unlock()
+	}
+}
+
+// applyGrid begins a new grid of a series. What the head holds belongs to the old one.
+func (s *Store) applyGrid(c gridChange) {
+	sr, sh := s.table.at(c.ref), s.shardOf(c.ref)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.setGrid(c.ref, sr, c.grid)
+}
+
+// setGrid is applyGrid under the lock. REQUIRES: sh.mu.
+func (sh *shard) setGrid(ref metricdef.Ref, sr *series, g grid) {
+	if sr.era == g {
+		return
+	}
+	if sr.values != 0 {
+		sh.seal(ref, sr)
+	}
+	if len(sr.chunks) > 0 {
+		old := append(sh.eras[ref], sr.era)
+		sh.eras[ref] = old
+		sr.flags |= hasEras
+		for i := range sr.chunks {
+			if e := &sr.chunks[i]; e.shape&shapeOwn == 0 && e.shape.eraIndex() == 0 {
+				e.shape |= shape(len(old)) << shapeEra
+			}
+		}
+	}
+	sr.era = g
+}
+
+// shardOf is the shard that keeps a ref: blocks of refs are dealt in turn, by a rule that the manifest fixes.
+func (s *Store) shardOf(ref metricdef.Ref) *shard {
+	return s.shards[int(ref/blockSeries)%len(s.shards)]
+}
+
+// change sequences and commits one record that is not samples. prepare runs under the sequencer's lock and returns the
+// payload, nil if there is nothing to do; apply runs when the record is in the journal.
+func (s *Store) change(ctx context.Context, kind journal.Kind, prepare func(wrote int64) ([]byte, error), apply func()) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.changeNow(kind, prepare, apply)
+}
+
+// changeNow is change without asking whether writes are taken: for what the store itself does.
+func (s *Store) changeNow(kind journal.Kind, prepare func(wrote int64) ([]byte, error), apply func()) error {
+	p := &pending{apply: apply, wrote: s.o.Now().UnixNano()}
+	s.seq.mu.Lock()
+	if s.seq.closed {
+		s.seq.mu.Unlock()
+		return errClosed
+	}
+	payload, err := prepare(p.wrote)
+	if err != nil || payload == nil {
+		s.seq.mu.Unlock()
+		return err
+	}
+	s.record(kind, p, func(b []byte) []byte { return append(b, payload...) })
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	return s.commit(p)
+}

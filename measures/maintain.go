@@ -1,0 +1,325 @@
+package measures
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"granary/measures/slab"
+	"granary/metricdef"
+)
+
+// evictState is what the maintainer remembers between two looks at the memory cap.
+type evictState struct {
+	evicted int64 // chunks whose memory was given back because a segment holds them
+}
+
+// Run does what has to be done behind the writes until ctx ends: the catalog, snapshots, retention, the memory cap and the
+// watch over the disk.
+func (s *Store) Run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.catalog.Run(ctx, s.syncTo)
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			<-done
+			return
+		case <-tick.C:
+		}
+		s.watchDisk()
+		if s.snapshotDue() {
+			if err := s.Snapshot(); err != nil {
+				s.o.Logger.Error("snapshot failed; the journal keeps what it would have held", "error", err)
+				s.lastSnapshot.Store(s.o.Now().UnixNano()) // not again at once
+			}
+		}
+		if n%5 == 0 {
+			s.EnforceCap()
+		}
+		if n%60 == 0 {
+			s.Expire(ctx)
+		}
+	}
+}
+
+func (s *Store) snapshotDue() bool {
+	grown := s.journaled.Load() - s.snapshotJournal.Load()
+	if grown == 0 {
+		return false
+	}
+	return grown >= s.o.SnapshotJournal || s.o.Now().UnixNano()-s.lastSnapshot.Load() >= int64(s.o.SnapshotEvery)
+}
+
+// watchDisk compares free space with the mark. Recovery needs no restart.
+func (s *Store) watchDisk() {
+	if s.o.DiskFreeMark <= 0 {
+		return
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.o.Dir, &st); err != nil {
+		return
+	}
+	free := int64(st.Bavail) * int64(st.Bsize)
+	low := free < s.o.DiskFreeMark
+	if low != s.diskLow.Swap(low) {
+		if low {
+			s.o.Logger.Error("disk is low: writes are refused", "free", free, "mark", s.o.DiskFreeMark)
+		} else {
+			s.o.Logger.Info("disk has room again: writes are taken", "free", free)
+		}
+	}
+}
+
+// Expire gives up what has expired by the clock of its policy, and ends definitions that were made only by data and have
+// had none for one retention.
+func (s *Store) Expire(ctx context.Context) {
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	if s.retentionHeld.Load() || !s.ready.Load() {
+		return
+	}
+	var ended []metricdef.Ref
+	for i, sh := range s.shards {
+		if ctx.Err() != nil {
+			return
+		}
+		sh.mu.Lock()
+		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+			cut := s.cut(ref, sr)
+			if cut == math.MinInt64 || sr.flags&spared != 0 {
+				return
+			}
+			s.expired.Add(sh.dropBefore(s, ref, sr, max(cut, sr.low)))
+			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&hasLate == 0 && sr.newest < cut && sr.wrote < cut {
+				ended = append(ended, ref)
+			}
+		})
+		sh.chunks.Trim()
+		sh.mu.Unlock()
+	}
+	if err := s.remove(ctx, ended); err != nil && ctx.Err() == nil {
+		s.o.Logger.Warn("definitions without samples could not be ended", "count", len(ended), "error", err)
+	}
+}
+
+// remove ends definitions that still have no samples when the record is sequenced. REQUIRES: s.maintenance.
+func (s *Store) remove(ctx context.Context, refs []metricdef.Ref) error {
+	var errs []error
+	for part := range slices.Chunk(refs, 10_000) {
+		var ending []metricdef.Ref
+		errs = append(errs, s.change(ctx, recRemove, func(int64) ([]byte, error) {
+			for _, ref := range part {
+				sr := s.table.at(ref)
+				d, ok := s.Definitions.Get(ref)
+				if sr.state != live || !ok || d.Explicit || s.holds(ref, sr) {
+					continue
+				}
+				s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoRemove})
+				sr.state = dead
+				ending = append(ending, ref)
+			}
+			if len(ending) == 0 {
+				return nil, nil
+			}
+			return appendRefs(nil, ending), nil
+		}, func() { s.applyRemove(ending) }))
+	}
+	return errors.Join(errs...)
+}
+
+// holds says whether a series has samples, applied or on their way. REQUIRES: s.seq.mu.
+func (s *Store) holds(ref metricdef.Ref, sr *series) bool {
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&hasLate != 0 || sr.last > sr.newest
+}
+
+// applyRemove takes definitions and whatever is left of their series away. The sequencer has marked them dead.
+func (s *Store) applyRemove(refs []metricdef.Ref) {
+	for _, ref := range refs {
+		sr, sh := s.table.grow(ref), s.shardOf(ref)
+		sh.mu.Lock()
+		sh.dropBefore(s, ref, sr, math.MaxInt64)
+		delete(sh.eras, ref)
+		sr.flags, sr.era, sr.chunks = 0, grid{}, nil
+		sh.mu.Unlock()
+	}
+	s.Definitions.Remove(refs)
+}
+
+// Memory is what the store can account for.
+type Memory struct {
+	Heads, Chunks, Definitions, Series int64 // bytes
+}
+
+// Total is the sum.
+func (m Memory) Total() int64 { return m.Heads + m.Chunks + m.Definitions + m.Series }
+
+// Memory adds up what the store holds in memory.
+func (s *Store) Memory() Memory {
+	var m Memory
+	for _, sh := range s.shards {
+		sh.mu.RLock()
+		m.Heads += sh.values.Bytes() + sh.times.Bytes()
+		m.Chunks += sh.chunks.Mapped()
+		sh.mu.RUnlock()
+	}
+	m.Series = int64(len(*s.table.blocks.Load())) * blockBytes
+	if d, ok := any(s.Definitions).(interface{ Bytes() int64 }); ok {
+		m.Definitions = d.Bytes()
+	}
+	return m
+}
+
+// EnforceCap keeps the memory below the cap: first chunks that a segment holds are evicted, oldest windows first; if
+// nothing can be evicted a snapshot makes more evictable; only then is the oldest data dropped, counted and logged.
+func (s *Store) EnforceCap() {
+	limit := s.o.MemoryCap
+	if limit <= 0 || !s.ready.Load() {
+		return
+	}
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	if heap := limit - slab.Mapped(); heap > 0 {
+		debug.SetMemoryLimit(max(heap, 64<<20))
+	}
+	over := s.Memory().Total() - limit
+	if over <= 0 {
+		return
+	}
+	over -= s.evictChunks(over)
+	if over <= 0 {
+		return
+	}
+	if err := s.snapshot(); err != nil {
+		s.o.Logger.Error("snapshot for the memory cap failed", "error", err)
+	}
+	over -= s.evictChunks(over)
+	if over <= 0 {
+		return
+	}
+	before := s.Memory().Chunks
+	samples := s.dropOldest(over)
+	s.dropped.Add(samples)
+	s.o.Logger.Error("memory cap: the oldest samples were dropped", "setting", "memory-cap", "cap", limit, "over", over, "samples", samples,
+		"bytes", before-s.Memory().Chunks)
+}
+
+// evictChunks gives back the memory of chunks that a segment holds, oldest windows first, until enough is free. REQUIRES:
+// s.maintenance.
+func (s *Store) evictChunks(want int64) (freed int64) {
+	windows := make(map[int64]int64)
+	for _, sh := range s.shards {
+		sh.mu.RLock()
+		sh.chunks.EachWindow(func(w, bytes int64) { windows[w] += bytes })
+		sh.mu.RUnlock()
+	}
+	order := make([]int64, 0, len(windows))
+	for w := range windows {
+		order = append(order, w)
+	}
+	slices.Sort(order)
+	for _, w := range order {
+		for i, sh := range s.shards {
+			if freed >= want {
+				return freed
+			}
+			sh.mu.Lock()
+			before := sh.chunks.Mapped()
+			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+				for k := range sr.chunks {
+					s.evictEntry(sh, &sr.chunks[k], w)
+				}
+				if sr.flags&hasLate != 0 {
+					l := sh.late[ref]
+					for k := range l.sealed {
+						s.evictEntry(sh, &l.sealed[k], w)
+					}
+				}
+			})
+			sh.chunks.Trim()
+			freed += before - sh.chunks.Mapped()
+			sh.mu.Unlock()
+		}
+	}
+	return freed
+}
+
+func (s *Store) evictEntry(sh *shard, e *entry, window int64) {
+	if e.mem != 0 && e.seg != 0 && sh.chunks.Window(e.mem) == window {
+		sh.chunks.Free(e.mem)
+		e.mem = 0
+		s.evict.evicted++
+	}
+}
+
+// dropOldest gives up the oldest chunks, an eighth of the time that is held at a step, until enough is free. REQUIRES:
+// s.maintenance.
+func (s *Store) dropOldest(want int64) (samples int64) {
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	for i, sh := range s.shards {
+		sh.mu.RLock()
+		s.eachOf(i, func(_ metricdef.Ref, sr *series) {
+			for k := range sr.chunks {
+				if sr.chunks[k].mem != 0 {
+					oldest = min(oldest, sr.chunks[k].start)
+					break
+				}
+			}
+			newest = max(newest, sr.newest)
+		})
+		sh.mu.RUnlock()
+	}
+	if oldest >= newest {
+		return 0
+	}
+	start := s.Memory().Total()
+	step := (newest - oldest) / 8
+	for cut := oldest + step; cut < newest; cut += max(step, 1) {
+		for i, sh := range s.shards {
+			sh.mu.Lock()
+			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+				n := sh.dropBefore(s, ref, sr, cut)
+				if n > 0 {
+					sr.low = max(sr.low, cut)
+				}
+				samples += n
+			})
+			sh.chunks.Trim()
+			sh.mu.Unlock()
+		}
+		if start-s.Memory().Total() >= want {
+			break
+		}
+	}
+	return samples
+}
+
+// HoldRetention stops or starts retention as a whole: while the list of busy hosts is not known nothing may expire.
+func (s *Store) HoldRetention(hold bool) { s.retentionHeld.Store(hold) }
+
+// Spare tells which series retention leaves alone from now on; all others follow their policies again.
+func (s *Store) Spare(refs map[metricdef.Ref]bool) {
+	for i, sh := range s.shards {
+		sh.mu.Lock()
+		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+			if refs[ref] {
+				sr.flags |= spared
+			} else {
+				sr.flags &^= spared
+			}
+		})
+		sh.mu.Unlock()
+	}
+}

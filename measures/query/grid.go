@@ -1,0 +1,166 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+
+	"granary/measures"
+	"granary/metricdef"
+	"granary/policy"
+)
+
+// ErrNoMethod says that several series were found and their policy names no method to combine them.
+var ErrNoMethod = errors.New("query: several series and no method to combine them")
+
+// LimitError says that an answer would hold more points than is allowed.
+type LimitError struct {
+	Points, Limit int64
+}
+
+func (e *LimitError) Error() string {
+	return "query: the answer would hold more points than limits.query-points allows"
+}
+
+// Kind tells the edge what sort of error this is.
+func (*LimitError) Kind() string { return "over limit" }
+
+// Code is the error's stable name.
+func (*LimitError) Code() string { return "answer-too-large" }
+
+// Source is what the engine reads from; measures.Store is one.
+type Source interface {
+	Bounds(ref metricdef.Ref, from, to int64) (measures.Bounds, bool)
+	ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
+}
+
+// Options bound an engine.
+type Options struct {
+	MaxPoints int64 // points of one grid; 0: no bound
+	OwnStep   int64 // slot width for series whose samples keep their own times, nanoseconds; 0: 60 s
+}
+
+// Engine answers queries. It is safe for concurrent use.
+type Engine struct {
+	source Source
+	o      Options
+}
+
+// New makes an engine over a source.
+func New(source Source, o Options) *Engine {
+	if o.OwnStep <= 0 {
+		o.OwnStep = 60e9
+	}
+	return &Engine{source: source, o: o}
+}
+
+// Grid is one answer on a slot grid: Values[i] belongs to the slot that holds From + i*Step, both in nanoseconds. NaN is
+// a slot without a value. A Grid is reused by handing it in again.
+type Grid struct {
+	From, Step int64
+	Values     []float64
+}
+
+// To is the end of the grid: the time behind its last slot.
+func (g *Grid) To() int64 { return g.From + int64(len(g.Values))*g.Step }
+
+type member struct {
+	ref    metricdef.Ref
+	bounds measures.Bounds
+}
+
+var scratch = sync.Pool{New: func() any { return new(gridScratch) }}
+
+type gridScratch struct {
+	members []member
+	values  []float64
+}
+
+// Grid reads [from, to) of the series refs, nanoseconds, into g and returns how many of them have samples at all. More
+// than one are combined by method, Sum or Mean: a slot has a value if all of them have one there.
+//
+// The grid begins at from if every series has begun by then, else at the latest of their first slots; it ends with the
+// slot before to, or with the earliest of their newest slots. Slots of series of different phase meet by time; of
+// different width, in the widest. If nothing lies in the range g.Values is empty and g.From is where the range would
+// have begun.
+func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64, method policy.Method, g *Grid) (int, error) {
+	sc := scratch.Get().(*gridScratch)
+	defer scratch.Put(sc)
+	sc.members = sc.members[:0]
+	for _, ref := range refs {
+		if b, ok := e.source.Bounds(ref, from, to); ok {
+			if b.Step == 0 {
+				b.Step, b.Half = e.o.OwnStep, e.o.OwnStep/2
+			}
+			sc.members = append(sc.members, member{ref, b})
+		}
+	}
+	g.Values = g.Values[:0]
+	n := len(sc.members)
+	if n == 0 {
+		return 0, nil
+	}
+	if n > 1 && method != policy.Sum && method != policy.Mean {
+		return n, ErrNoMethod
+	}
+	first, last := from, int64(math.MaxInt64)
+	g.Step = 0
+	for i := range sc.members {
+		b := &sc.members[i].bounds
+		first = max(first, b.First)
+		// The end of the newest slot: a time at or behind it lies in no slot of this series.
+		last = min(last, b.Last-b.Half+b.Step)
+		g.Step = max(g.Step, b.Step)
+	}
+	g.From = first
+	if end := min(to, last); first < end {
+		points := (end - first + g.Step - 1) / g.Step
+		if e.o.MaxPoints > 0 && points > e.o.MaxPoints {
+			return n, &LimitError{Points: points, Limit: e.o.MaxPoints}
+		}
+		g.Values = resize(g.Values, int(points))
+	}
+	if len(g.Values) == 0 {
+		return n, nil
+	}
+	if err := e.source.ReadGrid(sc.members[0].ref, first, g.Step, g.Values); err != nil {
+		return n, err
+	}
+	if n == 1 {
+		return 1, nil
+	}
+	sc.values = resize(sc.values, len(g.Values))
+	for i := 1; i < n; i++ {
+		if i&63 == 0 {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+		}
+		if err := e.source.ReadGrid(sc.members[i].ref, first, g.Step, sc.values); err != nil {
+			return n, err
+		}
+		add(g.Values, sc.values)
+	}
+	if method == policy.Mean {
+		for i := range g.Values {
+			g.Values[i] /= float64(n)
+		}
+	}
+	return n, nil
+}
+
+// add sums b into a; NaN in either is NaN in the sum.
+func add(a, b []float64) {
+	b = b[:len(a)]
+	for i := range a {
+		a[i] += b[i]
+	}
+}
+
+func resize(v []float64, n int) []float64 {
+	if cap(v) < n {
+		return make([]float64, n)
+	}
+	return v[:n]
+}

@@ -1,0 +1,410 @@
+package measures
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"granary/measures/journal"
+	"granary/measures/segment"
+	"granary/metricdef"
+	"granary/metricdef/catalog"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// Recover brings the state back: the catalog, the state file of the last snapshot, the tail of the journal, and then the
+// segments. The store is ready when it returns nil.
+func (s *Store) Recover(ctx context.Context) error {
+	began := time.Now()
+	var err error
+	if s.catalog, err = catalog.Open(filepath.Join(s.o.Dir, "definitions.db"), catalog.Options{Logger: s.o.Logger}); err != nil {
+		return err
+	}
+	if err := s.loadManifest(); err != nil {
+		return err
+	}
+	if err := s.loadCatalog(); err != nil {
+		return err
+	}
+	if err := s.loadState(); err != nil {
+		return err
+	}
+	if err := s.openJournal(); err != nil {
+		return err
+	}
+	replayed, err := s.replay(ctx)
+	if err != nil {
+		return err
+	}
+	s.attachSegments()
+	s.seq.mu.Lock()
+	s.seq.next = s.log.Last().Seq + 1
+	s.seq.segment = s.log.Segment() + 1
+	s.seq.mu.Unlock()
+	s.applied.Store(s.log.Last().Seq)
+	s.lastSnapshot.Store(s.o.Now().UnixNano())
+	s.ready.Store(true)
+	s.o.Logger.Info("recovered", "definitions", s.Definitions.Len(), "records", replayed.records, "samples", replayed.samples,
+		"skipped", replayed.skipped, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+func (s *Store) loadManifest() error {
+	m, err := segment.LoadManifest(s.segmentDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = nil, nil
+	}
+	if err != nil {
+		var damaged *segment.DamagedError
+		if !errors.As(err, &damaged) {
+			return err
+		}
+		// Without the list the files cannot be trusted to belong together: all are put aside. The journal still has what it
+		// has.
+		if qerr := s.quarantineAll(err); qerr != nil {
+			return errors.Join(err, qerr)
+		}
+		m = nil
+	}
+	if m == nil || m.Shards == 0 {
+		m = &segment.Manifest{Shards: numShards, NextFile: 1, Positions: make([]uint64, numShards)}
+	}
+	s.manifest = m
+	s.shards = make([]*shard, m.Shards)
+	for i := range s.shards {
+		s.shards[i] = newShard()
+	}
+	_, err = segment.Sweep(s.segmentDir(), m)
+	return err
+}
+
+func (s *Store) quarantine(name string, reason error) error {
+	s.o.Logger.Error("damaged file put aside", "file", name, "error", reason)
+	return segment.Quarantine(filepath.Join(s.o.Dir, "quarantine"), s.segmentPath(name), reason.Error())
+}
+
+func (s *Store) quarantineAll(reason error) error {
+	list, err := os.ReadDir(s.segmentDir())
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if err := s.quarantine(f.Name(), reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) loadCatalog() error {
+	s.setStep("loading definitions")
+	damaged := 0
+	skip := func(err error) error {
+		if err != nil {
+			damaged++
+			s.o.Logger.Error("entry of the catalog left out", "error", err)
+		}
+		return nil
+	}
+	if err := s.catalog.Load(tenant.Bucket, func(_, v []byte) error { return skip(s.Tenants.Restore(v)) }); err != nil {
+		return err
+	}
+	if err := s.catalog.Load(policy.Bucket, func(_, v []byte) error { return skip(s.Policies.Restore(v)) }); err != nil {
+		return err
+	}
+	return s.catalog.Load(metricdef.Bucket, func(k, v []byte) error { return skip(s.Definitions.Restore(k, v)) })
+}
+
+func (s *Store) loadState() error {
+	if s.manifest.State == "" {
+		return nil
+	}
+	s.setStep("loading open heads")
+	next := 0
+	err := segment.ReadState(s.segmentPath(s.manifest.State), func(i int, b []byte) error {
+		if i >= len(s.shards) {
+			return fmt.Errorf("section of shard %d, there are %d", i, len(s.shards))
+		}
+		next++
+		return s.restoreState(i, b)
+	})
+	if err == nil {
+		for i, sh := range s.shards {
+			sh.held = s.manifest.Positions[i]
+		}
+		return nil
+	}
+	// Heads are lost with the file; what the journal still has comes back from there.
+	if qerr := s.quarantine(s.manifest.State, err); qerr != nil {
+		return errors.Join(err, qerr)
+	}
+	s.manifest.State = ""
+	clear(s.manifest.Positions)
+	for i, sh := range s.shards {
+		sh.values.Close()
+		sh.times.Close()
+		s.shards[i] = newShard()
+	}
+	s.table.blocks.Store(new([]*block))
+	return nil
+}
+
+func (s *Store) openJournal() error {
+	s.setStep("opening the journal")
+	log, rec, err := journal.Open(filepath.Join(s.o.Dir, "journal"), journal.Options{
+		Sync: s.o.Sync, Interval: s.o.SyncInterval, Quarantine: filepath.Join(s.o.Dir, "quarantine"), Logger: s.o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.log = log
+	for _, p := range rec.Cut {
+		s.o.Logger.Warn("torn end of the journal cut off", "problem", p)
+	}
+	for _, p := range rec.Damaged {
+		s.o.Logger.Error("damaged part of the journal put aside", "problem", p)
+	}
+	// At start the next number is above every stored position.
+	floor := s.catalog.Position()
+	for _, p := range s.manifest.Positions {
+		floor = max(floor, p)
+	}
+	log.SetFloor(floor)
+	return nil
+}
+
+type replayCounts struct{ records, samples, skipped int64 }
+
+// replay applies what the journal has and the catalog or a shard does not.
+func (s *Store) replay(ctx context.Context) (replayCounts, error) {
+	s.setStep("replaying the journal")
+	from := s.catalog.Position()
+	for _, p := range s.manifest.Positions {
+		from = min(from, p)
+	}
+	s.progress.target.Store(int64(s.log.Last().Seq - min(from, s.log.Last().Seq)))
+	var n replayCounts
+	b := new(Batch)
+	err := s.log.ReadFrom(ctx, from+1, func(r journal.Record) error {
+		n.records++
+		s.progress.records.Store(n.records)
+		s.applying = r.Pos.Seq
+		err := s.replayRecord(r, b, &n)
+		var damaged *DamagedError
+		if errors.As(err, &damaged) {
+			s.o.Logger.Error("journal record left out", "position", r.Pos.Seq, "error", err)
+			return nil
+		}
+		if err == nil {
+			s.catalog.Advance(r.Pos.Seq)
+		}
+		return err
+	})
+	s.progress.target.Store(0)
+	return n, err
+}
+
+func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error {
+	seq := r.Pos.Seq
+	switch r.Kind {
+	case recSamples:
+		b.Reset()
+		if err := decodeSamples(r.Payload, b); err != nil {
+			return err
+		}
+		s.skipHeld(b, seq, n)
+		s.applySamples(b.Refs, b.Times, b.Values, r.Time)
+		n.samples += int64(len(b.Refs))
+		return nil
+	case recDefinitions, recDictionary:
+		for rest := r.Payload; len(rest) > 0; {
+			used, ref, err := s.Definitions.Apply(rest)
+			if err != nil {
+				return &DamagedError{Kind: r.Kind, Reason: err.Error()}
+			}
+			if sr := s.table.grow(ref); sr.state == unused {
+				sr.state = live
+			}
+			rest = rest[used:]
+		}
+		return nil
+	case recGrids:
+		return decodeGrids(r.Payload, func(c gridChange) {
+			sr, sh := s.table.grow(c.ref), s.shardOf(c.ref)
+			if sr.state == dead || seq <= sh.held {
+				return
+			}
+			sr.grid, sr.anchored, sr.last = c.grid, true, c.grid.anchor
+			sh.setGrid(c.ref, sr, c.grid)
+		})
+	case recTenants:
+		if _, _, err := s.Tenants.Apply(r.Payload); err != nil {
+			return &DamagedError{Kind: r.Kind, Reason: err.Error()}
+		}
+		return nil
+	case recPolicies:
+		if err := s.Policies.Apply(r.Payload); err != nil {
+			return &DamagedError{Kind: r.Kind, Reason: err.Error()}
+		}
+		return nil
+	case recFree:
+		return decodeMarks(r.Payload, func(m lowMark) {
+			sr := s.table.grow(m.ref)
+			if seq <= s.shardOf(m.ref).held {
+				return
+			}
+			sr.lowMark = max(sr.lowMark, m.time)
+			s.applyMark(m)
+		})
+	case recRemove:
+		refs, err := decodeRefs(r.Payload)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			s.table.grow(ref).state = dead
+		}
+		s.applyRemove(refs)
+		return nil
+	}
+	return fmt.Errorf("journal record %d is of kind %d, which this version does not know: it was written by a newer one", seq, r.Kind)
+}
+
+// skipHeld blanks the rows whose shard holds them already, and those of definitions that have ended.
+func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
+	held := metricdef.Ref(0)
+	skip := false
+	for i, ref := range b.Refs {
+		if k := ref/blockSeries + 1; k != held {
+			held = k
+			skip = seq <= s.shardOf(ref).held
+			s.table.grow(ref)
+		}
+		if skip {
+			b.Refs[i] = 0
+			continue
+		}
+		if sr := s.table.at(ref); sr.state != live {
+			if sr.state == dead {
+				b.Refs[i] = 0
+				n.skipped++
+				continue
+			}
+			sr.state = live
+		}
+	}
+}
+
+// attachSegments opens the segment files and tells the series of their chunks. A damaged file is put aside.
+func (s *Store) attachSegments() {
+	s.setStep("attaching segments")
+	touched := make(map[metricdef.Ref]bool)
+	late := make(map[metricdef.Ref][]lateOrder)
+	keep := s.manifest.Files[:0]
+	for _, info := range s.manifest.Files {
+		f, err := segment.Open(s.segmentPath(info.Name))
+		if err == nil {
+			sf := s.segments.add(f, info)
+			err = f.Entries(func(e segment.Entry) error { return s.attach(sf, e, touched, late) })
+		}
+		if err != nil {
+			if qerr := s.quarantine(info.Name, err); qerr != nil {
+				s.o.Logger.Error("damaged file could not be put aside", "file", info.Name, "error", qerr)
+			}
+			continue
+		}
+		keep = append(keep, info)
+	}
+	s.manifest.Files = keep
+	for ref := range touched {
+		sr := s.table.at(ref)
+		sort.Slice(sr.chunks, func(i, j int) bool { return sr.chunks[i].start < sr.chunks[j].start })
+	}
+	for ref, list := range late {
+		sr, sh := s.table.at(ref), s.shardOf(ref)
+		sort.Slice(list, func(i, j int) bool { return list[i].seq < list[j].seq })
+		l := sh.late[ref]
+		if l == nil {
+			l = &lateSamples{}
+			sh.late[ref] = l
+			sr.flags |= hasLate
+		}
+		entries := make([]entry, 0, len(list)+len(l.sealed))
+		for _, o := range list {
+			entries = append(entries, o.entry)
+		}
+		l.sealed = append(entries, l.sealed...) // what replay sealed is newer
+	}
+}
+
+type lateOrder struct {
+	seq   uint64
+	entry entry
+}
+
+// attach tells one series of one chunk in a segment.
+func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateOrder) error {
+	ref := metricdef.Ref(se.Ref)
+	sr := s.table.at(ref)
+	if sr == nil || sr.state == dead || se.Span > maxSpan {
+		return nil
+	}
+	if sr.state == unused {
+		if _, ok := s.Definitions.Get(ref); !ok {
+			return nil
+		}
+		sr.state = live
+	}
+	e := entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}
+	if se.Flags&entryHole != 0 {
+		e.shape |= shapeHole
+	}
+	end := se.Start
+	sh := s.shardOf(ref)
+	switch {
+	case se.Flags&entryOwn != 0:
+		e.shape |= shapeOwn
+	case se.Step <= 0 || int64(se.Span) > math.MaxInt64/se.Step:
+		return &segment.DamagedError{Path: sf.info.Name, Reason: fmt.Sprintf("chunk of series %d with step %d", ref, se.Step)}
+	default:
+		end += int64(se.Span-1) * se.Step
+		if g := sr.era; g.step != se.Step || (se.Start-g.anchor)%g.step != 0 {
+			e.shape |= shape(sh.eraOf(ref, sr, se.Start, se.Step)) << shapeEra
+		}
+	}
+	if end < sr.low {
+		return nil
+	}
+	sf.live.Add(1)
+	if sr.flags&hasData == 0 || end > sr.newest {
+		sr.newest = max(end, sr.newest)
+		sr.flags |= hasData
+	}
+	if se.Flags&entryLate != 0 {
+		late[ref] = append(late[ref], lateOrder{se.Seq, e})
+		return nil
+	}
+	sr.chunks = appendEntry(sr.chunks, e)
+	touched[ref] = true
+	return nil
+}
+
+// eraOf is the number of the earlier grid that a chunk lies on; it is added if it is not known. REQUIRES: sh.mu or
+// recovery.
+func (sh *shard) eraOf(ref metricdef.Ref, sr *series, start, step int64) int {
+	for i, g := range sh.eras[ref] {
+		if g.step == step && (start-g.anchor)%step == 0 {
+			return i + 1
+		}
+	}
+	sh.eras[ref] = append(sh.eras[ref], newGrid(start, step))
+	sr.flags |= hasEras
+	return len(sh.eras[ref])
+}

@@ -1,0 +1,293 @@
+package measures
+
+import (
+	"context"
+	"sync"
+
+	"granary/measures/journal"
+	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// rowsPerRecord keeps a samples record below the journal's limit whatever its refs and times are.
+const rowsPerRecord = 20_000
+
+// definitionBytes is about how many bytes of definitions go into one record.
+const definitionBytes = 128 << 10
+
+// Times that a series may have, about 1824 to 2116: inside, differences of times do not overflow.
+const (
+	minTime = -1 << 62
+	maxTime = 1 << 62
+)
+
+// sequencer decides what a write means and in which order: it resolves unknown series, fixes the slot time of every
+// sample and puts the records into the commit group. There is one a partition.
+type sequencer struct {
+	mu sync.Mutex
+
+	// Under mu.
+	next    uint64 // sequence number of the next record
+	group   *journal.Group
+	waiting []*pending
+	segment uint64 // journal segment that the group will go to, plus one
+	closed  bool
+	undo    []undo
+
+	// Scratch.
+	unnamed []metricdef.Ref // refs that this segment's dictionary lacks
+	grids   []gridChange
+	key     []byte
+}
+
+// pending is one write between the sequencer and its acknowledgement.
+type pending struct {
+	// apply brings the change into the state; it cannot fail.
+	apply func()
+	batch *Batch       // instead of apply: samples
+	fresh []byte       // definitions to show to readers before the batch is applied
+	grids []gridChange // grids that begin with the batch
+	wrote int64
+	seq   uint64 // last record of this write
+	done  bool   // under the committer's lock, as err is
+	err   error
+}
+
+// undo is what the sequencer did for a group that may still fail.
+type undo struct {
+	ref    metricdef.Ref
+	what   undoKind
+	grid   grid
+	time   int64
+	tenant tenant.Num
+}
+
+type undoKind uint8
+
+const (
+	undoReserve    undoKind = iota // withdraw the definition
+	undoDictionary                 // the segment does not name the series
+	undoGrid                       // back to the grid, last slot time
+	undoMark                       // back to the low-water mark
+	undoRemove                     // the series lives
+	undoTenant                     // withdraw the tenant
+)
+
+// Commit stores a batch: it returns when the samples are in the journal and can be read. Rows that were not stored are
+// told in b.Stale and b.Refused. An error means that nothing of the batch was stored.
+func (s *Store) Commit(ctx context.Context, b *Batch) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(b.Refs) == 0 {
+		return nil
+	}
+	p := &b.pending
+	*p = pending{batch: b, fresh: p.fresh[:0], grids: p.grids[:0], wrote: s.o.Now().UnixNano()}
+
+	s.seq.mu.Lock()
+	if s.seq.closed {
+		s.seq.mu.Unlock()
+		return errClosed
+	}
+	n := s.sequence(p)
+	if n == 0 {
+		s.seq.mu.Unlock()
+		return nil
+	}
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	return s.commit(p)
+}
+
+// sequence turns the rows of a batch into records of the group and returns how many rows will be stored. Rows that are
+// refused get the ref 0.
+//
+// REQUIRES: s.seq.mu.
+func (s *Store) sequence(p *pending) int {
+	b, q := p.batch, &s.seq
+	q.unnamed, q.grids = q.unnamed[:0], q.grids[:0]
+	s.resolve(p)
+	set := s.Policies.Current()
+	revision := set.Revision()
+	stored := 0
+	for i, ref := range b.Refs {
+		if ref == 0 {
+			continue // refused by resolve
+		}
+		sr := s.table.at(ref)
+		if sr == nil || sr.state == unused || sr.state == dead {
+			b.Stale = append(b.Stale, i)
+			b.Refs[i] = 0
+			continue
+		}
+		t := b.Times[i]
+		if t <= minTime || t >= maxTime {
+			b.refuse(i, pastOrFuture(t))
+			continue
+		}
+		if pol := sr.policy.Load(); pol == nil || pol.revision != revision || sr.dictionary != q.segment {
+			s.touch(ref, sr, set, t)
+		}
+		if g := &sr.grid; g.step != 0 {
+			// The guess: the slot behind the last one, or the same again.
+			switch d := uint64(t - sr.last + g.half); {
+			case d-uint64(g.step) < uint64(g.step):
+				sr.last += g.step
+			case d < uint64(g.step):
+			default:
+				sr.last = g.time(g.slot(t))
+			}
+			t = sr.last
+			b.Times[i] = t
+		}
+		if t < sr.lowMark {
+			b.refuse(i, Freed)
+			continue
+		}
+		stored++
+	}
+	if stored == 0 && len(q.unnamed) == 0 {
+		return 0
+	}
+	s.appendDictionary(p)
+	for grids := q.grids; len(grids) > 0; {
+		n := min(len(grids), rowsPerRecord)
+		q.group.Begin(recGrids, p.wrote)
+		q.group.Buf = appendGrids(q.group.Buf, grids[:n])
+		s.end(p)
+		p.grids = append(p.grids, grids[:n]...)
+		grids = grids[n:]
+	}
+	for from := 0; from < len(b.Refs); from += rowsPerRecord {
+		to := min(from+rowsPerRecord, len(b.Refs))
+		if !anyRef(b.Refs[from:to]) {
+			continue
+		}
+		q.group.Begin(recSamples, p.wrote)
+		q.group.Buf = appendSamples(q.group.Buf, b.Refs[from:to], b.Times[from:to], b.Values[from:to])
+		s.end(p)
+	}
+	return stored
+}
+
+func anyRef(refs []metricdef.Ref) bool {
+	for _, r := range refs {
+		if r != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func pastOrFuture(t int64) Reason {
+	if t < 0 {
+		return TooOld
+	}
+	return TooNew
+}
+
+func (b *Batch) refuse(row int, why Reason) {
+	b.Refused[why]++
+	b.Refs[row] = 0
+}
+
+// record puts one record into the group. REQUIRES: s.seq.mu.
+func (s *Store) record(kind journal.Kind, p *pending, payload func([]byte) []byte) {
+	s.seq.group.Begin(kind, p.wrote)
+	s.seq.group.Buf = payload(s.seq.group.Buf)
+	s.end(p)
+}
+
+// end closes the open record of the group. REQUIRES: s.seq.mu.
+func (s *Store) end(p *pending) {
+	if err := s.seq.group.End(s.seq.next); err != nil {
+		// Every caller bounds its payload below the journal's limit.
+		panic("measures: " + err.Error())
+	}
+	p.seq = s.seq.next
+	s.seq.next++
+}
+
+// resolve gives each draft of the batch its ref, reserving definitions that nobody has made. REQUIRES: s.seq.mu.
+func (s *Store) resolve(p *pending) {
+	b, q := p.batch, &s.seq
+	for i := range b.Drafts {
+		d := &b.Drafts[i]
+		q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
+		ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
+		if !ok {
+			if limit := s.Tenants.Limits(d.Def.Tenant).Series; limit > 0 && int64(s.Definitions.Count(d.Def.Tenant)) >= limit {
+				b.refuse(d.At, SeriesLimit)
+				d.Ref = 0
+				continue
+			}
+			ref = s.Definitions.Reserve(&d.Def, p.wrote)
+			sr := s.table.grow(ref)
+			sr.state = reserved
+			sr.policy.Store(s.policyNamed(d.Def.Dialect, d.Def.Name, s.Policies.Current()))
+			q.undo = append(q.undo, undo{ref: ref, what: undoReserve})
+		}
+		d.Ref = ref
+		b.Refs[d.At] = ref
+	}
+}
+
+// touch is the slow side of a row: the series is new, its policy may have changed, or this journal segment does not
+// name it yet. t is the time of the sample, the anchor of a grid that begins. REQUIRES: s.seq.mu.
+func (s *Store) touch(ref metricdef.Ref, sr *series, set *policy.Set, t int64) {
+	q := &s.seq
+	if sr.dictionary != q.segment {
+		q.unnamed = append(q.unnamed, ref)
+		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
+		sr.dictionary = q.segment
+	}
+	pol := sr.policy.Load()
+	if pol == nil || pol.revision != set.Revision() {
+		pol = s.policyFor(ref, set)
+		sr.policy.Store(pol)
+	}
+	if step := int64(pol.Grid); step != sr.grid.step || !sr.anchored {
+		q.undo = append(q.undo, undo{ref: ref, what: undoGrid, grid: sr.grid, time: sr.last})
+		sr.grid = grid{}
+		if step != 0 {
+			sr.grid = newGrid(t, step)
+		}
+		sr.last, sr.anchored = t, true
+		q.grids = append(q.grids, gridChange{ref, sr.grid})
+	}
+}
+
+// appendDictionary names the series that this segment does not know: new ones under a kind of their own, since only
+// those change the state. REQUIRES: s.seq.mu.
+func (s *Store) appendDictionary(p *pending) {
+	q := &s.seq
+	for _, kind := range [...]journal.Kind{recDefinitions, recDictionary} {
+		start, open := 0, false
+		for _, ref := range q.unnamed {
+			if (s.table.at(ref).state == reserved) != (kind == recDefinitions) {
+				continue
+			}
+			if !open {
+				q.group.Begin(kind, p.wrote)
+				start, open = len(q.group.Buf), true
+			}
+			mark := len(q.group.Buf)
+			q.group.Buf = s.Definitions.AppendRecord(q.group.Buf, ref)
+			if kind == recDefinitions {
+				p.fresh = append(p.fresh, q.group.Buf[mark:]...)
+			}
+			if len(q.group.Buf)-start >= definitionBytes {
+				s.end(p)
+				open = false
+			}
+		}
+		if open {
+			s.end(p)
+		}
+	}
+}

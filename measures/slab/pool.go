@@ -1,0 +1,87 @@
+package slab
+
+import "unsafe"
+
+// Handle names one buffer of a Pool. 0 is no buffer.
+type Handle uint32
+
+// poolRegion is how many bytes a pool maps at a time.
+const poolRegion = 256 << 10
+
+// Pool hands out buffers of one fixed number of 8-byte words.
+type Pool struct {
+	words   int // words of one buffer
+	per     int // buffers of one region
+	regions [][]byte
+	fresh   int      // buffers of the last region that were never handed out
+	free    []Handle // buffers that came back
+	used    int
+}
+
+// NewPool makes a pool of buffers of so many 8-byte words. It maps nothing before the first Get.
+func NewPool(words int) *Pool {
+	return &Pool{words: words, per: poolRegion / (words * 8)}
+}
+
+// Get returns a buffer. Its content is undefined.
+func (p *Pool) Get() (Handle, error) {
+	if n := len(p.free); n > 0 {
+		h := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.used++
+		return h, nil
+	}
+	if p.fresh == 0 {
+		b, err := mapMemory(poolRegion)
+		if err != nil {
+			return 0, err
+		}
+		p.regions = append(p.regions, b)
+		p.fresh = p.per
+	}
+	p.fresh--
+	p.used++
+	return Handle((len(p.regions)-1)*p.per + (p.per - p.fresh)), nil
+}
+
+// Put gives a buffer back; nobody may hold a view of it any more.
+func (p *Pool) Put(h Handle) {
+	p.used--
+	p.free = append(p.free, h)
+	if p.used == 0 {
+		p.release()
+	}
+}
+
+// release unmaps everything once no buffer is in use, so that a store that fell idle owns no heads.
+func (p *Pool) release() {
+	for _, r := range p.regions {
+		unmapMemory(r)
+	}
+	p.regions, p.free, p.fresh = nil, nil, 0
+}
+
+func (p *Pool) at(h Handle) unsafe.Pointer {
+	i := int(h) - 1
+	r := p.regions[i/p.per]
+	return unsafe.Pointer(&r[i%p.per*p.words*8])
+}
+
+// Floats is the buffer as float64 values, valid until Put.
+func (p *Pool) Floats(h Handle) []float64 {
+	return unsafe.Slice((*float64)(p.at(h)), p.words)
+}
+
+// Ints is the buffer as int64 values, valid until Put.
+func (p *Pool) Ints(h Handle) []int64 {
+	return unsafe.Slice((*int64)(p.at(h)), p.words)
+}
+
+// Bytes is how much memory the buffers in use take.
+func (p *Pool) Bytes() int64 { return int64(p.used) * int64(p.words) * 8 }
+
+// Close unmaps everything, also what is in use.
+func (p *Pool) Close() {
+	p.used = 0
+	p.release()
+}

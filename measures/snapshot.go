@@ -1,0 +1,329 @@
+package measures
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"granary/measures/segment"
+	"granary/metricdef"
+)
+
+// Flags of a segment entry.
+const (
+	entryLate = 1 << iota
+	entryOwn
+	entryHole
+)
+
+// maxSegmentsAtOnce bounds how many segment files one snapshot writes: windows beyond share a mixed one.
+const maxSegmentsAtOnce = 8
+
+// mixedWindow is the window of a segment file that holds chunks of several.
+const mixedWindow = int64(-1) << 63
+
+// Snapshot writes what the segments do not hold yet, and the open heads, and lets the journal go up to there. Writes and
+// reads go on meanwhile.
+func (s *Store) Snapshot() error {
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	return s.snapshot()
+}
+
+// placed is a chunk that a snapshot wrote.
+type placed struct {
+	ref   metricdef.Ref
+	start int64
+	late  int // index + 1 in the series' late chunks; 0: a chunk in order
+	loc   segLoc
+	file  uint32
+}
+
+// snapshotWriter gathers the files of one snapshot.
+type snapshotWriter struct {
+	s       *Store
+	open    map[int64]*segment.Writer
+	ids     map[int64]uint32
+	next    uint32
+	placed  []placed
+	order   uint64 // of sealing, for the entries' Seq
+	buf     []byte
+	written int64
+}
+
+// snapshot is Snapshot. REQUIRES: s.maintenance.
+func (s *Store) snapshot() (err error) {
+	began := time.Now()
+	s.rotate.Store(true) // so that this snapshot frees whole journal segments
+	w := &snapshotWriter{s: s, open: make(map[int64]*segment.Writer), ids: make(map[int64]uint32), next: s.manifest.NextFile, order: uint64(s.manifest.NextFile) << 32}
+	defer func() {
+		if err != nil {
+			w.abort()
+		}
+	}()
+	stateID := w.next
+	w.next++
+	state, err := segment.CreateState(s.segmentDir(), stateID, s.segmentOptions())
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	positions := make([]uint64, len(s.shards))
+	var highest uint64
+	for i, sh := range s.shards {
+		// Between two groups, so that what the shard holds is what the records up to one position made of it.
+		s.com.mu.Lock()
+		sh.mu.RLock()
+		positions[i] = s.applied.Load()
+		highest = positions[i]
+		w.buf = s.appendState(w.buf[:0], i)
+		err := w.shard(i)
+		sh.mu.RUnlock()
+		s.com.mu.Unlock()
+		if err == nil {
+			err = state.Section(uint32(i), w.buf)
+		}
+		if err != nil {
+			state.Abort()
+			return fmt.Errorf("snapshot: shard %d: %w", i, err)
+		}
+	}
+	stateInfo, err := state.Finish()
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	// Nothing that stores a position may be newer than the journal on disk.
+	if err := s.syncTo(highest); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	next := *s.manifest
+	m := &next
+	infos, err := w.finish()
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	m.Files = append(s.liveFiles(m.Files), infos...)
+	m.NextFile = w.next
+	m.State = stateInfo.Name
+	m.Positions = positions
+	if err := m.Save(s.segmentDir()); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if err := w.publish(infos); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	s.manifest = m
+	s.dropUnlisted()
+	if err := s.trim(); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	s.snapshots.Add(1)
+	s.lastSnapshot.Store(s.o.Now().UnixNano())
+	s.snapshotJournal.Store(s.journaled.Load())
+	s.o.Logger.Info("snapshot", "chunks", len(w.placed), "files", len(infos), "bytes", w.written, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// shard writes the chunks of a shard that no segment holds. REQUIRES: sh.mu, at least for reading.
+func (w *snapshotWriter) shard(index int) error {
+	s, sh := w.s, w.s.shards[index]
+	var failed error
+	s.eachOf(index, func(ref metricdef.Ref, sr *series) {
+		for i := len(sr.chunks) - 1; i >= 0 && failed == nil; i-- {
+			e := &sr.chunks[i]
+			if e.seg != 0 {
+				break // chunks are sealed in order, so all before it are in a segment
+			}
+			g := sr.era
+			if n := e.shape.eraIndex(); n > 0 {
+				g = sh.eras[ref][n-1]
+			}
+			failed = w.add(sh, ref, sr, e, g.step, 0)
+		}
+		if sr.flags&hasLate == 0 {
+			return
+		}
+		for i := range sh.late[ref].sealed {
+			if e := &sh.late[ref].sealed[i]; e.seg == 0 && failed == nil {
+				failed = w.add(sh, ref, sr, e, 0, i+1)
+			}
+		}
+	})
+	return failed
+}
+
+func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late int) error {
+	window := sr.window(e.start)
+	f, ok := w.open[window]
+	if !ok {
+		if len(w.open) >= maxSegmentsAtOnce {
+			window = mixedWindow
+			f, ok = w.open[window]
+		}
+		if !ok {
+			var err error
+			if f, err = segment.Create(w.s.segmentDir(), w.next, w.s.segmentOptions()); err != nil {
+				return err
+			}
+			w.open[window], w.ids[window] = f, w.next
+			w.next++
+		}
+	}
+	b := sh.chunks.Get(e.mem)
+	w.order++
+	se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: step, Span: uint32(e.shape.span()), Seq: w.order, Wrote: sr.wrote, Len: uint32(len(b))}
+	if late > 0 {
+		se.Flags |= entryLate
+	}
+	if e.shape&shapeOwn != 0 {
+		se.Flags |= entryOwn
+		se.Step = 0
+	}
+	if e.shape&shapeHole != 0 {
+		se.Flags |= entryHole
+	}
+	off, err := f.Add(se, b)
+	if err != nil {
+		return err
+	}
+	w.written += int64(len(b))
+	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late, loc: newSegLoc(w.ids[window], off, uint32(len(b))), file: w.ids[window]})
+	return nil
+}
+
+// finish makes the files durable under their names; the manifest does not list them yet.
+func (w *snapshotWriter) finish() ([]segment.FileInfo, error) {
+	windows := make([]int64, 0, len(w.open))
+	for win := range w.open {
+		windows = append(windows, win)
+	}
+	sort.Slice(windows, func(i, j int) bool { return w.ids[windows[i]] < w.ids[windows[j]] })
+	var infos []segment.FileInfo
+	for _, win := range windows {
+		info, err := w.open[win].Finish()
+		if err != nil {
+			return nil, err
+		}
+		delete(w.open, win)
+		infos = append(infos, segment.FileInfo{ID: info.ID, Name: info.Name, Window: win, Size: info.Size, Entries: info.Entries})
+	}
+	return infos, nil
+}
+
+func (w *snapshotWriter) abort() {
+	for _, f := range w.open {
+		f.Abort()
+	}
+}
+
+// publish opens the new files and tells the series where their chunks lie now. Only then may their memory be evicted.
+func (w *snapshotWriter) publish(infos []segment.FileInfo) error {
+	s := w.s
+	files := make(map[uint32]*segmentFile)
+	for _, info := range infos {
+		f, err := segment.Open(s.segmentPath(info.Name))
+		if err != nil {
+			return err
+		}
+		files[info.ID] = s.segments.add(f, info)
+	}
+	var sh *shard
+	for i := range w.placed {
+		p := &w.placed[i]
+		if now := s.shardOf(p.ref); now != sh {
+			if sh != nil {
+				sh.mu.Unlock()
+			}
+			sh = now
+			sh.mu.Lock()
+		}
+		if e := sh.find(s, p); e != nil {
+			e.seg = p.loc
+			files[p.file].live.Add(1)
+		}
+	}
+	if sh != nil {
+		sh.mu.Unlock()
+	}
+	return nil
+}
+
+// find is the entry that a snapshot wrote, nil if it has gone since. REQUIRES: sh.mu.
+func (sh *shard) find(s *Store, p *placed) *entry {
+	sr := s.table.at(p.ref)
+	if p.late > 0 {
+		l := sh.late[p.ref]
+		if l == nil {
+			return nil
+		}
+		// Late chunks may have gone from the front since.
+		for i := min(p.late, len(l.sealed)) - 1; i >= 0; i-- {
+			if e := &l.sealed[i]; e.start == p.start && e.seg == 0 {
+				return e
+			}
+		}
+		return nil
+	}
+	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= p.start })
+	if i < len(sr.chunks) && sr.chunks[i].start == p.start && sr.chunks[i].seg == 0 {
+		return &sr.chunks[i]
+	}
+	return nil
+}
+
+// liveFiles leaves out files whose last chunk has gone.
+func (s *Store) liveFiles(list []segment.FileInfo) []segment.FileInfo {
+	var keep []segment.FileInfo
+	for _, info := range list {
+		s.segments.mu.RLock()
+		f := s.segments.files[info.ID]
+		s.segments.mu.RUnlock()
+		if f != nil && f.live.Load() <= 0 {
+			continue
+		}
+		keep = append(keep, info)
+	}
+	return keep
+}
+
+// dropUnlisted closes and removes the files that the manifest no longer names.
+func (s *Store) dropUnlisted() {
+	listed := make(map[uint32]bool)
+	for _, f := range s.manifest.Files {
+		listed[f.ID] = true
+	}
+	s.segments.mu.RLock()
+	var gone []uint32
+	for id := range s.segments.files {
+		if !listed[id] {
+			gone = append(gone, id)
+		}
+	}
+	s.segments.mu.RUnlock()
+	for _, id := range gone {
+		s.segments.drop(id)
+	}
+	if _, err := segment.Sweep(s.segmentDir(), s.manifest); err != nil {
+		s.o.Logger.Warn("old segment files could not be removed", "error", err)
+	}
+}
+
+// trim lets the journal go below everything that stores a position.
+func (s *Store) trim() error {
+	if err := s.catalog.Flush(s.syncTo); err != nil {
+		return err
+	}
+	low := s.catalog.Position()
+	for _, p := range s.manifest.Positions {
+		low = min(low, p)
+	}
+	return s.log.Trim(low + 1)
+}
+
+// syncTo makes the journal durable up to a record.
+func (s *Store) syncTo(seq uint64) error {
+	if s.log.Synced().Seq >= seq {
+		return nil
+	}
+	_, err := s.log.Sync()
+	return err
+}

@@ -1,0 +1,310 @@
+package measures
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"granary/measures/journal"
+	"granary/measures/segment"
+	"granary/metricdef"
+	"granary/metricdef/catalog"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// Options are what a store needs to know.
+type Options struct {
+	Dir             string           // the data folder; made if missing
+	Sync            journal.SyncMode // when the journal is made durable
+	SyncInterval    time.Duration    // for journal.Interval; 0: 1 s
+	JournalSegment  int64            // bytes after which a journal segment ends; 0: 64 MiB
+	SnapshotEvery   time.Duration    // 0: 10 minutes
+	SnapshotJournal int64            // bytes of journal after which a snapshot starts; 0: 128 MiB
+	MemoryCap       int64            // bytes; 0: none
+	DiskFreeMark    int64            // bytes that must stay free on the disk for writes to be taken; 0: none
+	Limits          tenant.Limits    // defaults for tenants
+	MaxTenants      int              // 0: no bound
+	Now             func() time.Time // nil: time.Now
+	Logger          *slog.Logger     // nil: slog.Default
+}
+
+func (o *Options) setDefaults() {
+	if o.SyncInterval <= 0 {
+		o.SyncInterval = time.Second
+	}
+	if o.JournalSegment <= 0 {
+		o.JournalSegment = 64 << 20
+	}
+	if o.SnapshotEvery <= 0 {
+		o.SnapshotEvery = 10 * time.Minute
+	}
+	if o.SnapshotJournal <= 0 {
+		o.SnapshotJournal = 128 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// Store is one partition: its definitions, its samples and the journal before both.
+type Store struct {
+	Tenants     *tenant.Registry
+	Policies    *policy.Registry
+	Definitions *metricdef.Registry
+
+	o        Options
+	lock     *os.File
+	log      journal.Log
+	catalog  *catalog.Catalog
+	table    table
+	shards   []*shard
+	segments *segmentSet
+	policies policyCache
+
+	seq sequencer
+	com committer
+
+	maintenance sync.Mutex        // one snapshot, expiry or eviction at a time
+	manifest    *segment.Manifest // under maintenance
+
+	// applying is the record whose change is being applied: what the rooms put into the catalog belongs to it.
+	applying uint64 // under com.mu; recovery owns it before
+
+	ready         atomic.Bool
+	closed        atomic.Bool
+	diskLow       atomic.Bool
+	retentionHeld atomic.Bool // nothing expires while the list of busy hosts is not known
+	rotate        atomic.Bool
+	applied       atomic.Uint64
+	failures      atomic.Int64
+	snapshots     atomic.Int64
+	dropped       atomic.Int64 // samples given up for the memory cap
+	expired       atomic.Int64
+	lastSnapshot  atomic.Int64
+	journaled     atomic.Int64 // bytes appended since start
+	// snapshotJournal is journaled at the last snapshot.
+	snapshotJournal atomic.Int64
+	progress        progress
+	evict           evictState
+}
+
+// progress is how far recovery has come.
+type progress struct {
+	step    atomic.Pointer[string]
+	records atomic.Int64
+	target  atomic.Int64
+}
+
+// Open opens the data folder and takes its lock. Nothing can be read or written before Recover.
+func Open(o Options) (*Store, error) {
+	o.setDefaults()
+	for _, d := range []string{"", "journal", "segments", "quarantine"} {
+		if err := os.MkdirAll(filepath.Join(o.Dir, d), 0o750); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
+	}
+	s := &Store{o: o, segments: newSegmentSet()}
+	s.table.blocks.Store(new([]*block))
+	if err := s.takeLock(); err != nil {
+		return nil, err
+	}
+	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants})
+	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}})
+	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
+	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)
+	s.setStep("opening files")
+	return s, nil
+}
+
+// takeLock keeps a second process out of the folder.
+func (s *Store) takeLock() error {
+	path := filepath.Join(s.o.Dir, "LOCK")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("data folder %s is in use by another process: %w", s.o.Dir, err), f.Close())
+	}
+	s.lock = f
+	return nil
+}
+
+// sink hands what the rooms change to the catalog, under the number of the record being applied.
+type sink struct{ s *Store }
+
+func (k sink) Put(bucket string, key, value []byte) {
+	k.s.catalog.Put(k.s.applying, catalog.Change{Bucket: bucket, Key: key, Value: value})
+}
+
+// Ready says whether recovery has ended, and else how far it is.
+func (s *Store) Ready() (bool, string) {
+	if s.closed.Load() {
+		return false, "stopping"
+	}
+	if s.ready.Load() {
+		return true, ""
+	}
+	text := *s.progress.step.Load()
+	if target := s.progress.target.Load(); target > 0 {
+		text = fmt.Sprintf("%s: record %d of %d", text, s.progress.records.Load(), target)
+	}
+	return false, text
+}
+
+func (s *Store) setStep(text string) { s.progress.step.Store(&text) }
+
+// Readable is nil once samples can be read.
+func (s *Store) Readable() error {
+	if ok, how := s.Ready(); !ok {
+		return unavailable("starting", nil, "the service is not ready: %s", how)
+	}
+	return nil
+}
+
+// writable is nil while writes are taken.
+func (s *Store) writable() error {
+	if !s.ready.Load() {
+		return s.Readable()
+	}
+	if s.diskLow.Load() {
+		return unavailable("disk-low", nil, "free space on the disk of %s is below the setting disk-free-mark (%d bytes)", s.o.Dir, s.o.DiskFreeMark)
+	}
+	return nil
+}
+
+// EnsureTenant returns the number of a tenant, making it if there is none.
+func (s *Store) EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error) {
+	if t, ok := s.Tenants.Lookup(id); ok {
+		return t.Num, nil
+	}
+	d := &tenant.Draft{ID: id, Implicit: true}
+	var num tenant.Num
+	var rec []byte
+	err := s.change(ctx, recTenants, func(wrote int64) ([]byte, error) {
+		var ok bool
+		if num, ok = s.Tenants.Resolve(id); ok {
+			// Somebody else's record is on its way; writing it again is harmless and makes this call wait for it.
+			rec = s.Tenants.AppendRecord(nil, num)
+			return rec, nil
+		}
+		if err := s.Tenants.Admit(d); err != nil {
+			return nil, err
+		}
+		num = s.Tenants.Reserve(d, wrote)
+		s.seq.undo = append(s.seq.undo, undo{what: undoTenant, tenant: num})
+		rec = s.Tenants.AppendRecord(nil, num)
+		return rec, nil
+	}, func() {
+		if _, _, err := s.Tenants.Apply(rec); err != nil {
+			panic("measures: own tenant record: " + err.Error())
+		}
+	})
+	return num, err
+}
+
+// SetPolicies makes a set of policies the present one, under the next revision. A set that says the same as the present
+// one changes nothing.
+func (s *Store) SetPolicies(ctx context.Context, set *policy.Set) error {
+	var rec []byte
+	return s.change(ctx, recPolicies, func(int64) ([]byte, error) {
+		next := s.Policies.Next(set)
+		if next == nil {
+			return nil, nil
+		}
+		rec = s.Policies.AppendRecord(nil, next)
+		return rec, nil
+	}, func() {
+		if err := s.Policies.Apply(rec); err != nil {
+			panic("measures: own policy record: " + err.Error())
+		}
+	})
+}
+
+// policyCache finds the policy of a metric for the present revision of the set.
+type policyCache struct {
+	mu       sync.Mutex
+	revision uint64
+	byName   map[string]*policyState // by policy name
+}
+
+func (c *policyCache) get(p policy.Policy, revision uint64) *policyState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byName == nil || c.revision != revision {
+		c.byName, c.revision = make(map[string]*policyState), revision
+	}
+	st := c.byName[p.Name]
+	if st == nil {
+		st = &policyState{Policy: p, revision: revision}
+		c.byName[p.Name] = st
+	}
+	return st
+}
+
+// policyNamed resolves the policy of a metric that a dialect made.
+func (s *Store) policyNamed(dialect, name string, set *policy.Set) *policyState {
+	p, _ := set.Resolve(dialect, name)
+	return s.policies.get(p, set.Revision())
+}
+
+// policyFor resolves the policy of a definition.
+func (s *Store) policyFor(ref metricdef.Ref, set *policy.Set) *policyState {
+	d, ok := s.Definitions.Get(ref)
+	if !ok {
+		return s.policies.get(set.Default(), set.Revision())
+	}
+	return s.policyNamed(d.Dialect, d.Name, set)
+}
+
+// Close takes no more writes, writes a last snapshot and closes the files.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	wasReady := s.ready.Load()
+	s.seq.mu.Lock()
+	s.seq.closed = true
+	s.seq.mu.Unlock()
+	s.com.mu.Lock() // whoever is committing has ended
+	s.com.mu.Unlock()
+	s.ready.Store(false)
+	var errs []error
+	if wasReady {
+		errs = append(errs, s.Snapshot())
+	}
+	if s.catalog != nil {
+		errs = append(errs, s.catalog.Close(s.syncTo))
+	}
+	if s.log != nil {
+		_, err := s.log.Sync()
+		errs = append(errs, err, s.log.Close())
+	}
+	s.segments.closeAll()
+	for _, sh := range s.shards {
+		sh.mu.Lock()
+		sh.values.Close()
+		sh.times.Close()
+		sh.chunks.Close()
+		sh.mu.Unlock()
+	}
+	s.table.blocks.Store(new([]*block))
+	errs = append(errs, s.lock.Close())
+	return errors.Join(errs...)
+}
+
+func (s *Store) segmentDir() string              { return filepath.Join(s.o.Dir, "segments") }
+func (s *Store) segmentPath(name string) string  { return filepath.Join(s.segmentDir(), name) }
+func (s *Store) segmentOptions() segment.Options { return segment.Options{} }

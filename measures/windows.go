@@ -1,0 +1,193 @@
+package measures
+
+import (
+	"context"
+	"slices"
+
+	"granary/metricdef"
+)
+
+// windowSlots is how many slots one of ClusterCockpit's buffers has.
+const windowSlots = 512
+
+// Window is a view over stored slots in the manner of ClusterCockpit's buffers: it begins at the first stored slot that
+// lies 512 or more slots behind the beginning of the window before it.
+type Window struct {
+	Start, End int64 // times of its first and its last stored slot, nanoseconds
+	Step, Half int64 // slot width, nanoseconds
+	Slots      int   // from Start to End
+}
+
+// Windows are the windows of the visible samples of a series, oldest first.
+func (s *Store) Windows(ctx context.Context, ref metricdef.Ref) ([]Window, error) {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return nil, nil
+	}
+	r := readers.Get().(*Reader)
+	defer r.release()
+	if err := s.Read(ctx, r, ref, minTime, maxTime); err != nil {
+		return nil, err
+	}
+	b, ok := s.Bounds(ref, minTime, maxTime)
+	if !ok || b.Step == 0 {
+		return nil, nil
+	}
+	var list []Window
+	for _, t := range r.Times {
+		if n := len(list); n > 0 && t-list[n-1].Start < windowSlots*b.Step {
+			w := &list[n-1]
+			w.End, w.Slots = t, int((t-w.Start)/b.Step)+1
+			continue
+		}
+		list = append(list, Window{Start: t, End: t, Step: b.Step, Half: b.Half, Slots: 1})
+	}
+	return list, nil
+}
+
+// Free takes the windows of the series away whose end, the time of their first slot plus their length, lies before to.
+// It moves the series' low-water marks by a record, so that a restart does not bring the samples back, and returns how
+// many windows went.
+func (s *Store) Free(ctx context.Context, refs []metricdef.Ref, to int64) (int, error) {
+	var marks []lowMark
+	freed := 0
+	refs = slices.Clone(refs)
+	slices.Sort(refs)
+	for _, ref := range slices.Compact(refs) {
+		list, err := s.Windows(ctx, ref)
+		if err != nil {
+			return 0, err
+		}
+		n := 0
+		for n < len(list) && list[n].Start+int64(list[n].Slots)*list[n].Step < to {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		freed += n
+		marks = append(marks, lowMark{ref, list[n-1].End + 1})
+	}
+	for from := 0; from < len(marks); from += rowsPerRecord {
+		part := marks[from:min(from+rowsPerRecord, len(marks))]
+		err := s.change(ctx, recFree, func(int64) ([]byte, error) {
+			for _, m := range part {
+				sr := s.table.at(m.ref)
+				s.seq.undo = append(s.seq.undo, undo{ref: m.ref, what: undoMark, time: sr.lowMark})
+				sr.lowMark = max(sr.lowMark, m.time)
+			}
+			return appendMarks(nil, part), nil
+		}, func() {
+			for _, m := range part {
+				s.applyMark(m)
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return freed, nil
+}
+
+// applyMark hides what is older than a series' new low-water mark and gives its memory back.
+func (s *Store) applyMark(m lowMark) {
+	sr, sh := s.table.at(m.ref), s.shardOf(m.ref)
+	if sr == nil {
+		return
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sr.low = max(sr.low, m.time)
+	sh.dropBefore(s, m.ref, sr, sr.low)
+}
+
+// dropBefore gives up what lies wholly before a time: chunks, late samples, the open head. REQUIRES: sh.mu.
+func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) (samples int64) {
+	if sr.values != 0 && sr.newest < low {
+		samples += int64(sr.filled)
+		sr.sealedEnd = sr.next - sr.era.step
+		if sr.era.step == 0 {
+			sr.sealedEnd = sr.newest
+		}
+		sr.flags |= hasSealed
+		sh.closeHead(sr)
+	}
+	n := 0
+	for n < len(sr.chunks) && sh.chunkEnd(ref, sr, n) < low {
+		samples += sh.dropEntry(s, &sr.chunks[n])
+		n++
+	}
+	if n > 0 {
+		sr.chunks = slices.Clone(sr.chunks[n:])
+	}
+	if sr.flags&hasLate == 0 {
+		return samples
+	}
+	l := sh.late[ref]
+	if i, _ := slices.BinarySearch(l.times, low); i > 0 {
+		samples += int64(i)
+		l.times, l.values = slices.Delete(l.times, 0, i), slices.Delete(l.values, 0, i)
+	}
+	l.sealed = slices.DeleteFunc(l.sealed, func(e entry) bool {
+		// The end of a late chunk is not kept: it may go only once everything it can hold is before low.
+		if e.start >= low || sr.flags&hasData != 0 && sr.newest >= low && !sh.lateEndsBefore(s, &e, low) {
+			return false
+		}
+		samples += sh.dropEntry(s, &e)
+		return true
+	})
+	if len(l.times) == 0 && len(l.sealed) == 0 {
+		delete(sh.late, ref)
+		sr.flags &^= hasLate
+	}
+	return samples
+}
+
+// chunkEnd is a time at or behind the last sample of chunk i. REQUIRES: sh.mu.
+func (sh *shard) chunkEnd(ref metricdef.Ref, sr *series, i int) int64 {
+	e := &sr.chunks[i]
+	if e.shape&shapeOwn != 0 {
+		if i+1 < len(sr.chunks) {
+			return sr.chunks[i+1].start - 1
+		}
+		return sr.sealedEnd
+	}
+	g := sr.era
+	if n := e.shape.eraIndex(); n > 0 {
+		g = sh.eras[ref][n-1]
+	}
+	return e.start + int64(e.shape.span()-1)*g.step
+}
+
+// lateEndsBefore looks into a late chunk for its last time. REQUIRES: sh.mu.
+func (sh *shard) lateEndsBefore(s *Store, e *entry, low int64) bool {
+	r := readers.Get().(*Reader)
+	defer r.release()
+	r.reset()
+	b := r.raw[:0]
+	if e.mem != 0 {
+		b = sh.chunks.Get(e.mem)
+	} else {
+		f := s.segments.acquire(e.seg.file())
+		var err error
+		b, err = f.read(b, e.seg)
+		f.release()
+		if err != nil {
+			return false
+		}
+		r.raw = b
+	}
+	times, _, err := r.unpack(b, e.shape, e.start, grid{})
+	return err == nil && times[len(times)-1] < low
+}
+
+// dropEntry gives up one chunk. REQUIRES: sh.mu.
+func (sh *shard) dropEntry(s *Store, e *entry) int64 {
+	if e.mem != 0 {
+		sh.chunks.Free(e.mem)
+	}
+	if e.seg != 0 {
+		s.segments.forget(e.seg.file())
+	}
+	return int64(e.shape.span())
+}
