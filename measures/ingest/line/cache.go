@@ -1,0 +1,204 @@
+package line
+
+import (
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// CacheOptions bounds a Cache. Zero values take the defaults.
+type CacheOptions struct {
+	// Bytes is the memory that keys may take, 256 MiB by default: about 2.7 M series with keys of 60 bytes.
+	Bytes int64
+	// Scopes is how many scopes have a place at the same time, 256 by default. Lines of others go through the library.
+	Scopes int
+	// Now is the clock, time.Now by default.
+	Now func() time.Time
+}
+
+const (
+	defaultCacheBytes  = 256 << 20
+	defaultCacheScopes = 256
+
+	// idleScope is how long a scope must have been unused, in seconds, before another may take its place.
+	idleScope = 60
+)
+
+// Cache remembers which series the keys of lines stand for. It is safe for concurrent use; see DESIGN.md for how.
+type Cache struct {
+	o    CacheOptions
+	seed maphash.Seed
+
+	current atomic.Pointer[generation]
+
+	mu sync.Mutex
+	// Under mu.
+	bytes   int64
+	entries int
+	refused int // keys turned away since the memory is full
+}
+
+// generation is what the cache knows between two drops. It never changes: a new scope makes a new one of the same epoch.
+type generation struct {
+	epoch  uint64 // one more after each drop
+	tables map[string]*table
+}
+
+// NewCache makes an empty cache.
+func NewCache(o CacheOptions) *Cache {
+	if o.Bytes <= 0 {
+		o.Bytes = defaultCacheBytes
+	}
+	if o.Scopes <= 0 {
+		o.Scopes = defaultCacheScopes
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Cache{o: o, seed: maphash.MakeSeed()}
+	c.current.Store(&generation{})
+	return c
+}
+
+// Drop forgets everything. It must be called after the set of wanted metrics or a mapping has changed and is in force:
+// what bodies learn that began before the drop is not taken.
+func (c *Cache) Drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop()
+}
+
+// REQUIRES: c.mu.
+func (c *Cache) drop() {
+	c.current.Store(&generation{epoch: c.current.Load().epoch + 1})
+	c.bytes, c.entries, c.refused = 0, 0, 0
+}
+
+// Forget removes the keys of definitions that have ended. It walks the whole cache: call it with many refs at a time. A
+// ref that is not forgotten does no harm: its rows come back from Commit as stale.
+func (c *Cache) Forget(refs []metricdef.Ref) {
+	if len(refs) == 0 {
+		return
+	}
+	set := make(map[metricdef.Ref]struct{}, len(refs))
+	for _, r := range refs {
+		set[r] = struct{}{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.current.Load().tables {
+		t.forget(set)
+	}
+}
+
+// CacheStats says what a cache holds.
+type CacheStats struct {
+	Scopes, Entries int
+	Bytes           int64
+	Refused         int // keys that found no place since the memory is full
+}
+
+// Stats says what the cache holds.
+func (c *Cache) Stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Scopes: len(c.current.Load().tables), Entries: c.entries, Bytes: c.bytes, Refused: c.refused}
+}
+
+// table finds the table of a scope, nil if it has none.
+func (g *generation) table(scope []byte, now int64) *table {
+	t := g.tables[string(scope)]
+	if t != nil && t.last.Load() != now {
+		t.last.Store(now)
+	}
+	return t
+}
+
+// known is one key that a body has taught.
+type known struct {
+	key    []byte
+	ref    metricdef.Ref
+	tenant tenant.Num
+	row    int // of the batch
+}
+
+// learn takes keys, in the order in which they stood in the body, unless the cache was dropped since the epoch.
+func (c *Cache) learn(epoch uint64, scope []byte, keys []known) {
+	if len(keys) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current.Load().epoch != epoch {
+		return
+	}
+	t := c.admit(scope)
+	if t == nil {
+		return
+	}
+	var last *entry
+	for i := range keys {
+		k := &keys[i]
+		hash := hashOf(c.seed, k.key)
+		grow := t.growth(len(k.key))
+		if c.bytes+grow > c.o.Bytes {
+			if c.refused++; c.refused > c.entries {
+				// As many keys were turned away as there are: what is kept is no longer what is sent.
+				c.drop()
+				return
+			}
+			continue
+		}
+		before := t.entries
+		id := t.put(hash, k.key, k.ref, k.tenant)
+		if t.entries > before {
+			c.entries++
+			c.bytes += grow
+		}
+		if last != nil && id != 0 && last.next.Load() == 0 {
+			last.next.Store(id)
+		}
+		last = t.own.at(id)
+	}
+}
+
+// admit finds the table of a scope or makes one. When all places are taken, the scope that was longest without use gives
+// way, if it is idle; else the new one stays outside, so that invented scopes cannot push out those in use.
+//
+// REQUIRES: c.mu.
+func (c *Cache) admit(scope []byte) *table {
+	g := c.current.Load()
+	now := c.o.Now().Unix()
+	if t := g.table(scope, now); t != nil {
+		return t
+	}
+	tables := maps.Clone(g.tables)
+	if tables == nil {
+		tables = make(map[string]*table)
+	}
+	if len(tables) >= c.o.Scopes {
+		oldest, idle := "", int64(idleScope)
+		for name, t := range tables {
+			if d := now - t.last.Load(); d >= idle {
+				oldest, idle = name, d
+			}
+		}
+		t := tables[oldest]
+		if t == nil {
+			return nil
+		}
+		c.bytes -= t.bytes()
+		c.entries -= t.entries
+		delete(tables, oldest)
+	}
+	t := newTable(now)
+	c.bytes += t.bytes()
+	tables[string(scope)] = t
+	c.current.Store(&generation{epoch: g.epoch, tables: tables})
+	return t
+}

@@ -1,0 +1,341 @@
+package line
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"granary/measures"
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// Resolver finds the definitions that exist. metricdef.Registry is one.
+type Resolver interface {
+	Resolve(t tenant.Num, typ metricdef.Type, key []byte) (metricdef.Ref, bool)
+}
+
+// Options configure a Decoder. Zero values take the defaults.
+type Options struct {
+	// Cache remembers keys. Nil: every line goes through the library.
+	Cache *Cache
+	// MaxLine bounds a line, in bytes without its newline, 64 KiB by default (setting limits.line).
+	MaxLine int
+	// MaxRows bounds the rows that Decode gathers for one tenant before it returns, 32,768 by default.
+	MaxRows int
+	// Now is the clock, time.Now by default.
+	Now func() time.Time
+}
+
+// Defaults of Options.
+const (
+	DefaultMaxLine = 64 << 10
+	DefaultMaxRows = 32768
+)
+
+// Decoder turns bodies into batches, one body after the other:
+//
+//	d.Begin(mapping, body)
+//	for more := true; more; {
+//		more, err = d.Decode()
+//		for _, p := range d.Parts() { store p.Batch; d.Done(p) }
+//	}
+//	d.End()
+//
+// It keeps its memory from body to body and belongs to one goroutine at a time. The body must not change until End, for
+// batches refer to it.
+type Decoder struct {
+	o    Options
+	defs Resolver
+
+	// Of the body.
+	m      Mapping
+	body   []byte
+	pos    int // start of the next line
+	line   int // its number
+	time   window
+	scope  []byte
+	epoch  uint64
+	keys   *snapshot // nil: nothing is known of the scope
+	last   *entry    // entry of the last line that was known
+	ahead  int       // bytes that may still be searched for the end of strings that run over several lines
+	tally  Tally
+	parts  []*Part // in use
+	spare  []*Part
+	part   *Part   // the one that took the last row
+	recent stamp   // the last timestamp
+	parse  scratch // of the slow path
+}
+
+// NewDecoder makes a decoder that resolves unknown keys with defs.
+func NewDecoder(defs Resolver, o Options) *Decoder {
+	if o.MaxLine <= 0 {
+		o.MaxLine = DefaultMaxLine
+	}
+	if o.MaxRows <= 0 {
+		o.MaxRows = DefaultMaxRows
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Decoder{o: o, defs: defs}
+}
+
+// Complete cuts a body that did not arrive as a whole behind its last newline: an unfinished line is never stored.
+func Complete(body []byte) []byte { return body[:bytes.LastIndexByte(body, '\n')+1] }
+
+// Begin starts a body.
+func (d *Decoder) Begin(m Mapping, body []byte) error {
+	if len(body) > math.MaxUint32 {
+		return fmt.Errorf("line protocol: body of %d bytes, at most %d can be decoded at once", len(body), uint32(math.MaxUint32))
+	}
+	now := d.o.Now()
+	d.m, d.body, d.pos, d.line = m, body, 0, 1
+	d.time = newWindow(now.UnixNano(), m.Bounds())
+	d.ahead = 4*d.o.MaxLine + len(body)
+	d.tally = Tally{}
+	d.recent = stamp{}
+	if d.o.Cache != nil {
+		d.scope = m.AppendScope(d.scope[:0])
+		d.epoch = d.o.Cache.current.Load().epoch
+		d.look()
+	}
+	return nil
+}
+
+// look takes a fresh snapshot of what the cache knows of the scope, unless the cache was dropped since Begin: the
+// mapping in hand may be out of date then, and so it goes on with what it has.
+func (d *Decoder) look() {
+	if d.o.Cache == nil {
+		return
+	}
+	g := d.o.Cache.current.Load()
+	if g.epoch != d.epoch {
+		return
+	}
+	if t := g.table(d.scope, d.time.now/1e9); t != nil {
+		d.keys = t.view.Load()
+	}
+}
+
+// Decode reads lines until the body ends or a part is full, which is told by more. An error comes from the mapping and
+// ends the body; what was decoded before stands.
+func (d *Decoder) Decode() (more bool, err error) {
+	d.look()
+	for d.pos < len(d.body) {
+		if d.full() {
+			return true, nil
+		}
+		d.known()
+		if d.pos < len(d.body) && !d.full() {
+			if err := d.entry(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func (d *Decoder) full() bool { return d.part != nil && len(d.part.at) >= d.o.MaxRows }
+
+// known takes lines of known series until it meets one that it does not know, or that is not plain.
+func (d *Decoder) known() {
+	keys, body := d.keys, d.body
+	if keys == nil {
+		return
+	}
+	last, part := d.last, d.part
+	pos, first := d.pos, d.line
+	for pos < len(body) {
+		// Which series? Most likely the one that followed last time.
+		var e *entry
+		predicted := false
+		if last != nil {
+			e = keys.at(last.next.Load())
+			predicted = e != nil && e.opens(body[pos:])
+		}
+		if !predicted {
+			var id uint32
+			if id, e = d.find(body[pos:]); e == nil {
+				break
+			}
+			if last != nil {
+				last.next.Store(id)
+			}
+		}
+		ref := metricdef.Ref(e.ref.Load())
+		if ref == 0 {
+			break
+		}
+		last = e
+
+		// Its value and time, and the line must be over.
+		v, i, ok := parseFloat(body, pos+int(e.size))
+		if !ok || i >= len(body) || body[i] != ' ' {
+			break
+		}
+		t, next, ok := d.recent.match(body, i+1)
+		if !ok {
+			if t, next, ok = d.time.parseTime(body, i+1); !ok {
+				break
+			}
+			d.recent.keep(body[i+1:next], t)
+		}
+		if next-pos > d.o.MaxLine {
+			break
+		}
+
+		if reason, ok := d.time.check(t); !ok {
+			d.tally.ignore(reason, 1, d.line, pos)
+		} else {
+			if num := keys.tenants[e.tenant]; part == nil || part.Tenant != num {
+				part = d.partOf(num)
+			}
+			if len(part.at) >= d.o.MaxRows {
+				break
+			}
+			part.add(ref, t, v, pos)
+		}
+		if predicted {
+			d.tally.Predicted++
+		} else {
+			d.tally.LookedUp++
+		}
+		d.line++
+		pos = next
+	}
+	d.tally.Lines += d.line - first
+	d.last, d.part, d.pos = last, part, pos
+}
+
+// find looks up the key at the start of text by its hash.
+func (d *Decoder) find(text []byte) (uint32, *entry) {
+	size := keySize(text)
+	if size == 0 {
+		return 0, nil
+	}
+	return d.keys.find(hashOf(d.o.Cache.seed, text[:size]), text[:size])
+}
+
+// keySize is the length of the key at the start of text, 0 if there is none that could be remembered.
+func keySize(text []byte) int {
+	text = text[:min(len(text), maxKey)]
+	space := bytes.IndexByte(text, ' ')
+	if space <= 0 {
+		return 0
+	}
+	equals := bytes.IndexByte(text[space:], '=')
+	if equals < 0 {
+		return 0
+	}
+	return space + equals + 1
+}
+
+// partOf is the part of a tenant, which may have to be opened.
+func (d *Decoder) partOf(num tenant.Num) *Part {
+	for _, p := range d.parts {
+		if p.Tenant == num {
+			return p
+		}
+	}
+	var p *Part
+	if n := len(d.spare); n > 0 {
+		p, d.spare = d.spare[n-1], d.spare[:n-1]
+	} else {
+		p = new(Part)
+	}
+	p.Tenant = num
+	d.parts = append(d.parts, p)
+	return p
+}
+
+// Parts are the parts that hold samples now, in the order in which their tenants came. The slice is valid until the next
+// call of Decode or End.
+func (d *Decoder) Parts() []*Part { return d.parts }
+
+// Done takes note of a part that was stored: the cache learns its keys, and the part is empty again.
+func (d *Decoder) Done(p *Part) {
+	d.learn(p)
+	p.reset()
+}
+
+func (d *Decoder) learn(p *Part) {
+	if d.o.Cache == nil {
+		return
+	}
+	for i := range p.Batch.Drafts {
+		if f := &p.Batch.Drafts[i]; f.Ref != 0 && f.Raw != nil {
+			p.resolved = append(p.resolved, known{f.Raw, f.Ref, p.Tenant, f.At})
+		}
+	}
+	d.o.Cache.learn(d.epoch, d.scope, p.resolved)
+}
+
+// Again decodes the stale rows of a part that was stored once more; the part then holds nothing else. The cache forgets
+// their keys, and their lines go to the resolver as if they were new.
+func (d *Decoder) Again(p *Part) error {
+	stale := p.Batch.Stale
+	p.resolved = slices.DeleteFunc(p.resolved, func(k known) bool {
+		_, gone := slices.BinarySearch(stale, k.row)
+		return gone
+	})
+	d.learn(p)
+	lines := make([]int, 0, len(stale))
+	for _, row := range stale {
+		at := int(p.at[row])
+		if len(lines) > 0 && lines[len(lines)-1] == at {
+			continue
+		}
+		lines = append(lines, at)
+		if d.keys != nil {
+			if _, e := d.find(d.body[at:]); e != nil {
+				e.ref.Store(0)
+			}
+		}
+	}
+	p.reset()
+
+	pos, line, tally := d.pos, d.line, d.tally
+	defer func() { d.pos, d.line, d.tally = pos, line, tally }()
+	for _, at := range lines {
+		d.pos = at
+		if err := d.entry(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Dialect is the dialect of the body.
+func (d *Decoder) Dialect() string { return d.m.Dialect() }
+
+// Tally is what became of the lines so far.
+func (d *Decoder) Tally() *Tally { return &d.tally }
+
+// Example is the first line that was ignored for a reason, shortened, and its number; 0 if there was none.
+func (d *Decoder) Example(r measures.Reason) (line int, text string) {
+	if d.tally.Ignored[r] == 0 {
+		return 0, ""
+	}
+	x := d.tally.examples[r]
+	return x.line, shorten(d.body[x.at:])
+}
+
+// keptParts bounds the memory that a decoder keeps for bodies of many tenants.
+const keptParts = 8
+
+// End lets go of the body.
+func (d *Decoder) End() {
+	for _, p := range d.parts {
+		if p.reset(); len(d.spare) < keptParts {
+			d.spare = append(d.spare, p)
+		}
+	}
+	clear(d.parts)
+	d.parts, d.part = d.parts[:0], nil
+	d.m, d.body, d.keys, d.last = nil, nil, nil, nil
+	d.tally = Tally{}
+	d.parse.release()
+}

@@ -1,0 +1,336 @@
+package line
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
+
+	"granary/measures"
+	"granary/metricdef"
+)
+
+// maxFields bounds the mapped fields of one line.
+const maxFields = 256
+
+// scratch is the memory of the slow path. Strings in tags and series borrow text.
+type scratch struct {
+	text   []byte // measurement, tags and metric names, without escapes
+	spans  []span // of the tags in text
+	tags   []metricdef.Tag
+	series Series
+	values []value
+	key    []byte
+
+	time     int64
+	fields   int
+	unmapped int
+}
+
+type span struct{ name, equals, end int }
+
+type value struct {
+	name span // from name to end
+	v    float64
+}
+
+func (s *scratch) release() {
+	clear(s.tags[:cap(s.tags)])
+	s.series.reset()
+	clear(s.series.Tags[:cap(s.series.Tags)])
+	clear(s.series.Plain[:cap(s.series.Plain)])
+}
+
+// borrow is b as a string that is valid as long as b does not change.
+func borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// entry takes the next line through the library. Its error is an *AbortError of the mapping.
+func (d *Decoder) entry() error {
+	start, line := d.pos, d.line
+	text := d.body[start:]
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		text = text[:i+1]
+	}
+	d.pos += len(text)
+	d.line++
+	if blank(text) {
+		return nil
+	}
+	d.tally.Lines++
+	d.tally.Parsed++
+	if n := len(bytes.TrimSuffix(text, newline)); n > d.o.MaxLine {
+		d.malformed(line, start, fmt.Sprintf("at line %d:1: line of %d bytes, the limit is %d (setting limits.line)", line, n, d.o.MaxLine))
+		return nil
+	}
+	if d.unwanted(text) {
+		d.tally.ignore(measures.UnknownMetric, 1, line, start)
+		return nil
+	}
+
+	open, err := d.read(lineprotocol.NewDecoderWithBytes(text), bytes.IndexByte(text, '"') >= 0)
+	if open && d.pos < len(d.body) && d.ahead > 0 {
+		// A string runs over the end of the line. If it ends within the limit, all these lines are one.
+		r := lineReader{body: d.body[start:min(len(d.body), start+d.o.MaxLine)], whole: start+d.o.MaxLine >= len(d.body)}
+		if stillOpen, longErr := d.read(lineprotocol.NewDecoder(&r), true); !stillOpen {
+			err, text = longErr, d.body[start:start+r.pos]
+			d.pos = start + r.pos
+			d.line = line + bytes.Count(text, newline)
+		} else {
+			d.ahead -= r.pos // wasted; see DESIGN.md
+		}
+	}
+
+	var ignore Ignore
+	var abort *AbortError
+	switch {
+	case err == nil:
+		err = d.emit(text, start, line)
+	case errors.As(err, &ignore):
+		d.tally.ignore(measures.Reason(ignore), 1, line, start)
+		return nil
+	case errors.As(err, &abort):
+		return abort
+	}
+	if err != nil {
+		d.malformed(line, start, describe(err, text, line))
+	}
+	return nil
+}
+
+var newline = []byte{'\n'}
+
+func (d *Decoder) malformed(line, start int, reason string) {
+	d.tally.Malformed++
+	if d.tally.First == nil {
+		d.tally.First = &Error{Line: line, Text: shorten(d.body[start:]), Reason: reason}
+	}
+}
+
+// blank says whether a line holds nothing, or a comment that the library would skip.
+func blank(text []byte) bool {
+	text = bytes.TrimLeft(text, " ")
+	if text = bytes.TrimSuffix(text, newline); len(text) > 0 && text[len(text)-1] == '\r' {
+		text = text[:len(text)-1]
+	}
+	if len(text) == 0 {
+		return true
+	}
+	return text[0] == '#' && !slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c == 0x7f })
+}
+
+// unwanted says whether a line belongs to a measurement that is not wanted, as far as that can be told without the
+// library: the measurement is plain ASCII, and no string can run over the end of the line.
+func (d *Decoder) unwanted(text []byte) bool {
+	end := bytes.IndexAny(text, ", ")
+	if end <= 0 || text[0] == '#' {
+		return false
+	}
+	for _, c := range text[:end] {
+		if c <= ' ' || c >= 0x7f || c == '\\' {
+			return false
+		}
+	}
+	if text[end] == ',' && (end+1 == len(text) || bytes.IndexByte([]byte(" \r\n"), text[end+1]) >= 0) {
+		return false // the library says what is wrong
+	}
+	return !d.m.Wanted(borrow(text[:end])) && bytes.IndexByte(text[end:], '"') < 0
+}
+
+// read takes one line apart into d.parse. The error says why there is nothing to store: an Ignore, an *AbortError, or
+// what is wrong with the line. open says that a string is not closed where the input ends; it is looked for, behind what
+// is ignored, if the line is quoted.
+func (d *Decoder) read(in *lineprotocol.Decoder, quoted bool) (open bool, err error) {
+	err = d.readLine(in)
+	var ignore Ignore
+	if errors.As(err, &ignore) && quoted {
+		_, rest := in.TimeBytes()
+		return unclosed(rest), err
+	}
+	return unclosed(err), err
+}
+
+func (d *Decoder) readLine(in *lineprotocol.Decoder) error {
+	s := &d.parse
+	s.text, s.spans, s.tags, s.values = s.text[:0], s.spans[:0], s.tags[:0], s.values[:0]
+	s.fields, s.unmapped = 0, 0
+	s.series.reset()
+
+	if !in.Next() {
+		return errNothing
+	}
+	name, err := in.Measurement()
+	if err != nil {
+		return err
+	}
+	if !d.m.Wanted(borrow(name)) {
+		return Ignore(measures.UnknownMetric)
+	}
+	s.text = append(s.text, name...)
+	measured := len(s.text)
+	for {
+		k, v, err := in.NextTag()
+		if err != nil {
+			return err
+		}
+		if k == nil {
+			break
+		}
+		at := len(s.text)
+		s.text = append(append(s.text, k...), v...)
+		s.spans = append(s.spans, span{at, at + len(k), len(s.text)})
+	}
+	for _, p := range s.spans {
+		s.tags = append(s.tags, metricdef.Tag{Name: borrow(s.text[p.name:p.equals]), Value: borrow(s.text[p.equals:p.end])})
+	}
+	if err := d.m.Series(borrow(s.text[:measured]), s.tags, &s.series); err != nil {
+		return err
+	}
+	if err := d.readFields(in, measured); err != nil {
+		return err
+	}
+	digits, err := in.TimeBytes()
+	if err != nil {
+		return err
+	}
+	if s.time, err = d.time.parse(digits); err != nil {
+		return &timeError{text: bytes.Clone(digits), err: err}
+	}
+	return nil
+}
+
+// errNothing cannot come up: blank lines do not get as far as the library.
+var errNothing = errors.New("no line found")
+
+// readFields gathers the mapped fields of a line. Of fields that stand for the same metric the last counts. Names go
+// behind what s.text holds already; strings that were borrowed from it stay valid, for they are only added to.
+func (d *Decoder) readFields(in *lineprotocol.Decoder, measured int) error {
+	s := &d.parse
+	measurement := borrow(s.text[:measured])
+next:
+	for {
+		k, field, err := in.NextField()
+		if err != nil {
+			return err
+		}
+		if k == nil {
+			return nil
+		}
+		s.fields++
+		var v float64
+		switch field.Kind() {
+		case lineprotocol.Float:
+			v = field.FloatV()
+		case lineprotocol.Int:
+			v = float64(field.IntV())
+		case lineprotocol.Uint:
+			v = float64(field.UintV())
+		default:
+			s.unmapped++
+			continue
+		}
+		at := len(s.text)
+		text, ok := d.m.Metric(s.text, measurement, borrow(k))
+		if !ok {
+			s.unmapped++
+			continue
+		}
+		for i := range s.values {
+			if p := s.values[i].name; string(text[p.name:p.end]) == string(text[at:]) {
+				s.values[i].v = v
+				continue next
+			}
+		}
+		if len(s.values) == maxFields {
+			return fmt.Errorf("more than %d fields", maxFields)
+		}
+		s.text = text
+		s.values = append(s.values, value{span{name: at, end: len(text)}, v})
+	}
+}
+
+// emit puts the samples of the line in d.parse into the part of their tenant.
+func (d *Decoder) emit(text []byte, start, line int) error {
+	s := &d.parse
+	def := metricdef.Draft{
+		Identity: metricdef.Identity{Tenant: s.series.Tenant, Type: s.series.Type, Tags: s.series.Tags},
+		Plain:    s.series.Plain,
+		Unit:     s.series.Unit,
+		Dialect:  d.m.Dialect(),
+	}
+	for _, v := range s.values {
+		def.Name = borrow(s.text[v.name.name:v.name.end])
+		if err := def.Validate(); err != nil {
+			return err
+		}
+	}
+	if s.unmapped > 0 {
+		d.tally.ignore(measures.UnmappedField, s.unmapped, line, start)
+	}
+	if reason, ok := d.time.check(s.time); !ok {
+		if n := len(s.values); n > 0 {
+			d.tally.ignore(reason, n, line, start)
+		}
+		return nil
+	}
+	raw := d.keyOf(text)
+	for _, v := range s.values {
+		def.Name = borrow(s.text[v.name.name:v.name.end])
+		s.key = metricdef.AppendKey(s.key[:0], def.Name, def.Tags)
+		d.part = d.partOf(def.Tenant)
+		if ref, ok := d.defs.Resolve(def.Tenant, def.Type, s.key); ok {
+			d.part.add(ref, s.time, v.v, start)
+			if raw != nil {
+				d.part.resolved = append(d.part.resolved, known{raw, ref, def.Tenant, len(d.part.at) - 1})
+			}
+			continue
+		}
+		d.part.at = append(d.part.at, uint32(start))
+		d.part.Batch.AddDraft(measures.Draft{Def: clone(&def), Raw: raw}, s.time, v.v)
+	}
+	return nil
+}
+
+// keyOf is what the cache may remember of a line that the library has understood, nil if nothing. Everything up to the
+// "=" of a field decides what the library makes of it, whatever comes behind: so if the line has one field, and no
+// escapes that could hide a space, a line with the same beginning belongs to the same series.
+func (d *Decoder) keyOf(text []byte) []byte {
+	if d.o.Cache == nil || d.parse.fields != 1 {
+		return nil
+	}
+	key := text[:keySize(text)]
+	if len(key) == 0 || bytes.IndexByte(key, '\\') >= 0 {
+		return nil
+	}
+	return key
+}
+
+// clone copies a draft whose strings are borrowed, in three allocations.
+func clone(f *metricdef.Draft) metricdef.Draft {
+	size := len(f.Name) + len(f.Unit)
+	for _, t := range f.Tags {
+		size += len(t.Name) + len(t.Value)
+	}
+	for _, t := range f.Plain {
+		size += len(t.Name) + len(t.Value)
+	}
+	text := make([]byte, 0, size)
+	own := func(s string) string {
+		at := len(text)
+		text = append(text, s...)
+		return borrow(text[at:])
+	}
+	tags := make([]metricdef.Tag, 0, len(f.Tags)+len(f.Plain))
+	for _, t := range f.Tags {
+		tags = append(tags, metricdef.Tag{Name: own(t.Name), Value: own(t.Value)})
+	}
+	for _, t := range f.Plain {
+		tags = append(tags, metricdef.Tag{Name: own(t.Name), Value: own(t.Value)})
+	}
+	c := *f
+	c.Name, c.Unit = own(f.Name), own(f.Unit)
+	c.Tags, c.Plain = tags[:len(f.Tags):len(f.Tags)], tags[len(f.Tags):]
+	return c
+}

@@ -1,0 +1,227 @@
+package line
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// A table holds the keys of one scope. A key is the raw text of a line from its start to the "=" behind the name of its
+// only field; it leads to a ref and a tenant.
+//
+// Entries lie one after the other in blocks of words without pointers, each directly in front of its key, so that a
+// sender's usual order is a walk through memory. An entry's id is the number of its first word, counted over all blocks;
+// 0 is none. The hash table holds hash and id in one word.
+//
+// Readers work on a snapshot, without locks. Of what a snapshot shows, only the atomic words change: slots, and next and
+// ref of an entry. Writers hold the cache's mutex.
+
+const (
+	blockBits  = 14
+	blockWords = 1 << blockBits // 64 KiB
+	blockBytes = blockWords * 4
+
+	// maxKey bounds the keys that are remembered; longer ones go through the library each time.
+	maxKey = 4096
+)
+
+type block [blockWords]uint32
+
+// entry stands at the front of its key.
+type entry struct {
+	next   atomic.Uint32 // id of the entry that followed last; a guess
+	ref    atomic.Uint32 // 0: forgotten
+	size   uint16        // bytes of the key
+	tenant uint16        // index into the snapshot's tenants
+}
+
+const entryWords = int(unsafe.Sizeof(entry{}) / 4)
+
+// key is the entry's key.
+func (e *entry) key() string {
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), int(e.size))
+}
+
+// opens says whether text begins with the entry's key.
+func (e *entry) opens(text []byte) bool {
+	return len(text) >= int(e.size) && string(text[:e.size]) == e.key()
+}
+
+// snapshot is what readers see of a table.
+type snapshot struct {
+	slots   []uint64 // hash<<32 | id, read and written atomically; the length is a power of two
+	blocks  []*block
+	tenants []tenant.Num
+}
+
+// at is the entry of an id, nil for 0 and for one that is younger than the snapshot.
+func (s *snapshot) at(id uint32) *entry {
+	b := int(id >> blockBits)
+	if id == 0 || b >= len(s.blocks) {
+		return nil
+	}
+	return (*entry)(unsafe.Pointer(&s.blocks[b][id%blockWords]))
+}
+
+// find looks a key up.
+func (s *snapshot) find(hash uint32, key []byte) (uint32, *entry) {
+	mask := uint32(len(s.slots) - 1)
+	for i := hash; ; i++ {
+		v := atomic.LoadUint64(&s.slots[i&mask])
+		if v == 0 {
+			return 0, nil
+		}
+		if uint32(v>>32) != hash {
+			continue
+		}
+		if e := s.at(uint32(v)); e != nil && e.key() == string(key) {
+			return uint32(v), e
+		}
+	}
+}
+
+// table is the writers' side of a scope.
+type table struct {
+	last atomic.Int64 // unix seconds of the last use
+	view atomic.Pointer[snapshot]
+
+	// Under the cache's mutex.
+	used    []uint32 // words taken in each block
+	entries int
+	own     snapshot
+}
+
+const firstSlots = 64
+
+func newTable(now int64) *table {
+	t := &table{}
+	t.last.Store(now)
+	t.own.slots = make([]uint64, firstSlots)
+	t.publish()
+	return t
+}
+
+func (t *table) publish() {
+	s := t.own
+	t.view.Store(&s)
+}
+
+func (t *table) bytes() int64 {
+	return int64(len(t.own.blocks))*blockBytes + int64(len(t.own.slots))*8
+}
+
+// hashOf gives the half of the hash that the table keeps. The seed is the process's own, so that nobody can send keys
+// that collide.
+func hashOf(seed maphash.Seed, key []byte) uint32 {
+	return uint32(maphash.Bytes(seed, key) >> 32)
+}
+
+// growth is by how many bytes adding one key of this size may make the table grow.
+func (t *table) growth(size int) int64 {
+	var n int64
+	if !t.fits(size) {
+		n += blockBytes
+	}
+	if t.crowded() {
+		n += int64(len(t.own.slots)) * 8
+	}
+	return n
+}
+
+func wordsOf(size int) uint32 { return uint32(entryWords + (size+3)/4) }
+
+func (t *table) fits(size int) bool {
+	n := len(t.used)
+	return n > 0 && t.used[n-1]+wordsOf(size) <= blockWords
+}
+
+// crowded says whether the slots must be doubled before the next key.
+func (t *table) crowded() bool { return (t.entries+1)*5 > len(t.own.slots)*4 }
+
+// put adds a key or gives a key that is there a new ref. It returns the id, 0 if the scope has too many tenants.
+func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) uint32 {
+	if id, e := t.own.find(hash, key); e != nil {
+		e.ref.Store(uint32(ref))
+		return id
+	}
+	index := slices.Index(t.own.tenants, num)
+	changed := false
+	if index < 0 {
+		if index = len(t.own.tenants); index > math.MaxUint16 {
+			return 0
+		}
+		t.own.tenants = append(t.own.tenants, num)
+		changed = true
+	}
+	if !t.fits(len(key)) {
+		t.own.blocks = append(t.own.blocks, new(block))
+		first := uint32(0)
+		if len(t.used) == 0 {
+			first = 1 // id 0 is none
+		}
+		t.used = append(t.used, first)
+		changed = true
+	}
+	if t.crowded() {
+		t.double()
+		changed = true
+	}
+	b := len(t.used) - 1
+	at := t.used[b]
+	t.used[b] += wordsOf(len(key))
+	e := (*entry)(unsafe.Pointer(&t.own.blocks[b][at]))
+	e.size, e.tenant = uint16(len(key)), uint16(index)
+	e.ref.Store(uint32(ref))
+	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), len(key)), key)
+	id := uint32(b)<<blockBits | at
+	// The slot comes last: who sees it sees the entry.
+	place(t.own.slots, hash, id)
+	t.entries++
+	if changed {
+		t.publish()
+	}
+	return id
+}
+
+func place(slots []uint64, hash, id uint32) {
+	mask := uint32(len(slots) - 1)
+	i := hash
+	for slots[i&mask] != 0 {
+		i++
+	}
+	atomic.StoreUint64(&slots[i&mask], uint64(hash)<<32|uint64(id))
+}
+
+func (t *table) double() {
+	slots := make([]uint64, 2*len(t.own.slots))
+	for _, v := range t.own.slots {
+		if v != 0 {
+			place(slots, uint32(v>>32), uint32(v))
+		}
+	}
+	t.own.slots = slots
+}
+
+// forget clears the entries whose ref is in refs.
+func (t *table) forget(refs map[metricdef.Ref]struct{}) (n int) {
+	for b, used := range t.used {
+		at := uint32(0)
+		if b == 0 {
+			at = 1
+		}
+		for at < used {
+			e := (*entry)(unsafe.Pointer(&t.own.blocks[b][at]))
+			if _, ok := refs[metricdef.Ref(e.ref.Load())]; ok {
+				e.ref.Store(0)
+				n++
+			}
+			at += wordsOf(int(e.size))
+		}
+	}
+	return n
+}

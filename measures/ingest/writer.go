@@ -1,0 +1,218 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"granary/measures"
+	"granary/measures/ingest/line"
+	"granary/metricdef"
+)
+
+// Store takes batches. measures.Store is one.
+type Store interface {
+	// Commit returns when the samples of the batch are in the journal and can be read. It tells in the batch which rows it
+	// did not store. After an error nothing of the batch is stored.
+	Commit(ctx context.Context, b *measures.Batch) error
+}
+
+// Resolver finds the definitions that exist. metricdef.Registry is one.
+type Resolver = line.Resolver
+
+// LineError is one malformed line.
+type LineError = line.Error
+
+// Options configure a Writer. Zero values take the defaults.
+type Options struct {
+	MaxLine  int               // bytes of a line, 64 KiB by default (setting limits.line)
+	MaxRows  int               // rows of a commit, 32,768 by default
+	Cache    line.CacheOptions // its Now is that of the writer if nil
+	Now      func() time.Time  // time.Now by default
+	Logger   *slog.Logger      // slog.Default by default
+	Counters *Counters         // where to count; own ones by default
+}
+
+// Writer is the way in for samples. It is safe for concurrent use.
+type Writer struct {
+	store    Store
+	cache    *line.Cache
+	counters *Counters
+	warnings *warnings
+	decoders sync.Pool // of *line.Decoder
+}
+
+// New makes a writer in front of a store whose definitions are found by defs.
+func New(store Store, defs Resolver, o Options) *Writer {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Counters == nil {
+		o.Counters = &Counters{}
+	}
+	if o.Cache.Now == nil {
+		o.Cache.Now = o.Now
+	}
+	w := &Writer{
+		store:    store,
+		cache:    line.NewCache(o.Cache),
+		counters: o.Counters,
+		warnings: newWarnings(o.Logger, o.Now),
+	}
+	w.decoders.New = func() any {
+		return line.NewDecoder(defs, line.Options{Cache: w.cache, MaxLine: o.MaxLine, MaxRows: o.MaxRows, Now: o.Now})
+	}
+	return w
+}
+
+// Counters are the writer's counters.
+func (w *Writer) Counters() *Counters { return w.counters }
+
+// CacheStats says what the cache of wire keys holds.
+func (w *Writer) CacheStats() line.CacheStats { return w.cache.Stats() }
+
+// Drop forgets what was learned about lines. It must be called after policies or mappings have changed and are in force.
+func (w *Writer) Drop() { w.cache.Drop() }
+
+// Forget forgets definitions that have ended. It is not needed for correctness and walks the whole cache: it frees the
+// next body of these series from a second round.
+func (w *Writer) Forget(refs []metricdef.Ref) { w.cache.Forget(refs) }
+
+// Result says what became of a body.
+type Result struct {
+	Lines     int                      // lines that hold something: no blank lines, no comments
+	Stored    int                      // samples
+	Ignored   [measures.NumReasons]int // samples that were well-formed and not stored, by reason
+	Malformed int                      // lines
+	First     *LineError               // the first malformed line, nil if there is none
+}
+
+// IgnoredHeader is the value of the header X-Granary-Ignored: "unknown-metric=3, too-old=1", empty if nothing was ignored.
+func (r *Result) IgnoredHeader() string {
+	var b []byte
+	for reason, n := range r.Ignored {
+		if n == 0 {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, measures.Reason(reason).String()...)
+		b = append(b, '=')
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	return string(b)
+}
+
+// WriteLines decodes a body of line protocol and stores its samples. It returns when they are in the journal. The body
+// may be used again after that.
+//
+// An error is one of the store, of the mapping or of the context; Result tells what was stored before. Lines that are
+// not as they should be are no error: they are in the Result. A body that did not arrive as a whole must be cut by
+// line.Complete first.
+func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (Result, error) {
+	d := w.decoders.Get().(*line.Decoder)
+	var r Result
+	err := w.write(ctx, d, m, body, &r)
+	w.account(m.Dialect(), d, len(body), &r, err)
+	d.End()
+	w.decoders.Put(d)
+	return r, err
+}
+
+func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, body []byte, r *Result) error {
+	if err := d.Begin(m, body); err != nil {
+		return err
+	}
+	for {
+		more, failed := d.Decode()
+		for _, p := range d.Parts() {
+			if err := w.commit(ctx, d, p, r); err != nil {
+				return err
+			}
+		}
+		if failed != nil || !more {
+			return failed
+		}
+	}
+}
+
+// commit stores one part. Rows whose series ended meanwhile are decoded once more, which makes the series anew.
+func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, r *Result) error {
+	for round := 0; len(p.Batch.Refs) > 0; round++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.store.Commit(ctx, &p.Batch); err != nil {
+			return err
+		}
+		stale := len(p.Batch.Stale)
+		stored := len(p.Batch.Refs) - stale
+		for reason, n := range p.Batch.Refused {
+			r.Ignored[reason] += n
+			stored -= n
+		}
+		r.Stored += stored
+		if stale == 0 {
+			break
+		}
+		if round == 1 {
+			return &unstableError{rows: stale}
+		}
+		w.counters.Dialect(d.Dialect()).Stale.Add(uint64(stale))
+		if err := d.Again(p); err != nil {
+			return err
+		}
+	}
+	d.Done(p)
+	return nil
+}
+
+// unstableError says that series ended twice while their samples were on their way.
+type unstableError struct{ rows int }
+
+func (e *unstableError) Error() string {
+	return fmt.Sprintf("%d samples not stored: their series were removed twice while they were being written; send them again", e.rows)
+}
+
+// Kind is "unavailable": the sender may try again.
+func (*unstableError) Kind() string { return "unavailable" }
+
+// Code is the stable code of the error.
+func (*unstableError) Code() string { return "series-unstable" }
+
+// account completes the result and counts it.
+func (w *Writer) account(dialect string, d *line.Decoder, size int, r *Result, err error) {
+	t := d.Tally()
+	refused := r.Ignored
+	r.Lines, r.Malformed, r.First = t.Lines, t.Malformed, t.First
+	c := w.counters.Dialect(dialect)
+	for reason, n := range t.Ignored {
+		r.Ignored[reason] += n
+		if total := r.Ignored[reason]; total > 0 {
+			c.Ignored[reason].Add(uint64(total))
+			line, example := d.Example(measures.Reason(reason))
+			w.warnings.ignored(dialect, measures.Reason(reason), n+refused[reason], line, example)
+		}
+	}
+	if r.Malformed > 0 {
+		c.Malformed.Add(uint64(r.Malformed))
+		w.warnings.malformed(dialect, r.Malformed, r.First)
+	}
+	c.Bodies.Add(1)
+	c.Bytes.Add(uint64(size))
+	c.Lines.Add(uint64(t.Lines))
+	c.Stored.Add(uint64(r.Stored))
+	c.Predicted.Add(uint64(t.Predicted))
+	c.LookedUp.Add(uint64(t.LookedUp))
+	c.Parsed.Add(uint64(t.Parsed))
+	if err != nil {
+		c.Failed.Add(1)
+	}
+}
