@@ -458,7 +458,7 @@ func TestDurableComesAgainUntilItIsWritten(t *testing.T) {
 func TestDurableSurvivesRestarts(t *testing.T) {
 	b, k := newBroker(t, nil), newSink()
 	nc := b.sender()
-	s := b.stream(nc, "METRICS", "m")
+	b.stream(nc, "METRICS", "m")
 	b.publish(nc, "m", "m value=0")
 	nc.Close()
 	b.stop()
@@ -468,7 +468,7 @@ func TestDurableSurvivesRestarts(t *testing.T) {
 	for round := range 3 {
 		b.start()
 		nc = b.sender()
-		s = b.stream(nc, "METRICS", "m")
+		s := b.stream(nc, "METRICS", "m")
 		b.publish(nc, "m", fmt.Sprintf("m value=%d\n", want))
 		want++
 		k.until(t, fmt.Sprintf("the lines of round %d", round), func() bool { return len(k.lines) == want })

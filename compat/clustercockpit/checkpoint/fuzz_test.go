@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"testing"
 )
@@ -30,7 +31,7 @@ func FuzzReadBin(f *testing.F) {
 			check(t, len(b), levels, values)
 			return nil
 		})
-		if _, rest := err.(errTrailing); err != nil && !rest && runs > 0 {
+		if err != nil && !errors.As(err, new(errTrailing)) && runs > 0 {
 			t.Fatalf("%d runs out of a snapshot that is damaged: %v", runs, err)
 		}
 	})

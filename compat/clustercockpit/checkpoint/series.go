@@ -80,8 +80,7 @@ func (e errStop) Unwrap() error { return e.err }
 
 // stopped returns the callback's own error, or nil if err is damage.
 func stopped(err error) error {
-	var stop errStop
-	if errors.As(err, &stop) {
+	if stop, ok := errors.AsType[errStop](err); ok {
 		return stop.err
 	}
 	return nil

@@ -145,11 +145,9 @@ func (w *walReader) resync(cause error) error {
 	for {
 		w.discard(1) // a valid record does not start at the position that is damaged
 		for {
-			b, err := w.src.Peek(w.src.Buffered())
-			if len(b) < len(recordMark) {
-				if b, err = w.src.Peek(len(recordMark)); err != nil && !errors.Is(err, io.EOF) {
-					return err
-				}
+			b, err := w.src.Peek(max(w.src.Buffered(), len(recordMark)))
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
 			}
 			if len(b) < len(recordMark) {
 				w.discard(len(b))

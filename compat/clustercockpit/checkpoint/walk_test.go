@@ -266,7 +266,7 @@ func TestWalkStops(t *testing.T) {
 			}
 			return nil
 		})
-		if err != mine || calls != at {
+		if !errors.Is(err, mine) || calls != at {
 			t.Errorf("stopped at %d: %v after %d calls", at, err, calls)
 		}
 	}
