@@ -62,7 +62,12 @@ func (f *File) target(first uint64) (*segment, error) {
 		return nil, &SequenceError{Got: first, Want: last + 1}
 	}
 	if failed != nil {
-		return f.carryOver()
+		if err := f.carryOver(); err != nil {
+			return nil, err
+		}
+		f.mu.Lock()
+		s = f.active
+		f.mu.Unlock()
 	}
 	if s != nil {
 		return s, nil
@@ -137,6 +142,20 @@ func (f *File) openSegment() (*segment, error) {
 	return s, nil
 }
 
+// recordBefore is the number of the last record before seq: numbers that SetFloor has taken lie between what the head of a
+// segment says.
+//
+// REQUIRES: f.mu.
+func (f *File) recordBefore(seq uint64) uint64 {
+	last := seq - 1
+	for _, s := range f.segments {
+		if s.headOK && s.prev < last && last < s.first {
+			last = s.prev
+		}
+	}
+	return last
+}
+
 // newSegment describes a segment that is to be made.
 func (f *File) newSegment(id, first, prev uint64) *segment {
 	return &segment{
@@ -160,14 +179,13 @@ func (f *File) discard(path string) { _ = f.fs.Remove(path) }
 // the last synced record.
 //
 // REQUIRES: f.write.
-func (f *File) carryOver() (*segment, error) {
+func (f *File) carryOver() error {
 	f.flush.Lock()
 	defer f.flush.Unlock()
 	f.mu.Lock()
 	if f.failed == nil { // a Sync was faster
-		s := f.active
 		f.mu.Unlock()
-		return s, nil
+		return nil
 	}
 	id := f.nextID
 	f.nextID++
@@ -176,30 +194,30 @@ func (f *File) carryOver() (*segment, error) {
 	if synced < tail {
 		first = synced + 1
 	}
-	s := f.newSegment(id, first, min(synced, tail))
+	s := f.newSegment(id, first, f.recordBefore(min(synced, tail)+1))
 	views := viewsOf(f.segments)
 	f.mu.Unlock()
 
 	temporary := s.path + ".tmp"
 	h, err := f.fs.Create(temporary)
 	if err != nil {
-		return nil, f.unavailable("create", temporary, err)
+		return f.unavailable("create", temporary, err)
 	}
 	s.handle = h
 	if err := f.fillCarried(s, views, synced+1, tail); err != nil {
 		h.Close()
 		f.discard(temporary)
-		return nil, f.unavailable("carry over to", temporary, err)
+		return f.unavailable("carry over to", temporary, err)
 	}
 	if err := f.fs.Rename(temporary, s.path); err != nil {
 		h.Close()
 		f.discard(temporary)
-		return nil, f.unavailable("create", s.path, err)
+		return f.unavailable("create", s.path, err)
 	}
 	if err := f.fs.SyncDir(f.dir); err != nil {
 		h.Close()
 		f.discard(s.path)
-		return nil, f.unavailable("sync", f.dir, err)
+		return f.unavailable("sync", f.dir, err)
 	}
 
 	f.mu.Lock()
@@ -220,7 +238,7 @@ func (f *File) carryOver() (*segment, error) {
 		h.Close() // says again what is known
 	}
 	f.o.Logger.Warn("journal goes on in a new segment after a failure", "segment", s.path, "first", first, "carried", tail-min(synced, tail), "cause", cause)
-	return s, nil
+	return nil
 }
 
 // fillCarried writes head and carried records to s and syncs it.

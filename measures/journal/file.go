@@ -172,7 +172,8 @@ func (f *File) Problems() []Problem {
 
 // SetFloor takes all numbers up to seq: the next record gets a higher one. At start the owner names the highest position
 // that it finds stored anywhere, since a journal that lost its unsynced end must not give the same numbers to other
-// records. It is to be called before the first Append.
+// records. It is to be called before the first Append, or while everything is synced: numbers that are left out between
+// unsynced records may be reported as missing after a failed fsync.
 func (f *File) SetFloor(seq uint64) {
 	f.write.Lock()
 	defer f.write.Unlock()
@@ -311,7 +312,7 @@ func (f *File) shut() (err error, first bool) {
 		return nil, false
 	}
 	if f.o.Sync != Never && failed != nil {
-		_, err = f.carryOver()
+		err = f.carryOver()
 	}
 	f.flush.Lock()
 	defer f.flush.Unlock()

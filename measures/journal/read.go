@@ -18,6 +18,9 @@ type view struct {
 	below uint64 // records from this number on are void
 }
 
+// void reports whether newer segments hold all that this one could.
+func (v *view) void() bool { return v.ok && v.head.first >= v.below }
+
 func viewsOf(segments []*segment) []view {
 	below := voidFrom(segments)
 	views := make([]view, len(segments))
@@ -64,7 +67,7 @@ func (r *reader) each(views []view, fn func(Record, []byte) error) error {
 	}
 	seen := uint64(0) // the last record read or stepped over, 0 before the first segment
 	for i, v := range views {
-		if v.below <= r.from || i+1 < len(views) && lastOf(views[i+1:]) < r.from {
+		if v.void() || v.below <= r.from || i+1 < len(views) && lastOf(views[i+1:]) < r.from {
 			continue
 		}
 		if v.ok && seen > 0 && v.head.prev > seen {

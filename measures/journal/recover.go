@@ -67,6 +67,14 @@ func (f *File) recover(rec *Recovery) error {
 			return err
 		}
 	}
+	// A head that cannot be read does not say where the segment before it ended.
+	for i := len(f.segments) - 1; i > 0 && !f.segments[i].headOK; i-- {
+		last, err := f.lastRecord(f.segments[i-1])
+		if err != nil {
+			return err
+		}
+		f.tail = max(f.tail, last)
+	}
 	for _, s := range f.segments {
 		if s.headOK {
 			f.tail = max(f.tail, s.prev)
@@ -207,20 +215,15 @@ func (f *File) recoverNewest(rec *Recovery) (done bool, err error) {
 	if !s.headOK {
 		found = append([]damage{{length: segmentHeaderSize, reason: "the head of the segment is damaged"}}, found...)
 	}
-	// What follows the last whole record is the torn end, one or more damaged parts without a gap.
-	torn := damage{offset: scan.end, length: s.size - scan.end, after: scan.last}
+	var torn damage
+	if s.headOK {
+		found, torn = splitTorn(found, scan)
+	}
 	for _, d := range found {
-		if s.headOK && d.offset >= scan.end {
-			if torn.reason == "" {
-				torn.reason = d.reason
-			}
-			torn.whole = torn.whole || d.whole
-			continue
-		}
 		f.known[place{s.id, d.offset}] = true
 		rec.Damaged = append(rec.Damaged, f.quarantined(v, d))
 	}
-	if s.headOK && torn.length > 0 {
+	if torn.length > 0 {
 		p := torn.problem(v)
 		if torn.whole {
 			// A record that is there in full with a bad checksum may be more than a write that was cut short.
@@ -244,6 +247,42 @@ func (f *File) recoverNewest(rec *Recovery) (done bool, err error) {
 	}
 	s.handle = nil
 	return true, h.Close()
+}
+
+// splitTorn takes what follows the last whole record, one or more damaged parts without a gap, out of what a scan has
+// found and returns it as one part, whose length is 0 if there is none.
+func splitTorn(found []damage, scan *scanner) (rest []damage, torn damage) {
+	torn = damage{offset: scan.end, length: scan.size - scan.end, after: scan.last}
+	for _, d := range found {
+		if d.offset < scan.end {
+			rest = append(rest, d)
+			continue
+		}
+		if torn.reason == "" {
+			torn.reason = d.reason
+		}
+		torn.whole = torn.whole || d.whole
+	}
+	return rest, torn
+}
+
+// lastRecord reads a segment for the number of its last record, 0 if it has none.
+func (f *File) lastRecord(s *segment) (uint64, error) {
+	h, err := f.fs.Open(s.path)
+	if err != nil {
+		return 0, err
+	}
+	defer h.Close()
+	scan := newScanner(h, s.size, s.header(), s.headOK, nil)
+	for {
+		if _, _, ok := scan.scan(); !ok {
+			break
+		}
+	}
+	if scan.err != nil {
+		return 0, fmt.Errorf("journal: reading %s at %d: %w", s.path, scan.offset(), scan.err)
+	}
+	return scan.last, nil
 }
 
 func (f *File) cut(s *segment, size int64) error {

@@ -37,7 +37,7 @@ type scanner struct {
 	end     int64  // where it ends
 	report  func(damage)
 
-	buf  []byte // window of the file; its capacity is fixed
+	buf  []byte // window of the file; its capacity, which is fixed, is that of the file or of a read and a record
 	base int64  // offset of buf[0]
 	pos  int    // place in buf
 	err  error
@@ -47,8 +47,8 @@ type scanner struct {
 // newScanner makes a scanner for a segment of which h is the head; ok is false if the head is damaged. buf is memory
 // for the window, and may be nil.
 func newScanner(r io.ReaderAt, size int64, h segmentHeader, ok bool, buf []byte) *scanner {
-	if cap(buf) < readSize+maxFrame {
-		buf = make([]byte, 0, readSize+maxFrame)
+	if need := int(min(readSize+maxFrame, max(size, 0))); cap(buf) < need {
+		buf = make([]byte, 0, need)
 	}
 	s := &scanner{r: r, size: size, below: math.MaxUint64, base: segmentHeaderSize, end: segmentHeaderSize, buf: buf[:0], report: func(damage) {}}
 	if ok {

@@ -31,7 +31,7 @@ func (f *File) heal() (Position, error) {
 	if closed {
 		return f.Synced(), f.unavailable("sync", f.dir, ErrClosed)
 	}
-	_, err := f.carryOver()
+	err := f.carryOver()
 	return f.Synced(), err
 }
 

@@ -38,13 +38,11 @@ func verify(fs FS, dir string) []Problem {
 	var buf []byte
 	views := viewsOf(segments)
 	for i, v := range views {
-		report := func(d damage) {
-			p := d.problem(v)
-			p.Torn = i == len(views)-1 && d.length > 0 && d.offset+d.length == v.size
-			problems = append(problems, p)
+		if v.void() {
+			continue
 		}
 		if v.ok && seen > 0 && v.head.prev > seen {
-			report(damage{after: seen, reason: missing(seen+1, v.head.prev)})
+			problems = append(problems, damage{after: seen, reason: missing(seen+1, v.head.prev)}.problem(v))
 		}
 		h, err := fs.Open(v.path)
 		if err != nil {
@@ -52,13 +50,26 @@ func verify(fs FS, dir string) []Problem {
 			continue
 		}
 		scan := newScanner(h, v.size, v.head, v.ok, buf)
-		scan.below, scan.report = v.below, report
+		var found []damage
+		scan.below, scan.report = v.below, func(d damage) { found = append(found, d) }
 		for {
 			if _, _, ok := scan.scan(); !ok {
 				break
 			}
 		}
 		buf = scan.buf
+		var torn damage
+		if v.ok && i == len(views)-1 {
+			found, torn = splitTorn(found, scan)
+		}
+		for _, d := range found {
+			problems = append(problems, d.problem(v))
+		}
+		if torn.length > 0 && scan.err == nil {
+			p := torn.problem(v)
+			p.Torn = true
+			problems = append(problems, p)
+		}
 		if scan.err != nil {
 			problems = append(problems, Problem{Path: v.path, Segment: v.id, Offset: scan.offset(), After: scan.last, Reason: "the file cannot be read", Err: scan.err})
 		}
