@@ -33,6 +33,7 @@ type Options struct {
 	DiskFreeMark    int64            // bytes that must stay free on the disk for writes to be taken; 0: none
 	Limits          tenant.Limits    // defaults for tenants
 	MaxTenants      int              // 0: no bound
+	ExplicitTenants bool             // a write makes no tenant
 	Now             func() time.Time // nil: time.Now
 	Logger          *slog.Logger     // nil: slog.Default
 }
@@ -120,7 +121,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
-	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants})
+	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants})
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)

@@ -1,0 +1,151 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"granary/api/edge"
+	"granary/cmd/granary/config"
+	"granary/compat/clustercockpit"
+	"granary/compat/nats"
+	"granary/measures"
+	"granary/measures/ingest"
+	"granary/measures/ingest/line"
+	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// lines is ClusterCockpit's way in, for HTTP and NATS alike.
+type lines struct {
+	store    *measures.Store
+	writer   *ingest.Writer
+	fallback tenant.ID
+	clusters map[string]tenant.ID
+	bounds   line.Bounds
+}
+
+func newLines(store *measures.Store, writer *ingest.Writer, cfg *config.Config) *lines {
+	l := &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants}
+	l.bounds = line.Bounds{Past: bound(cfg.Bounds.Past), Future: bound(cfg.Bounds.Future)}
+	if cfg.Bounds.Past == 0 && cfg.Retention != policy.Forever {
+		l.bounds.Past = cfg.Retention
+	}
+	return l
+}
+
+func bound(d time.Duration) time.Duration {
+	if d == config.Unbounded {
+		return 0
+	}
+	return d
+}
+
+// scope is all tenants that clusters lie in.
+func (l *lines) scope() edge.Scope {
+	return edge.Only(append(slices.Collect(maps.Values(l.clusters)), l.fallback)...)
+}
+
+// mapping is what lines mean that come with a default cluster; only, if not empty, is the tenant of all of them.
+func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, scope edge.Scope) *line.ClusterCockpit {
+	m := &line.ClusterCockpit{Cluster: cluster, Tenants: string(only), Limits: l.bounds}
+	if set := l.store.Policies.Current(); !set.Open() {
+		m.Known = func(metric string) bool {
+			_, known := set.Resolve(clustercockpit.Name, metric)
+			return known
+		}
+	}
+	m.Tenant = func(cluster string) (tenant.Num, error) {
+		id := only
+		if id == "" {
+			id = l.fallback
+			if named, ok := l.clusters[cluster]; ok {
+				id = named
+			}
+		}
+		if !scope.Contains(id) {
+			return 0, &forbidden{id}
+		}
+		return l.store.EnsureTenant(ctx, id)
+	}
+	return m
+}
+
+// forbidden says that lines would go to a tenant that their sender may not enter.
+type forbidden struct{ id tenant.ID }
+
+func (e *forbidden) Error() string { return fmt.Sprintf("tenant %q is not yours", string(e.id)) }
+func (*forbidden) Kind() string    { return string(edge.Forbidden) }
+func (*forbidden) Code() string    { return "tenant-forbidden" }
+
+// WriteLines implements clustercockpit.Writer.
+func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body []byte) (clustercockpit.Written, error) {
+	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, from.Cluster, "", from.Scope), body)
+	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader()}
+	if r.First != nil {
+		w.First = clustercockpit.BadLine{Line: r.First.Line, Text: r.First.Text, Reason: r.First.Reason}
+	}
+	return w, err
+}
+
+// natsLines is the same for the subscriptions of NATS.
+type natsLines struct{ *lines }
+
+// WriteLines implements nats.Writer.
+func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []byte) (nats.Result, error) {
+	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, s.ClusterTag, tenant.ID(s.Tenant), edge.AllTenants()), body)
+	out := nats.Result{Stored: r.Stored, Malformed: r.Malformed}
+	for _, n := range r.Ignored {
+		out.Ignored += n
+	}
+	return out, err
+}
+
+func (s *Server) natsOptions() nats.Options {
+	c := s.cfg.NATS
+	o := nats.Options{
+		Address: c.Address, Username: c.Username, Password: string(c.Password), CredsFile: c.CredsFile, Writer: natsLines{s.lines}, Logger: s.o.Logger,
+		BatchBytes: int(c.BatchBytes), BatchWait: c.BatchWait, PendingMessages: int(c.PendingMessages), PendingBytes: int(c.PendingBytes),
+	}
+	for _, sub := range c.Subscriptions {
+		o.Subscriptions = append(o.Subscriptions, nats.Subscription{
+			Subject: sub.Subject, ClusterTag: sub.ClusterTag, Tenant: string(sub.Tenant), Durable: sub.Durable, Stream: sub.Stream, Consumer: sub.Consumer,
+		})
+	}
+	return o
+}
+
+// seriesOf is all series of the hosts.
+func (l *lines) seriesOf(used map[string][]string) map[metricdef.Ref]bool {
+	refs := make(map[metricdef.Ref]bool)
+	var walk func(n *metricdef.Node)
+	walk = func(n *metricdef.Node) {
+		for _, ref := range n.AllSeries() {
+			refs[ref] = true
+		}
+		for _, child := range n.Children() {
+			walk(child)
+		}
+	}
+	for _, t := range l.store.Tenants.All() {
+		root := l.store.Definitions.Root(t.Num)
+		if root == nil {
+			continue
+		}
+		for cluster, hosts := range used {
+			c := root.Child(cluster)
+			for _, host := range hosts {
+				if c == nil {
+					break
+				}
+				if h := c.Child(host); h != nil {
+					walk(h)
+				}
+			}
+		}
+	}
+	return refs
+}

@@ -1,0 +1,373 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"granary/api/edge"
+	"granary/cmd/granary/config"
+	"granary/compat/clustercockpit"
+	"granary/compat/clustercockpit/backend"
+	"granary/compat/nats"
+	"granary/measures"
+	"granary/measures/ingest"
+	"granary/measures/ingest/line"
+	"granary/measures/journal"
+	"granary/measures/query"
+	"granary/tenant"
+)
+
+// Options are what a server needs beside its configuration.
+type Options struct {
+	Version string
+	Logger  *slog.Logger      // nil: slog.Default
+	Now     func() time.Time  // nil: time.Now
+	Ready   func(addr string) // called once with the address that is served, when requests are taken
+	Reload  <-chan struct{}   // each receive reads the metrics of the configuration anew; nil: only a changed file does
+}
+
+// stopTime bounds the graceful part of a stop.
+const stopTime = 20 * time.Second
+
+// Server is the service. Make one with New; Run serves until its context ends.
+type Server struct {
+	cfg    *config.Config
+	o      Options
+	store  *measures.Store
+	engine *query.Engine
+	writer *ingest.Writer
+	lines  *lines
+	bodies *edge.Bodies
+	nats   *nats.Client
+	watch  *requests
+
+	listener net.Listener
+	admin    net.Listener
+	http     *http.Server
+	pprof    *http.Server
+}
+
+// Run makes a server and runs it until ctx ends.
+func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	s, err := New(cfg, o)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// New opens the data folder and the listeners and drops rights if the configuration says so. Nothing is answered before
+// Run.
+func New(cfg *config.Config, o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{cfg: cfg, o: o}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.closeAll())
+	}
+	return s, nil
+}
+
+func (s *Server) open() error {
+	cfg := s.cfg
+	var err error
+	s.store, err = measures.Open(measures.Options{
+		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
+		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
+		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: s.o.Now, Logger: s.o.Logger,
+		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+	})
+	if err != nil {
+		return err
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	if cfg.TLS.Enabled() {
+		cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+		if err != nil {
+			return fmt.Errorf("certificate: %w", err)
+		}
+		s.listener = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	if cfg.AdminListen != "" {
+		if s.admin, err = net.Listen("tcp", cfg.AdminListen); err != nil {
+			return fmt.Errorf("admin listener: %w", err)
+		}
+	}
+	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
+		return err
+	}
+	s.engine = query.New(s.store, query.Options{MaxPoints: cfg.Limits.QueryPoints})
+	s.writer = ingest.New(s.store, s.store.Definitions, ingest.Options{MaxLine: int(cfg.Limits.Line), Now: s.o.Now, Logger: s.o.Logger, Cache: line.CacheOptions{}})
+	s.lines = newLines(s.store, s.writer, cfg)
+	s.watch = newRequests()
+	s.http = edge.NewServer(s.handler(), edge.ServerOptions{Logger: s.o.Logger})
+	if s.admin != nil {
+		s.pprof = &http.Server{Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
+	}
+	if cfg.NATS.Active() {
+		if s.nats, err = nats.New(s.natsOptions()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Addr is the address that is listened to.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+func syncMode(m config.Sync) journal.SyncMode {
+	switch m {
+	case config.SyncAlways:
+		return journal.Always
+	case config.SyncNever:
+		return journal.Never
+	}
+	return journal.Interval
+}
+
+// handler mounts what is served.
+func (s *Server) handler() http.Handler {
+	d := edge.NewDispatcher(edge.DispatchOptions{Logger: s.o.Logger, Now: s.o.Now, Observe: s.watch.observe})
+	d.Mount("/", "edge", edge.Landing(s.o.Version, nil))
+	d.Mount("/healthz", "edge", edge.Health())
+	d.Mount("/readyz", "edge", edge.Ready(s.store.Ready))
+	d.Mount("/metrics", "edge", s.guard(s.metrics()))
+	if s.cfg.ClusterCockpit.Enabled {
+		d.Mount(clustercockpit.Prefix, clustercockpit.Name, s.clusterCockpit())
+	}
+	return d
+}
+
+func (s *Server) clusterCockpit() http.Handler {
+	cfg := s.cfg
+	compress, err := edge.ParseCompress(string(cfg.Compress))
+	if err != nil {
+		panic("server: checked configuration: " + err.Error())
+	}
+	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
+		InWork: cfg.ClusterCockpit.Queue, InWorkSetting: "granary.compat.clustercockpit.queue"})
+	o := clustercockpit.Options{
+		Tree: tree{s.store.Definitions}, Reader: reader{s.engine}, Store: windows{s.store, s.o.Logger}, Writer: s.lines,
+		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
+		Ready: s.store.Ready, Lines: s.bodies, Compress: compress, Padding: int(cfg.Limits.AnswerPadding), Now: s.o.Now, Logger: s.o.Logger,
+	}
+	if key := cfg.Auth.ClusterCockpitKey; key != nil {
+		o.Auth = clustercockpit.NewTokenAuth(clustercockpit.TokenOptions{Key: key, Scope: s.lines.scope(), Now: s.o.Now})
+	}
+	return clustercockpit.New(o)
+}
+
+// guard lets only those in who may see the whole service: this machine, or everybody if the configuration says so in as
+// many words.
+func (s *Server) guard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.cfg.Auth.Open {
+			host, _, err := net.SplitHostPort(r.RemoteAddr)
+			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+				http.Error(w, "only from this machine, unless granary.auth is none", http.StatusForbidden)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// profiles serves what the admin listener is for.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// Run serves until ctx ends or something fails that the service cannot do without.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("serving: %w", err))
+		}
+	}()
+	profiled := make(chan struct{})
+	go func() {
+		defer close(profiled)
+		if s.pprof != nil {
+			if err := s.pprof.Serve(s.admin); !errors.Is(err, http.ErrServerClosed) {
+				s.o.Logger.Error("admin listener", "error", err)
+			}
+		}
+	}()
+	err := s.run(ctx)
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if _, nerr := daemon.SdNotify(false, daemon.SdNotifyStopping); nerr != nil {
+		s.o.Logger.Debug("systemd was not told", "error", nerr)
+	}
+	err = errors.Join(err, s.closeAll())
+	<-served
+	<-profiled
+	return err
+}
+
+// run recovers and then works until ctx ends.
+func (s *Server) run(ctx context.Context) error {
+	s.o.Logger.Info("starting", "version", s.o.Version, "listen", s.Addr(), "data", s.cfg.Data)
+	if s.cfg.PeerFiles() {
+		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
+	}
+	if err := s.store.Recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("recovery: %w", err)
+	}
+	set, _ := s.cfg.Policies()
+	if err := s.store.SetPolicies(ctx, set); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	if s.nats != nil {
+		if err := s.nats.Start(); err != nil {
+			return err
+		}
+	}
+	background := make(chan struct{}, 2)
+	bg, stop := context.WithCancel(ctx)
+	defer func() {
+		stop()
+		<-background
+		<-background
+	}()
+	go func() { s.store.Run(bg); background <- struct{}{} }()
+	go func() { s.spareBusyHosts(bg); background <- struct{}{} }()
+
+	if s.o.Ready != nil {
+		s.o.Ready(s.Addr())
+	}
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		s.o.Logger.Debug("systemd was not told", "error", err)
+	}
+	s.o.Logger.Info("ready", "listen", s.Addr())
+	s.wait(ctx)
+	return nil
+}
+
+// wait reloads and feeds the watchdog until ctx ends.
+func (s *Server) wait(ctx context.Context) {
+	changes := s.cfg.Watch()
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.o.Reload:
+			changes.Changed() // it is read now
+			s.reload(ctx)
+		case <-tick.C:
+			if changes.Changed() {
+				s.reload(ctx)
+			}
+			if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
+				s.o.Logger.Debug("systemd was not told", "error", err)
+			}
+		}
+	}
+}
+
+// reload takes over the metrics of the configuration. One with a fault changes nothing.
+func (s *Server) reload(ctx context.Context) {
+	set, warnings, err := s.cfg.Reload(config.Options{})
+	if err != nil {
+		s.o.Logger.Error("configuration not reloaded", "error", err)
+		return
+	}
+	for _, w := range warnings {
+		s.o.Logger.Warn("configuration", "warning", w.String())
+	}
+	if err := s.store.SetPolicies(ctx, set); err != nil {
+		s.o.Logger.Error("configuration not reloaded", "error", err)
+		return
+	}
+	s.writer.Drop()
+	s.o.Logger.Info("metrics reloaded", "revision", s.store.Policies.Current().Revision())
+}
+
+// spareBusyHosts asks the backend for the hosts of running jobs, so that retention leaves them alone. While the answer is
+// not known nothing expires.
+func (s *Server) spareBusyHosts(ctx context.Context) {
+	if s.cfg.Backend.URL == "" {
+		return
+	}
+	s.store.HoldRetention(true)
+	p := backend.New(s.cfg.Backend.URL, string(s.cfg.Backend.Token))
+	defer p.Close()
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		used, err := p.UsedNodes(ctx, s.o.Now())
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.store.HoldRetention(true)
+			s.o.Logger.Warn("retention is held: the list of busy hosts cannot be had", "error", err)
+		default:
+			s.store.Spare(s.lines.seriesOf(used))
+			s.store.HoldRetention(false)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// closeAll stops in order: first what brings work, then the store.
+func (s *Server) closeAll() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	var errs []error
+	if s.nats != nil {
+		errs = append(errs, s.nats.Stop(ctx))
+	}
+	if s.http != nil {
+		if err := s.http.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("open requests were cut: %w", err), s.http.Close())
+		}
+	}
+	if s.pprof != nil {
+		errs = append(errs, s.pprof.Close())
+	}
+	for _, l := range []net.Listener{s.listener, s.admin} {
+		if l != nil {
+			_ = l.Close() // closed already if it was served
+		}
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
