@@ -80,12 +80,34 @@ func AppendFixed3Array(dst []byte, vals []float64) []byte {
 	n := len(dst)
 	buf := dst[:cap(dst)]
 	for i, x := range vals {
-		if len(buf)-n < maxFixed {
+		if len(buf)-n < arrayRoom {
 			// Eight bytes a number is what typical values need; whoever has longer ones grows again.
-			buf = slices.Grow(buf[:n], maxFixed+8*(len(vals)-i))
+			buf = slices.Grow(buf[:n], arrayRoom+8*(len(vals)-i))
 			buf = buf[:cap(buf)]
 		}
-		k := putFixed3(buf[n:], x)
+		// This is putFixed3 by hand for the numbers that occur: a call costs as much as the rest.
+		w := (*[arrayRoom]byte)(buf[n:])
+		bits := math.Float64bits(x)
+		s := uint(1075 - bits>>52&0x7ff)
+		if s-1 < 63 { // so x is no subnormal, and no NaN
+			p := (bits&(1<<52-1) | 1<<52) * 1000
+			q := (p + (1<<((s-1)&63) - 1) + p>>(s&63)&1) >> (s & 63)
+			whole := q / 1000
+			decimals := uint64(dotThree[q-whole*1000]) | ','<<32
+			w[0] = '-'
+			k := int(bits >> 63)
+			if whole < 1000 {
+				h := threeHead[whole]
+				binary.LittleEndian.PutUint32(w[k:], h)
+				k += int(h >> 24)
+			} else {
+				k = putUint(w[:], k, whole)
+			}
+			binary.LittleEndian.PutUint64(w[k&(arrayRoom-1):], decimals)
+			n += k + 5
+			continue
+		}
+		k := putFixed3(w[:], x)
 		if k == 0 {
 			if finite(x) {
 				buf = strconv.AppendFloat(buf[:n], x, 'f', 3, 64)
@@ -107,6 +129,9 @@ func AppendFixed3Array(dst []byte, vals []float64) []byte {
 	}
 	return append(buf[:n], ']')
 }
+
+// arrayRoom is what one number of an array may write over, more than maxFixed so that it is written in words.
+const arrayRoom = 32
 
 // AppendNulls appends n times "null", separated by commas, without brackets.
 func AppendNulls(dst []byte, n int) []byte {

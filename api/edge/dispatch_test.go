@@ -1,0 +1,204 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"granary/tenant"
+)
+
+func named(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name) })
+}
+
+func TestDispatch(t *testing.T) {
+	var seen []Observation
+	d := NewDispatcher(DispatchOptions{Observe: func(o Observation) { seen = append(seen, o) }})
+	for _, p := range []string{"/", "/api", "/api/v2", "/api/v2/write", "/healthz"} {
+		d.Mount(p, p, named(p))
+	}
+	long := "/api" + strings.Repeat("/x", 100_000)
+	for path, want := range map[string]string{
+		"/": "/", "//": "/", "/api": "/api", "/api/": "/api", "/api/query": "/api", "//api//query": "/api", "/api/v2": "/api/v2", "/api/v2/x": "/api/v2",
+		"/api/v2/write": "/api/v2/write", "/api/v2/write/": "/api/v2/write", "/api/v2/writes": "/api/v2", "/apis": "404 page not found\n", "/healthz/x/y/z": "/healthz",
+		"/API": "404 page not found\n", "/%61pi": "404 page not found\n", "/api%2Fv2": "404 page not found\n", long: "/api",
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path, r.URL.RawPath = path, ""
+		if strings.Contains(path, "%") {
+			r.URL.RawPath = path
+		}
+		d.ServeHTTP(w, r)
+		if w.Body.String() != want {
+			t.Errorf("%.40s: %s, want %s", path, w.Body, want)
+		}
+	}
+	if len(seen) != 17 || seen[0].Bytes == 0 || seen[0].Status == 0 {
+		t.Errorf("%d observations: %+v", len(seen), seen[0])
+	}
+	for _, bad := range []string{"/api", "api", "/x/"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s was mounted", bad)
+				}
+			}()
+			d.Mount(bad, "", named(""))
+		}()
+	}
+}
+
+type worded struct{ http.Handler }
+
+func (worded) AnswerPanic(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusInternalServerError)
+	fmt.Fprint(w, "sorry")
+}
+
+func TestPanics(t *testing.T) {
+	var log bytes.Buffer
+	clock := time.Unix(0, 0)
+	d := NewDispatcher(DispatchOptions{
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:    func() time.Time { clock = clock.Add(time.Millisecond); return clock },
+	})
+	early := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		panic("before")
+	})
+	d.Mount("/plain", "plain", early)
+	d.Mount("/worded", "worded", worded{early})
+	d.Mount("/late", "late", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("half"))
+		panic("behind")
+	}))
+	d.Mount("/abort", "abort", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	d.Mount("/silent", "silent", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s := httptest.NewServer(d)
+	defer s.Close()
+	for path, want := range map[string]string{
+		"/plain": "500 Internal Server Error\n", "/worded": "500 sorry", "/late": "closed", "/abort": "closed", "/silent": "200 ",
+	} {
+		got := "closed"
+		if resp, err := s.Client().Get(s.URL + path); err == nil {
+			var b bytes.Buffer
+			if _, err := b.ReadFrom(resp.Body); err == nil {
+				got = fmt.Sprintf("%d %s", resp.StatusCode, b.String())
+			}
+			resp.Body.Close()
+			if resp.Header.Get("Content-Encoding") != "" {
+				t.Errorf("%s: header of the answer that did not come", path)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	s.Close()
+	text := log.String()
+	if strings.Count(text, "handler panicked") != 3 || !strings.Contains(text, "dispatch_test.go") || !strings.Contains(text, "level=DEBUG msg=request dialect=silent method=GET path=/silent status=200 bytes=0 took=1ms") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+func TestOpenRoutes(t *testing.T) {
+	ready := false
+	d := NewDispatcher(DispatchOptions{})
+	d.Mount("/", "landing", Landing("1.0<x>", nil))
+	d.Mount("/healthz", "health", Health())
+	d.Mount("/readyz", "ready", Ready(func() (bool, string) { return ready, "replay: 40 %" }))
+	for _, c := range []struct {
+		method, path, accept string
+		code                 int
+		want                 string
+	}{
+		{"GET", "/healthz", "", 200, "ok\n"},
+		{"POST", "/healthz", "", 405, "Method Not Allowed\n"},
+		{"GET", "/healthz/x", "", 404, "404 page not found\n"},
+		{"GET", "/readyz", "", 503, "replay: 40 %\n"},
+		{"GET", "/", "", 404, "404 page not found\n"},
+		{"POST", "/", "text/html", 404, "404 page not found\n"},
+		{"GET", "/", "text/html,*/*", 200, ""},
+	} {
+		r := httptest.NewRequest(c.method, c.path, nil)
+		r.Header.Set("Accept", c.accept)
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		if w.Code != c.code || c.want != "" && w.Body.String() != c.want {
+			t.Errorf("%s %s: %d %q", c.method, c.path, w.Code, w.Body)
+		}
+		if c.code == 503 && w.Header().Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		if c.want == "" && !strings.Contains(w.Body.String(), "version 1.0&lt;x&gt;") {
+			t.Errorf("page: %s", w.Body)
+		}
+	}
+	ready = true
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	if w.Code != 200 {
+		t.Errorf("ready: %d", w.Code)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	ctx := context.Background()
+	if ScopeFrom(ctx).Contains("a") || IdentityFrom(ctx).Subject != "" {
+		t.Error("a context without identity reaches a tenant")
+	}
+	ctx = WithIdentity(ctx, Identity{Subject: "me", Roles: []string{"r"}}, Only("b", "a", "b"))
+	if i := IdentityFrom(ctx); i.Subject != "me" || !i.Has("r") || i.Has("x") {
+		t.Errorf("%+v", i)
+	}
+	s := ScopeFrom(ctx)
+	if !s.Contains("a") || !s.Contains("b") || s.Contains("c") || s.All() || fmt.Sprint(s.Tenants()) != "[a b]" {
+		t.Errorf("%+v", s)
+	}
+	if all := AllTenants(); !all.All() || !all.Contains(tenant.ID("new")) {
+		t.Error("all is not all")
+	}
+}
+
+type kinded struct{ kind, code string }
+
+func (k kinded) Error() string { return "text" }
+func (k kinded) Kind() string  { return k.kind }
+func (k kinded) Code() string  { return k.code }
+
+func TestKinds(t *testing.T) {
+	for kind, status := range map[Kind]int{Invalid: 400, NotFound: 404, Conflict: 409, Forbidden: 403, OverLimit: 429, Unavailable: 503, Internal: 500, "odd": 500} {
+		err := fmt.Errorf("wrapped: %w", kinded{string(kind), "c"})
+		want := kind
+		if kind == "odd" {
+			want = Internal
+		}
+		if KindOf(err) != want || Status(err) != status || CodeOf(err) != "c" {
+			t.Errorf("%s: %s %d", kind, KindOf(err), Status(err))
+		}
+	}
+	if err := errors.New("x"); KindOf(err) != Internal || CodeOf(err) != "" {
+		t.Error("an error that says nothing")
+	}
+	for status, err := range map[int]error{413: &TooLargeError{}, 415: &EncodingError{}, 400: &DamagedError{}, 503: &BusyError{}} {
+		if Status(err) != status || CodeOf(err) == "" || KindOf(err) == Internal {
+			t.Errorf("%T: %d", err, Status(err))
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	s := NewServer(nil, ServerOptions{Read: -1, Idle: time.Second})
+	if s.ReadHeaderTimeout != 10*time.Second || s.ReadTimeout != 0 || s.WriteTimeout != time.Minute || s.IdleTimeout != time.Second || s.MaxHeaderBytes != 64<<10 {
+		t.Errorf("%+v", s)
+	}
+}
