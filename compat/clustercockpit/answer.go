@@ -15,9 +15,10 @@ const second = int64(1e9)
 
 // Texts of errors that stand in an entry of a row. Clients of the original know them.
 const (
-	textRange       = "[METRICSTORE]> invalid time range"
-	textUnknown     = "[METRICSTORE]> unknown metric: "
-	textAggregation = "[METRICSTORE]> invalid aggregation"
+	textPrefix      = "[METRICSTORE]> "
+	textRange       = textPrefix + "invalid time range"
+	textUnknown     = textPrefix + "unknown metric: "
+	textAggregation = textPrefix + "invalid aggregation"
 )
 
 // answer builds the answer to one query request. It is reused, so that a request allocates little more than its names.
@@ -142,12 +143,23 @@ func (a *answer) host(q *query) Node {
 func (a *answer) hosts() []string {
 	var names []string
 	a.cluster.Children(func(name string, n Node) bool {
-		if a.d.hasData(n) {
+		if a.anyLives(n) || a.d.hasData(n) {
 			names = append(names, name)
 		}
 		return a.ctx.Err() == nil
 	})
 	return names
+}
+
+// anyLives says whether one of the metrics asked for has data at the level itself: where it has, which is nearly always,
+// the other series need not be looked at.
+func (a *answer) anyLives(n Node) bool {
+	for _, metric := range a.req.ForAllNodes {
+		if ref, ok := n.Series(metric); ok && a.d.lives(ref) {
+			return true
+		}
+	}
+	return false
 }
 
 // echo writes the queries that for-all-nodes stands for; cc-backend reads from them what the rows are.
@@ -263,8 +275,12 @@ func (a *answer) read(q *query, group []Node, method policy.Method, step int64, 
 		n, err = a.d.o.Reader.Grid(a.ctx, refs, a.from, a.to, method, &a.grid)
 	}
 	switch {
-	case err != nil && method == policy.NoMethod && edge.KindOf(err) == edge.Invalid:
+	case err != nil && n > 1 && method != policy.Sum && method != policy.Mean:
 		a.error(textAggregation)
+		return true, step, nil
+	case err != nil && edge.KindOf(err) == edge.OverLimit:
+		// One entry that asks for too much takes nothing from the others.
+		a.error(textPrefix + err.Error())
 		return true, step, nil
 	case err != nil:
 		return false, 0, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -157,7 +158,7 @@ func (s *slots) ends() (first, last int64) {
 	return first, last
 }
 
-var errNoMethod = &requestError{text: "several series and no method"}
+var errNoMethod = errors.New("several series and no method")
 
 func (m *memory) Grid(_ context.Context, refs []metricdef.Ref, from, to int64, method policy.Method, g *Grid) (int, error) {
 	m.mu.Lock()
@@ -185,7 +186,7 @@ func (m *memory) Grid(_ context.Context, refs []metricdef.Ref, from, to int64, m
 		g.From = max(g.From, s.anchor+first*s.step)
 	}
 	for t := g.From; t < to; t += g.Step {
-		sum := 0.0
+		sum := math.Copysign(0, -1) // the sum of one value is that value, -0 too
 		for _, s := range live {
 			if _, last := s.ends(); s.slot(t) > last {
 				return len(live), nil
@@ -421,7 +422,7 @@ var testNow = time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC)
 func newTest(t testing.TB, change func(*Options)) (*Dialect, *memory) {
 	t.Helper()
 	m := newMemory(testSet(t), func() time.Time { return testNow })
-	o := Options{Tree: m, Reader: m, Store: m, Writer: m, Policies: m, Tenants: m, Default: "_ops", Now: m.now}
+	o := Options{Tree: m, Reader: m, Store: m, Writer: m, Policies: m, Tenants: m, Default: "_ops", Now: m.now, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&o)
 	}

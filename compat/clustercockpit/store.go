@@ -44,7 +44,8 @@ type Reader interface {
 	// series has a value if all series have one there; slots meet by time. A ref that is given twice counts twice. found is
 	// the number of refs that have any sample at all; the others take no part. If found is 0, g means nothing.
 	//
-	// The error for method NoMethod and found > 1 is of kind "invalid".
+	// More than one series and a method that is neither Sum nor Mean are an error, with found set. An error of kind "over
+	// limit" refuses this one grid.
 	Grid(ctx context.Context, refs []metricdef.Ref, from, to int64, method policy.Method, g *Grid) (found int, err error)
 }
 
