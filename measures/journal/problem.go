@@ -16,7 +16,7 @@ type Problem struct {
 	Length  int64  // bytes that were stepped over; 0 if records are missing without a trace, or the file as a whole is meant
 	After   uint64 // number of the last record that could be read before it, 0 if there is none
 	Reason  string
-	Torn    bool   // the end of the newest segment: the usual trace of a crash
+	Torn    bool   // the end of the newest segment, or one that was being made: the usual trace of a crash
 	Copy    string // file in quarantine that holds the bytes, if there is one
 	Err     error  // why they could not be copied, or what kept the file from being read
 }

@@ -96,6 +96,7 @@ func (s *scanner) scan() (h recordHeader, payload []byte, ok bool) {
 			return h, nil, false
 		}
 		if !s.fill(recordHeaderSize) {
+			s.pos = len(s.buf)
 			s.spoil(at, s.size-at, "cut off in a record header", false)
 			return h, nil, false
 		}
@@ -120,9 +121,8 @@ func (s *scanner) scan() (h recordHeader, payload []byte, ok bool) {
 			continue
 		}
 		if !s.fill(frame) {
-			if s.err == nil {
-				s.spoil(at, s.size-at, "cut off in a payload", false)
-			}
+			s.pos = len(s.buf)
+			s.spoil(at, s.size-at, "cut off in a payload", false)
 			return h, nil, false
 		}
 		payload = s.buf[s.pos+recordHeaderSize : s.pos+frame : s.pos+frame]

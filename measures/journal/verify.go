@@ -104,6 +104,15 @@ func verifyHead(fs FS, path string, id uint64) (*segment, []Problem) {
 	case ok:
 		return &segment{id: id, path: path, headOK: true, partition: head.partition, first: head.first, prev: head.prev, marker: head.marker, size: size}, nil
 	}
+	never, err := neverWritten(h, size)
+	if err != nil {
+		p.Reason, p.Err = "the file cannot be read", err
+		return nil, []Problem{p}
+	}
+	if never {
+		p.Reason, p.Length, p.Torn = "the segment was made and never written", size, true
+		return nil, []Problem{p}
+	}
 	p.Reason, p.Length = "the head of the segment is damaged", min(size, segmentHeaderSize)
 	return &segment{id: id, path: path, prev: math.MaxUint64, size: size}, []Problem{p}
 }
