@@ -238,6 +238,12 @@ func Default() *Config {
 // Policies gives the policies and rules that the metrics ask for, and what is doubtful about them.
 func (c *Config) Policies() (*policy.Set, []Warning) { return c.policies, c.metricWarnings }
 
+// SetMetrics replaces the metrics, for a program that has no file. It panics if a metric is not one that a file could name.
+func (c *Config) SetMetrics(metrics []policy.ClusterCockpitMetric, open bool) {
+	c.Metrics, c.AnyMetric = metrics, open
+	c.policies = c.makePolicies()
+}
+
 func (c *Config) makePolicies() *policy.Set {
 	s, err := policy.FromClusterCockpit(c.Metrics, policy.Retention{Length: c.Retention, Clock: policy.SampleClock}, c.AnyMetric)
 	if err != nil {

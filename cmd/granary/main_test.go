@@ -1,0 +1,324 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"granary/cmd/granary/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// command runs one command line and gives its exit code and what it printed.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(t.Context(), args, env{&out, &err})
+	return code, out.String(), err.String()
+}
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestHelp(t *testing.T) {
+	t.Setenv("COLUMNS", "") // the width of the help
+	var all strings.Builder
+	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"load"}, {"demo"}, {"token"}, {"token", "keygen"}, {"token", "new"}, {"version"}, {"completion"}} {
+		code, out, err := command(t, append([]string{"help"}, args...)...)
+		if code != exitOK || err != "" {
+			t.Errorf("help %v: exit code %d, %s", args, code, err)
+		}
+		all.WriteString("$ granary " + strings.Join(append([]string{"help"}, args...), " ") + "\n" + out + "\n")
+	}
+	const golden = "testdata/help.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), all.String()); d != "" {
+		t.Errorf("the help has changed; go test -update writes it anew:\n%s", d)
+	}
+	if _, out, _ := command(t); !strings.HasPrefix(all.String(), "$ granary help\n"+out) {
+		t.Error("no command is not the same as help")
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	good := write(t, "config.json", `{}`)
+	bad := write(t, "config.json", `{"main": {"adr": 1}}`)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string // in stderr
+	}{
+		{[]string{"version"}, exitOK, ""},
+		{[]string{"check", good}, exitOK, ""},
+		{[]string{"check", bad}, exitFailure, "main.adr: unknown key"},
+		{[]string{"check", good + ".none"}, exitFailure, "no such file"},
+		{[]string{"check"}, exitUsage, `expected "<config>"`},
+		{[]string{"nothing"}, exitUsage, "nothing"},
+		{[]string{"serve", "--none"}, exitUsage, "unknown flag"},
+		{[]string{"serve", "--config", bad}, exitFailure, "main.adr"},
+		{[]string{"serve", "--listen", "nowhere"}, exitFailure, "command line: --listen"},
+		{[]string{"serve", "-config=" + bad, "-loglevel", "err", "-logdate"}, exitFailure, "main.adr"},
+		{[]string{"load", "--rate", "fast"}, exitUsage, "--rate"},
+		{[]string{"load", "--rate", "max"}, exitUsage, "needs --steps or --backfill"},
+		{[]string{"load", "--interval", "x"}, exitUsage, "--interval"},
+		{[]string{"load", "--hosts", "0"}, exitUsage, "0 hosts"},
+		{[]string{"load", "--precision", "h"}, exitUsage, "--precision"},
+		{[]string{"load", "--target", "ftp://x"}, exitFailure, "expected a URL"},
+		{[]string{"demo", "--interval", "100ms"}, exitUsage, "whole seconds"},
+		{[]string{"token", "new", "--key", good, "--exp", "x"}, exitUsage, "--exp"},
+		{[]string{"token", "new", "--key", good}, exitFailure, "expected a private key"},
+		{[]string{"completion", "fish"}, exitUsage, "bash"},
+	} {
+		code, _, stderr := command(t, c.args...)
+		if code != c.code || !strings.Contains(stderr, c.want) || (c.code == exitOK) != (stderr == "") {
+			t.Errorf("%v: exit code %d, want %d; stderr %q, want ...%s...", c.args, code, c.code, stderr, c.want)
+		}
+	}
+}
+
+func TestServeFlags(t *testing.T) {
+	file := write(t, "config.yaml", "main: {addr: ':1'}\ngranary: {data: /a}\n")
+	cli := &CLI{}
+	parser, err := newParser(cli, env{io.Discard, io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(rewrite([]string{"serve", "-config", file, "-dev", "-gops", "-loglevel=crit", "--listen", ":2", "--data", "/b"})); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := cli.Serve.load()
+	if err != nil || cfg.Listen != ":2" || cfg.Data != "/b" || cfg.Log.Level.String() != "ERROR" || cfg.Path != file || !cli.Serve.Dev {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+}
+
+func TestHangups(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	c := hangups(ctx)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the signal does not arrive")
+	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "alex"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, "config.json", `{
+		"main": {"addr": "127.0.0.1:8082", "https-cert-file": "/none/c.pem", "https-key-file": "/none/k.pem"},
+		"metrics": {"a": {"frequency": 60, "aggregation": "max"}, "b": {"frequency": 10}, "c": {"frequency": 60}},
+		"metric-store": {"retention-in-memory": "48h", "memory-cap": 0, "num-workers": 3, "checkpoints": {"directory": "`+dir+`"},
+			"nats-subscriptions": [{"subscribe-to": "hpc-nats"}]},
+		"nats": {"address": "nats://h:4222", "prefix": 1}
+	}`)
+	code, out, stderr := command(t, "check", file)
+	if code != exitOK || stderr != "" {
+		t.Fatalf("%d, %s", code, stderr)
+	}
+	for _, want := range []string{
+		"Doubtful:\n  " + file + ":3: metrics.a.aggregation: expected",
+		"Unknown, and ignored:\n  " + file + ":6: nats.prefix: unknown key",
+		"Accepted without effect:\n  " + file + ":4: metric-store.num-workers: is accepted without effect\n",
+		"the certificate cannot be used",
+		"granary import cc-metric-store " + dir,
+		"  listen      https://127.0.0.1:8082\n",
+		"  metrics     3 (1 every 10 s, 2 every 60 s)\n",
+		"  retention   2d\n", "  memory cap  none\n", "  nats        nats://h:4222: hpc-nats\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	if _, out, _ = command(t, "check", write(t, "empty.yaml", "")); !strings.Contains(out, "any, every 60 s") || !strings.Contains(out, "retention   30d") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestToken(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key.pem")
+	code, out, stderr := command(t, "token", "keygen", "--out", key)
+	if code != exitOK || stderr != "" {
+		t.Fatalf("%d, %s", code, stderr)
+	}
+	if i, err := os.Stat(key); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", i.Mode(), err)
+	}
+	// What it prints goes into the section main as it is.
+	cfg, _, err := config.Load(write(t, "config.json", `{"main": {`+out+`}}`), config.Options{})
+	if err != nil || len(cfg.Auth.ClusterCockpitKey) != 32 {
+		t.Errorf("%v", err)
+	}
+	if code, _, _ = command(t, "token", "keygen", "--out", key); code != exitFailure {
+		t.Error("a key is written over another one")
+	}
+	code, out, _ = command(t, "token", "new", "--key", key, "--sub", "collector", "--exp", "0")
+	if code != exitOK || strings.Count(out, ".") != 2 {
+		t.Errorf("%d, %s", code, out)
+	}
+	if code, out, _ = command(t, "token", "keygen"); code != exitOK || !strings.HasPrefix(out, "-----BEGIN PRIVATE KEY-----") {
+		t.Errorf("%d, %s", code, out)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	var mu sync.Mutex
+	lines := 0
+	status := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		lines += bytes.Count(b, []byte("\n"))
+		w.Header().Set("X-Granary-Ignored", "unknown-metric=1")
+		w.WriteHeader(status)
+		if status != http.StatusOK {
+			_, _ = io.WriteString(w, "disk full")
+		}
+	}))
+	defer srv.Close()
+	args := []string{"load", "--target", srv.URL, "--hosts", "3", "--rate", "max", "--steps", "4", "--batch", "50"}
+	code, out, stderr := command(t, append(args, "--json")...)
+	if code != exitOK || stderr != "" {
+		t.Fatalf("%d, %s", code, stderr)
+	}
+	var report struct {
+		Acknowledged int              `json:"samples_acknowledged"`
+		Ignored      map[string]int64 `json:"ignored"`
+		Status       map[string]int64 `json:"status"`
+	}
+	want := 4 * 3 * (30 + 2*3 + 16*4)
+	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Acknowledged != want || lines != want || report.Status["200"] != report.Ignored["unknown-metric"] {
+		t.Errorf("%+v, %d lines, %v", report, lines, err)
+	}
+	status = http.StatusServiceUnavailable
+	code, out, stderr = command(t, args...)
+	if code != exitFailure || !strings.Contains(out, "disk full") || !strings.Contains(stderr, "no batch was accepted") {
+		t.Errorf("%d, %s, %s", code, out, stderr)
+	}
+	if code, out, _ = command(t, "load", "--target", srv.URL, "--duration", "1ms", "--backfill", "1h"); code != exitOK && !strings.Contains(out, "disk full") {
+		t.Errorf("%d, %s", code, out)
+	}
+}
+
+func TestLoadTakesMetricsOfAConfiguration(t *testing.T) {
+	code, out, stderr := command(t, "load", "--print-config", "--node-metrics", "2", "--interval", "15s")
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	file := write(t, "config.json", out)
+	cfg, warns, err := config.Load(file, config.Options{})
+	if err != nil || len(warns) > 0 || len(cfg.Metrics) != 2+11 || cfg.Metrics[0].Frequency != 15*time.Second {
+		t.Fatalf("%+v, %v, %v", cfg.Metrics, warns, err)
+	}
+	c := LoadCmd{Metrics: file, Interval: "1s", Hosts: 1, Precision: "s"}
+	cl, err := c.cluster()
+	if err != nil || cl.Interval != 15*time.Second || len(cl.Metrics) != 13 {
+		t.Errorf("%+v, %v", cl, err)
+	}
+}
+
+func TestLedgerAndVerify(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/query") {
+			var q struct{ Queries []any }
+			if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(map[string]any{"results": make([][]any, len(q.Queries))})
+		}
+	}))
+	defer srv.Close()
+	ledger := filepath.Join(t.TempDir(), "ledger")
+	if code, _, stderr := command(t, "load", "--target", srv.URL, "--hosts", "1", "--rate", "1e9", "--steps", "2", "--ledger", ledger); code != exitOK {
+		t.Fatal(stderr)
+	}
+	// This server has forgotten everything.
+	code, out, stderr := command(t, "load", "--target", srv.URL, "--verify", ledger)
+	if code != exitFailure || out != "200 samples were acknowledged: 200 missing, 0 different\n" || !strings.Contains(stderr, "cpu_load of n0001") {
+		t.Errorf("%d, %s, %s", code, out, stderr)
+	}
+}
+
+// TestCompletion asks bash itself.
+func TestCompletion(t *testing.T) {
+	code, script, _ := command(t, "completion", "bash")
+	if code != exitOK {
+		t.Fatal(code)
+	}
+	file := write(t, "completion.bash", script)
+	for words, want := range map[string]string{
+		"granary s":                       "serve",
+		"granary token ":                  "keygen new --help",
+		"granary token k":                 "keygen",
+		"granary load --precision m":      "ms",
+		"granary completion z":            "zsh",
+		"granary serve --con":             "--config",
+		"granary --":                      "--help",
+		"granary load --precision s --ta": "--target",
+	} {
+		list := strings.Split(words, " ")
+		cmd := exec.Command("bash", "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _granary; for w in "${COMPREPLY[@]}"; do echo "$w"; done`,
+			"bash", file)
+		cmd.Args = append(cmd.Args, list...)
+		out, err := cmd.CombinedOutput()
+		if got := strings.Join(strings.Fields(string(out)), " "); err != nil || !sameWords(got, want) {
+			t.Errorf("%q completes to %q, %v; want %q", words, got, err, want)
+		}
+	}
+	if code, script, _ = command(t, "completion", "zsh"); code != exitOK || !strings.Contains(script, "bashcompinit") {
+		t.Errorf("%d, %s", code, script)
+	}
+}
+
+func sameWords(a, b string) bool {
+	count := make(map[string]int)
+	for _, w := range strings.Fields(a) {
+		count[w]++
+	}
+	for _, w := range strings.Fields(b) {
+		count[w]--
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}
