@@ -129,7 +129,7 @@ type wire struct {
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		w.err = err
 	}
 	return n, err
@@ -195,8 +195,7 @@ func (b *Body) end(src *wire, encoding string, err error) error {
 	switch {
 	case src.err != nil:
 		b.Cut = fmt.Errorf("request body ended after %d bytes: %w", len(b.Bytes), src.err)
-	case err == io.EOF && (encoding == "" || len(b.Bytes) > 0):
-	case err == io.EOF: // no byte at all where a compressed stream should be: an empty body
+	case errors.Is(err, io.EOF): // also with no byte at all where a compressed stream should be: an empty body
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		b.Cut = fmt.Errorf("%s stream of the request body ended after %d bytes: %w", encoding, len(b.Bytes), err)
 	default:
@@ -238,14 +237,16 @@ var gzipReaders, zstdReaders sync.Pool
 
 func newGzip(r io.Reader) (*gzip.Reader, error) {
 	if z, ok := gzipReaders.Get().(*gzip.Reader); ok {
-		return z, z.Reset(r)
+		err := z.Reset(r)
+		return z, err
 	}
 	return gzip.NewReader(r)
 }
 
 func newZstd(r io.Reader) (*zstd.Decoder, error) {
 	if z, ok := zstdReaders.Get().(*zstd.Decoder); ok {
-		return z, z.Reset(r)
+		err := z.Reset(r)
+		return z, err
 	}
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math/rand"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -165,9 +165,9 @@ func FuzzBody(f *testing.F) {
 
 func BenchmarkReadBody(b *testing.B) {
 	text := make([]byte, 400_000)
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	for i := range text {
-		text[i] = "cpu_load,cluster=alex value=12.5\n"[r.Intn(33)]
+		text[i] = "cpu_load,cluster=alex value=12.5\n"[r.IntN(33)]
 	}
 	bodies := NewBodies(BodyOptions{})
 	b.ReportAllocs()

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -67,7 +68,7 @@ func NewDispatcher(o DispatchOptions) *Dispatcher {
 		o.Now = time.Now
 	}
 	if o.Default == nil {
-		o.Default = http.HandlerFunc(http.NotFound)
+		o.Default = http.NotFoundHandler()
 	}
 	return &Dispatcher{o: o, mounts: map[string]*mount{}, none: &mount{"", o.Default}}
 }
@@ -133,8 +134,10 @@ func (d *Dispatcher) finish(m *mount, rec *recorder, r *http.Request, start time
 	cause := recover()
 	abort := false
 	if cause != nil {
-		abort = rec.status != 0 || cause == http.ErrAbortHandler
-		if cause != http.ErrAbortHandler {
+		err, _ := cause.(error)
+		meant := errors.Is(err, http.ErrAbortHandler)
+		abort = rec.status != 0 || meant
+		if !meant {
 			d.o.Logger.Error("handler panicked", "dialect", m.name, "method", r.Method, "path", r.URL.Path,
 				"panic", cause, "stack", string(debug.Stack()))
 		}

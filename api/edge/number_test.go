@@ -2,7 +2,7 @@ package edge
 
 import (
 	"math"
-	"math/rand"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 )
@@ -28,13 +28,13 @@ func TestFixedEqualsStrconv(t *testing.T) {
 	for _, x := range fixedCases {
 		checkFixed(t, x)
 	}
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	for range 300_000 {
 		checkFixed(t, math.Float64frombits(r.Uint64()))
 		checkFixed(t, math.Round(r.Float64()*1e5)/100)
-		checkFixed(t, math.Ldexp(float64(r.Int63n(1<<53)), -r.Intn(80)))
-		checkFixed(t, float64(r.Int63n(1<<40))/2000) // ties of three decimals, as near as floats come
-		checkFixed(t, float64(r.Int63n(1<<40))/16)   // exact ties
+		checkFixed(t, math.Ldexp(float64(r.Int64N(1<<53)), -r.IntN(80)))
+		checkFixed(t, float64(r.Int64N(1<<40))/2000) // ties of three decimals, as near as floats come
+		checkFixed(t, float64(r.Int64N(1<<40))/16)   // exact ties
 	}
 }
 
@@ -70,7 +70,7 @@ func TestFixed3Array(t *testing.T) {
 
 // benchValues are 72,000 numbers as a cluster sends them: percentages, loads, bytes, rates.
 func benchValues() []float64 {
-	r := rand.New(rand.NewSource(7))
+	r := rand.New(rand.NewPCG(7, 0))
 	v := make([]float64, 72_000)
 	for i := range v {
 		switch i / 360 % 4 {
@@ -79,7 +79,7 @@ func benchValues() []float64 {
 		case 1:
 			v[i] = 50 + r.NormFloat64()
 		case 2:
-			v[i] = float64(r.Int63n(1 << 34))
+			v[i] = float64(r.Int64N(1 << 34))
 		default:
 			v[i] = r.Float64() * 1e9
 		}

@@ -67,7 +67,7 @@ func Landing(version string, other http.Handler) http.Handler {
 </html>
 `)
 	if other == nil {
-		other = http.HandlerFunc(http.NotFound)
+		other = http.NotFoundHandler()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.Contains(r.Header.Get("Accept"), "text/html") {

@@ -164,7 +164,8 @@ func (a *answer) anyLives(n Node) bool {
 
 // echo writes the queries that for-all-nodes stands for; cc-backend reads from them what the rows are.
 func (a *answer) echo(hosts []string) {
-	b := append(a.b, `"queries":[`...)
+	b := a.b
+	b = append(b, `"queries":[`...)
 	for i, host := range hosts {
 		for j, metric := range a.req.ForAllNodes {
 			if i+j > 0 {
@@ -177,7 +178,8 @@ func (a *answer) echo(hosts []string) {
 			b = append(b, `,"resolution":0,"aggreg":false}`...)
 		}
 	}
-	a.b = append(b, "],"...)
+	b = append(b, "],"...)
+	a.b = b
 }
 
 // row writes the answer to one query: an array with an entry per level asked for. A level without series leaves no hole:
@@ -339,7 +341,8 @@ func (a *answer) entry(q *query) (resolution int64) {
 	if a.req.WithPadding && a.req.From != 0 {
 		pad = a.padding(from, native)
 	}
-	b := append(a.b, '{')
+	b := a.b
+	b = append(b, '{')
 	if a.req.WithData && pad+len(x) > 0 {
 		b = append(b, `"data":`...)
 		if pad > 0 {
@@ -384,7 +387,8 @@ func (a *answer) empty(steps int64) {
 }
 
 func (a *answer) tail(from, to, resolution int64, s stats) {
-	b := append(a.b, `"from":`...)
+	b := a.b
+	b = append(b, `"from":`...)
 	b = strconv.AppendInt(b, from, 10)
 	b = append(b, `,"to":`...)
 	b = strconv.AppendInt(b, to, 10)
@@ -396,14 +400,17 @@ func (a *answer) tail(from, to, resolution int64, s stats) {
 	b = edge.AppendFixed2OrNull(b, s.min)
 	b = append(b, `,"max":`...)
 	b = edge.AppendFixed2OrNull(b, s.max)
-	a.b = append(b, '}')
+	b = append(b, '}')
+	a.b = b
 }
 
 // error writes an entry that is an error.
 func (a *answer) error(text string) {
-	b := append(a.b, `{"error":`...)
+	b := a.b
+	b = append(b, `{"error":`...)
 	b = edge.AppendString(b, text)
-	a.b = append(b, `,"from":0,"to":0,"resolution":0,"avg":0.00,"min":0.00,"max":0.00}`...)
+	b = append(b, `,"from":0,"to":0,"resolution":0,"avg":0.00,"min":0.00,"max":0.00}`...)
+	a.b = b
 }
 
 // stats are the statistics of one entry. The zero value is what stands in an entry whose statistics were not asked for.

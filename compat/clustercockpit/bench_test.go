@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,7 +37,7 @@ func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { d.bytes += len(p); return len(p), nil }
 
 func benchDialect(b *testing.B, points int) *Dialect {
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	rd := &ready{values: make([][]float64, 16)}
 	for i := range rd.values {
 		x := make([]float64, points)
@@ -123,7 +123,7 @@ func BenchmarkDecodeQuery(b *testing.B) {
 }
 
 func BenchmarkLTTB(b *testing.B) {
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	x := make([]float64, 8640)
 	for i := range x {
 		x[i] = r.NormFloat64()

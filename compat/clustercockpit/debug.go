@@ -32,7 +32,8 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 		}
 		t.content(n, 1)
 	}
-	buf.B = append(t.b, "\n}}\n"...)
+	t.b = append(t.b, "\n}}\n"...)
+	buf.B = t.b
 	if t.err != nil {
 		d.fail(w, r, t.err)
 		return

@@ -101,7 +101,7 @@ func New(o Options) *Dialect {
 	d.tenants = slices.Compact(d.tenants)
 
 	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
-	d.router.NotFoundHandler = http.HandlerFunc(http.NotFound)
+	d.router.NotFoundHandler = http.NotFoundHandler()
 	d.route("/api/query", d.query, http.MethodGet, http.MethodHead, http.MethodPost)
 	d.route("/api/write", d.write, http.MethodPost)
 	d.route("/api/free", d.free, http.MethodPost)
@@ -246,11 +246,13 @@ func (d *Dialect) clusters(ctx context.Context, yield func(name string, n Node) 
 func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	buf := edge.NewBuffer()
 	defer buf.Free()
-	b := append(buf.B, `{"status":`...)
+	b := buf.B
+	b = append(b, `{"status":`...)
 	b = edge.AppendString(b, http.StatusText(status))
 	b = append(b, `,"error":`...)
 	b = edge.AppendString(b, text)
-	buf.B = append(b, '}', '\n')
+	b = append(b, '}', '\n')
+	buf.B = b
 	edge.CompressOff.Answer(w, r, status, "application/json", buf.B)
 }
 

@@ -39,7 +39,8 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 	now := d.o.Now().Unix()
 	buf := edge.NewBuffer()
 	defer buf.Free()
-	b := append(buf.B, '{')
+	b := buf.B
+	b = append(b, '{')
 	for i, node := range slices.Compact(req.Nodes) {
 		if i > 0 {
 			b = append(b, ',')
@@ -59,7 +60,8 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 		b = edge.AppendString(b, metrics)
 		b = append(b, '}')
 	}
-	buf.B = append(b, '}', '\n')
+	b = append(b, '}', '\n')
+	buf.B = b
 	d.o.Compress.Answer(w, r, http.StatusOK, "application/json", buf.B)
 }
 

@@ -99,7 +99,7 @@ func peerText(err error) string {
 			name = peer
 		}
 		return fmt.Sprintf("json: cannot unmarshal %s into Go struct field %s.%s of type %s", wrong.Value, name, wrong.Field, typ)
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return "EOF"
 	}
 	return err.Error()

@@ -3,7 +3,7 @@ package clustercockpit
 import (
 	"fmt"
 	"math"
-	"math/rand"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,19 +73,19 @@ func sameBits(a, b []float64) bool {
 }
 
 func TestLTTBAgainstModel(t *testing.T) {
-	r := rand.New(rand.NewSource(3))
+	r := rand.New(rand.NewPCG(3, 0))
 	for round := range 400 {
-		n := 1000 + r.Intn(2000)
+		n := 1000 + r.IntN(2000)
 		x := make([]float64, n)
 		v := 0.0
 		for i := range x {
 			v += r.NormFloat64()
 			x[i] = v
-			if round%2 == 1 && r.Intn(40) == 0 {
+			if round%2 == 1 && r.IntN(40) == 0 {
 				x[i] = math.NaN()
 			}
 		}
-		m := 1 + r.Intn(n/2)
+		m := 1 + r.IntN(n/2)
 		if round < 5 {
 			m = round + 1
 		}
