@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"strings"
@@ -159,11 +160,18 @@ var space = uuid.MustParse("6d1fc1be-4c0a-5e7b-9c55-1d6f0e6f8a2b")
 
 // NewID returns the id of a definition that has no id of its own: the version 5 UUID (RFC 9562, SHA-1) of tenant,
 // type and key text in Granary's name space, so that two nodes agree without asking.
-func NewID(t tenant.ID, typ Type, key string) uuid.UUID {
-	data := make([]byte, 0, 256)
+func NewID(t tenant.ID, typ Type, key string) uuid.UUID { return newID(t, typ, []byte(key)) }
+
+func newID(t tenant.ID, typ Type, key []byte) uuid.UUID {
+	data := make([]byte, 0, 512)
+	data = append(data, space[:]...)
 	data = append(data, t...)
 	data = append(data, 0, byte(typ), 0)
-	return uuid.NewSHA1(space, append(data, key...))
+	sum := sha1.Sum(append(data, key...))
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x50 // version 5
+	id[8] = id[8]&0x3f | 0x80 // variant of RFC 9562
+	return id
 }
 
 var errReserved = errors.New("the name is reserved for the name of the metric")

@@ -65,20 +65,18 @@ func (e *VersionError) Kind() string { return "internal" }
 // Code is the stable code of the error.
 func (e *VersionError) Code() string { return "definition-record-newer" }
 
-// rawTag is a tag whose texts lie in somebody else's buffer.
-type rawTag struct{ name, value []byte }
-
-// record is a decoded record. Its texts point into the bytes it was decoded from.
+// record is a decoded record, or a draft on its way to one. The texts of a decoded record lie in the bytes it was
+// decoded from, and are valid as long as those are not changed.
 type record struct {
 	ref           Ref
 	tenant        tenant.Num
 	typ           Type
 	explicit      bool
 	created       int64
-	dialect, unit []byte
-	name          []byte
-	tags          []rawTag // identity tags, then plain tags
-	identity      int      // how many of them are identity tags
+	dialect, unit string
+	name          string
+	tags          []Tag // identity tags, then plain tags
+	identity      int   // how many of them are identity tags
 }
 
 var (
@@ -135,11 +133,11 @@ func (rec *record) decode(b []byte) (n int, err error) {
 			p.fail(errNumber)
 		}
 		for i := 0; i < count && p.err == nil; i++ {
-			t := rawTag{p.text(), p.text()}
-			if len(t.name) == 0 || len(t.value) == 0 || string(t.name) == NameTag {
+			t := Tag{p.text(), p.text()}
+			if t.Name == "" || t.Value == "" || t.Name == NameTag {
 				p.fail(errTagName)
 			}
-			if i > 0 && string(rec.tags[len(rec.tags)-1].name) >= string(t.name) {
+			if i > 0 && rec.tags[len(rec.tags)-1].Name >= t.Name {
 				p.fail(errOrder)
 			}
 			rec.tags = append(rec.tags, t)
@@ -158,7 +156,7 @@ func (rec *record) decode(b []byte) (n int, err error) {
 		p.fail(fmt.Errorf("type %d", uint8(rec.typ)))
 	case flags&^flagExplicit != 0:
 		p.fail(fmt.Errorf("flags %#x", flags))
-	case len(rec.name) == 0:
+	case rec.name == "":
 		p.fail(errors.New("empty name"))
 	}
 	if p.err != nil {
@@ -213,14 +211,14 @@ func (p *recordReader) uint64() uint64 {
 	return binary.LittleEndian.Uint64(p.b[p.at-8:])
 }
 
-func (p *recordReader) text() []byte {
+func (p *recordReader) text() string {
 	n := int(p.uvarint(MaxText))
 	if p.err != nil || len(p.b)-p.at < n {
 		p.fail(errShort)
-		return nil
+		return ""
 	}
 	p.at += n
-	return p.b[p.at-n : p.at : p.at]
+	return view(p.b[p.at-n : p.at])
 }
 
 // beginRecord appends the header and the numbers of a record; endRecord fills in the length.

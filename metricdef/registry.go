@@ -1,277 +1,396 @@
 package metricdef
 
 import (
-	"bytes"
-	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
-	"granary/metricdef/match"
 	"granary/tenant"
 )
 
-// Bucket is the bucket of the catalog that holds the definitions.
+// Bucket is the catalog bucket that holds the definitions: the ref (big-endian, 4 bytes) and the record. Under the
+// ref 0, which no definition has, stands the next ref (big-endian, 4 bytes) as of the last removal.
 const Bucket = "definitions"
 
-// Sink takes what the registry wants kept: a nil value deletes the key. It must copy key and value.
+// Sink takes what the applier has changed, so that a catalog can follow behind the journal. A nil value deletes the
+// key. Key and value belong to the registry: Put copies what it keeps. It is called under the registry's lock.
 type Sink interface {
 	Put(bucket string, key, value []byte)
 }
 
-// Options are what a registry needs to know.
+// Options configure a registry.
 type Options struct {
+	// TenantID names the tenant of a number; ids of definitions are made from it. It is called under the registry's lock,
+	// when a definition becomes visible, is removed, or is asked for. If nil, the number in decimal stands for the name.
 	TenantID func(tenant.Num) tenant.ID
-	Sink     Sink
-	Tree     func(path []string, typ Type, tags []Tag) ([]string, bool)
+	// Sink, if not nil, is called for each definition that Apply makes visible and Remove ends.
+	Sink Sink
+	// Tree says where in the tree a definition stands: it appends the path to path, or returns false for a definition that
+	// is not in the tree. Identity tags come first in tags, plain tags behind them. It must always answer the same for the
+	// same arguments. It is called under the registry's lock. If nil, ClusterTree is used.
+	Tree func(path []string, typ Type, tags []Tag) ([]string, bool)
 }
 
-type item struct {
-	def     Definition
-	created int64
-	visible bool
-}
-
-// Registry holds definitions.
+// Registry holds the definitions of one partition and finds them by key, by id, by their tags and by their place in
+// the tree. Everything is safe for concurrent use, under the rules of DESIGN.md.
 type Registry struct {
-	o    Options
-	mu   sync.RWMutex
-	defs map[Ref]*item
-	keys map[string]Ref
-	ids  map[uuid.UUID]Ref
-	next Ref
-	rec  record
-	root map[tenant.Num]*Node
+	o       Options
+	nameTag uint32 // symbol of NameTag, always in use
+
+	mu      sync.RWMutex
+	next    Ref
+	visible int
+	defs    defs
+	symbols symbols
+	words   words
+	keys    table // hash of tenant, type and key text -> ref, reserved and visible
+	ids     table // front of the UUID -> ref, visible
+	tenants map[tenant.Num]*index
+	recent  recent
+
+	scratch struct { // of whoever holds the lock for writing
+		rec  record
+		tags []Tag
+		path []string
+		key  []byte
+	}
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry(o Options) *Registry {
+	if o.TenantID == nil {
+		o.TenantID = func(n tenant.Num) tenant.ID { return tenant.ID(fmt.Sprint(n)) }
+	}
 	if o.Tree == nil {
 		o.Tree = ClusterTree
 	}
-	return &Registry{o: o, defs: map[Ref]*item{}, keys: map[string]Ref{}, ids: map[uuid.UUID]Ref{}, next: 1, root: map[tenant.Num]*Node{}}
+	r := &Registry{o: o, next: 1, symbols: makeSymbols(), tenants: make(map[tenant.Num]*index)}
+	r.nameTag = r.symbols.use(NameTag)
+	return r
 }
 
-func mapKey(t tenant.Num, typ Type, key []byte) string {
-	return string(append([]byte{byte(t), byte(t >> 8), byte(t >> 16), byte(t >> 24), byte(typ)}, key...))
+// recent remembers the tags of the definition that was added last. Definitions come host by host, so most tags are
+// those of the one before, at the same place, and need not be looked up.
+type recent struct {
+	tenant tenant.Num
+	tags   []Tag // texts of symbols in use
+	pairs  []uint32
 }
 
-// Resolve finds the definition of a key.
+func (r *Registry) hashKey(t tenant.Num, typ Type, key []byte) uint32 {
+	h := maphash.Bytes(r.symbols.seed, key)
+	h ^= (uint64(t)<<8 | uint64(typ)) * 0x9e3779b97f4a7c15
+	return uint32((h * 0xd6e8feb86659fd93) >> 32)
+}
+
+// Resolve finds the definition of that tenant, type and key text, also one that is only reserved. It allocates nothing and
+// does not keep key.
 func (r *Registry) Resolve(t tenant.Num, typ Type, key []byte) (Ref, bool) {
+	h := r.hashKey(t, typ, key)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	ref, ok := r.keys[mapKey(t, typ, key)]
-	return ref, ok
+	for p := r.keys.first(h); p >= 0; p = r.keys.after(h, p) {
+		ref := Ref(r.keys.slots[p].id)
+		if d := r.defs.get(ref); d.tenant == uint32(t) && d.typ == typ && r.hasKey(d, key) {
+			return ref, true
+		}
+	}
+	return 0, false
 }
 
-// Reserve makes a ref that Resolve sees.
+// Reserve makes a definition that Resolve finds at once and readers see when its record has been applied. The draft must
+// be valid and its key must not resolve; nothing of it is kept. now is its date of creation in nanoseconds since 1970
+// UTC. The answer is 0 if there are no refs left.
+//
+// REQUIRES: the sequencer's lock, under which the caller has called Resolve.
 func (r *Registry) Reserve(d *Draft, now int64) Ref {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ref := r.next
-	r.next++
-	r.add(*d, ref, now)
-	return ref
-}
-
-func (r *Registry) add(d Draft, ref Ref, created int64) *item {
-	d.Tags, d.Plain = slices.Clone(d.Tags), slices.Clone(d.Plain)
-	key := AppendKey(nil, d.Name, d.Tags)
-	var tid tenant.ID
-	if r.o.TenantID != nil {
-		tid = r.o.TenantID(d.Tenant)
+	if r.next > maxRef || r.words.full() {
+		return 0
 	}
-	it := &item{def: Definition{Draft: d, Ref: ref, Created: time.Unix(0, created).UTC(), ID: NewID(tid, d.Type, string(key))}, created: created}
-	r.defs[ref] = it
-	r.keys[mapKey(d.Tenant, d.Type, key)] = ref
-	return it
+	rec := &r.scratch.rec
+	*rec = record{
+		ref: r.next, tenant: d.Tenant, typ: d.Type, explicit: d.Explicit, created: now,
+		dialect: d.Dialect, unit: d.Unit, name: d.Name,
+		tags: append(append(rec.tags[:0], d.Tags...), d.Plain...), identity: len(d.Tags),
+	}
+	r.add(rec)
+	clear(rec.tags)
+	return rec.ref
 }
 
-// AppendRecord appends the record of a definition.
+// Withdraw undoes Reserve. The ref is not used again.
+//
+// REQUIRES: the sequencer's lock.
+func (r *Registry) Withdraw(ref Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.defs.get(ref); d != nil && d.state() == reserved {
+		r.keys.remove(r.keyHash(d), uint32(ref))
+		x := r.tenants[tenant.Num(d.tenant)]
+		r.release(x, append([]uint32{d.name}, r.words.at(d.tags, d.run())[2:]...))
+		r.forget(x, ref)
+	}
+}
+
+// AppendRecord appends the record of a definition, reserved or visible; nothing if the ref has none.
 func (r *Registry) AppendRecord(dst []byte, ref Ref) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	it := r.defs[ref]
-	if it == nil {
+	d := r.defs.get(ref)
+	if d == nil {
 		return dst
 	}
-	d := &it.def
+	x := r.tenants[tenant.Num(d.tenant)]
+	run := r.words.at(d.tags, d.run())
 	start := len(dst)
-	dst = beginRecord(dst, ref, d.Tenant, d.Type, d.Explicit, it.created)
-	dst = appendText(dst, d.Dialect)
-	dst = appendText(dst, d.Unit)
-	dst = appendText(dst, d.Name)
-	for _, tags := range [][]Tag{d.Tags, d.Plain} {
-		dst = append(dst, byte(len(tags)))
-		for _, t := range tags {
-			dst = appendText(appendText(dst, t.Name), t.Value)
+	dst = beginRecord(dst, ref, tenant.Num(d.tenant), d.typ, d.explicit(), d.created)
+	dst = appendText(dst, r.symbols.text(run[1]))
+	dst = appendText(dst, r.symbols.text(run[0]))
+	dst = appendText(dst, r.symbols.text(x.pairs[d.name].value))
+	pairs := run[2:]
+	for _, n := range [2]int{int(d.identity), int(d.plain)} {
+		dst = append(dst, byte(n))
+		for _, id := range pairs[:n] {
+			p := &x.pairs[id]
+			dst = appendText(dst, r.symbols.text(p.name))
+			dst = appendText(dst, r.symbols.text(p.value))
 		}
+		pairs = pairs[n:]
 	}
 	return endRecord(dst, start)
 }
 
-// Withdraw undoes Reserve.
-func (r *Registry) Withdraw(ref Ref) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if it := r.defs[ref]; it != nil && !it.visible {
-		r.drop(it)
-	}
+// Apply makes the definition of the record at the front of rec visible, and returns the length of that record. One that
+// is visible already is left as it is. Records are applied in their order, by one goroutine at a time, live and in
+// replay; in replay the ref need not have been reserved.
+func (r *Registry) Apply(rec []byte) (n int, ref Ref, err error) {
+	return r.apply(rec, r.o.Sink)
 }
 
-func (r *Registry) drop(it *item) {
-	d := &it.def
-	delete(r.defs, d.Ref)
-	k := mapKey(d.Tenant, d.Type, AppendKey(nil, d.Name, d.Tags))
-	if r.keys[k] == d.Ref {
-		delete(r.keys, k)
-	}
-}
-
-// Apply applies one record.
-func (r *Registry) Apply(rec []byte) (n int, ref Ref, err error) { return r.apply(rec, true) }
-
-// Restore takes one entry of the catalog; the sink is not called.
+// Restore does what Apply does with an entry of the catalog; the sink is not called.
 func (r *Registry) Restore(key, value []byte) error {
-	if bytes.Equal(key, []byte{0, 0, 0, 0}) {
+	if len(key) != 4 {
+		return fmt.Errorf("definition: key %x of the catalog has %d bytes, 4 expected", key, len(key))
+	}
+	ref := Ref(binary.BigEndian.Uint32(key))
+	if ref == 0 {
+		if len(value) != 4 {
+			return fmt.Errorf("definition: next ref has %d bytes, 4 expected", len(value))
+		}
+		r.mu.Lock()
+		r.next = max(r.next, Ref(binary.BigEndian.Uint32(value)))
+		r.mu.Unlock()
 		return nil
 	}
-	_, _, err := r.apply(value, false)
+	n, got, err := recordSize(value)
+	switch {
+	case err != nil:
+		return err
+	case n != len(value):
+		return &RecordError{At: n, Err: fmt.Errorf("%d bytes behind the record", len(value)-n)}
+	case got != ref:
+		return &RecordError{At: recordHeader, Err: fmt.Errorf("ref %d under the key of %d", got, ref)}
+	}
+	_, _, err = r.apply(value, nil)
 	return err
 }
 
-func (r *Registry) apply(b []byte, keep bool) (n int, ref Ref, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, err = r.rec.decode(b)
+var errExhausted = errors.New("no room for another definition")
+
+func (r *Registry) apply(b []byte, sink Sink) (n int, ref Ref, err error) {
+	n, ref, err = recordSize(b)
 	if err != nil {
 		return 0, 0, err
 	}
-	rec := &r.rec
-	it := r.defs[rec.ref]
-	if it == nil {
-		d := Draft{Identity: Identity{Tenant: rec.tenant, Type: rec.typ, Name: string(rec.name)}, Unit: string(rec.unit), Dialect: string(rec.dialect), Explicit: rec.explicit}
-		for i, t := range rec.tags {
-			tag := Tag{string(t.name), string(t.value)}
-			if i < rec.identity {
-				d.Tags = append(d.Tags, tag)
-			} else {
-				d.Plain = append(d.Plain, tag)
-			}
-		}
-		it = r.add(d, rec.ref, rec.created)
-		r.next = max(r.next, rec.ref+1)
-	}
-	if !it.visible {
-		it.visible = true
-		r.ids[it.def.ID] = rec.ref
-		if path, ok := r.o.Tree(nil, it.def.Type, append(slices.Clone(it.def.Tags), it.def.Plain...)); ok {
-			root := r.root[it.def.Tenant]
-			if root == nil {
-				root = &Node{r: r}
-				r.root[it.def.Tenant] = root
-			}
-			root.add(path, it.def.Name, rec.ref)
-		}
-		if keep && r.o.Sink != nil {
-			r.o.Sink.Put(Bucket, []byte{byte(rec.ref >> 24), byte(rec.ref >> 16), byte(rec.ref >> 8), byte(rec.ref)}, b[:n])
-		}
-	}
-	return n, rec.ref, nil
-}
-
-// Remove ends definitions.
-func (r *Registry) Remove(refs []Ref) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, ref := range refs {
-		it := r.defs[ref]
-		if it == nil {
+	d := r.defs.get(ref)
+	if d != nil && d.state() == visible {
+		return n, ref, nil
+	}
+	if d == nil {
+		rec := &r.scratch.rec
+		if _, err := rec.decode(b); err != nil {
+			return 0, 0, err
+		}
+		if r.words.full() {
+			return 0, 0, errExhausted
+		}
+		d = r.add(rec)
+		clear(rec.tags)
+	}
+	r.show(ref, d)
+	if sink != nil {
+		var key [4]byte
+		binary.BigEndian.PutUint32(key[:], uint32(ref))
+		sink.Put(Bucket, key[:], b[:n])
+	}
+	return n, ref, nil
+}
+
+// add makes a reserved definition.
+//
+// REQUIRES: r.mu; rec.ref is absent.
+func (r *Registry) add(rec *record) *packed {
+	x := r.tenants[rec.tenant]
+	if x == nil {
+		x = newIndex()
+		r.tenants[rec.tenant] = x
+	}
+	x.claimed++
+	r.next = max(r.next, rec.ref+1)
+
+	place, run := r.words.alloc(2 + len(rec.tags))
+	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
+	if r.recent.tenant != rec.tenant {
+		r.recent = recent{tenant: rec.tenant, tags: r.recent.tags[:0], pairs: r.recent.pairs[:0]}
+	}
+	for i, t := range rec.tags {
+		if i < len(r.recent.tags) && r.recent.tags[i] == t {
+			x.pairs[r.recent.pairs[i]].uses++
+			run[2+i] = r.recent.pairs[i]
 			continue
 		}
-		r.drop(it)
-		delete(r.ids, it.def.ID)
-		if path, ok := r.o.Tree(nil, it.def.Type, append(slices.Clone(it.def.Tags), it.def.Plain...)); ok {
-			r.root[it.def.Tenant].remove(path, it.def.Name, ref)
+		id := x.use(&r.symbols, r.symbols.use(t.Name), r.symbols.use(t.Value))
+		run[2+i] = id
+		p := &x.pairs[id]
+		if i == len(r.recent.tags) {
+			r.recent.tags, r.recent.pairs = append(r.recent.tags, Tag{}), append(r.recent.pairs, 0)
 		}
-		if r.o.Sink != nil {
-			r.o.Sink.Put(Bucket, []byte{byte(ref >> 24), byte(ref >> 16), byte(ref >> 8), byte(ref)}, nil)
+		r.recent.tags[i], r.recent.pairs[i] = Tag{r.symbols.text(p.name), r.symbols.text(p.value)}, id
+	}
+	d := r.defs.add(rec.ref)
+	*d = packed{
+		created: rec.created, tenant: uint32(rec.tenant), tags: place,
+		identity: uint8(rec.identity), plain: uint8(len(rec.tags) - rec.identity), typ: rec.typ,
+		name: x.use(&r.symbols, r.symbols.again(r.nameTag), r.symbols.use(rec.name)),
+	}
+	if rec.explicit {
+		d.flags |= madeByACall
+	}
+	d.setState(reserved)
+	key := AppendKey(r.scratch.key[:0], rec.name, rec.tags[:rec.identity])
+	r.keys.insert(r.hashKey(rec.tenant, rec.typ, key), uint32(rec.ref))
+	r.scratch.key = key
+	return d
+}
+
+// show makes a reserved definition visible.
+//
+// REQUIRES: r.mu.
+func (r *Registry) show(ref Ref, d *packed) {
+	x := r.tenants[tenant.Num(d.tenant)]
+	d.setState(visible)
+	r.visible++
+	x.all = addRef(x.all, ref)
+	x.post(d.name, ref)
+	for _, id := range r.words.at(d.tags, d.run())[2:] {
+		x.post(id, ref)
+	}
+	r.ids.insert(idHash(r.id(d)), uint32(ref))
+	if path, ok := r.path(x, d); ok {
+		if x.root == nil {
+			x.root = &Node{r: r}
+		}
+		x.root.add(path, x.pairs[d.name].value, ref)
+	}
+}
+
+// path is the place of the definition in the tree, in scratch memory.
+//
+// REQUIRES: r.mu for writing.
+func (r *Registry) path(x *index, d *packed) ([]string, bool) {
+	r.scratch.tags = r.appendTags(r.scratch.tags[:0], x, d, 0, d.run()-2)
+	path, ok := r.o.Tree(r.scratch.path[:0], d.typ, r.scratch.tags)
+	r.scratch.path = path
+	return path, ok && len(path) > 0
+}
+
+// removeStep is how many definitions Remove ends in one go before it lets readers in.
+const removeStep = 4096
+
+// Remove ends definitions: they are hidden when it returns, and their refs never used again. Refs without a visible definition
+// are passed over. Like Apply it is called by one goroutine at a time, in the order of the records.
+func (r *Registry) Remove(refs []Ref) {
+	sorted := slices.Clone(refs)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	for step := range slices.Chunk(sorted, removeStep) {
+		r.removeSome(step)
+	}
+	if r.o.Sink != nil && len(sorted) > 0 {
+		r.mu.RLock()
+		next := r.next
+		r.mu.RUnlock()
+		r.o.Sink.Put(Bucket, make([]byte, 4), binary.BigEndian.AppendUint32(nil, uint32(next)))
+	}
+}
+
+func (r *Registry) removeSome(refs []Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	byTenant := make(map[tenant.Num][]Ref)
+	for _, ref := range refs {
+		if d := r.defs.get(ref); d != nil && d.state() == visible {
+			byTenant[tenant.Num(d.tenant)] = append(byTenant[tenant.Num(d.tenant)], ref)
 		}
 	}
-}
-
-func (r *Registry) get(ref Ref) *item {
-	if it := r.defs[ref]; it != nil && it.visible {
-		return it
-	}
-	return nil
-}
-
-// Get returns a visible definition.
-func (r *Registry) Get(ref Ref) (Definition, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if it := r.get(ref); it != nil {
-		return it.def, true
-	}
-	return Definition{}, false
-}
-
-// Name is the name of a visible definition.
-func (r *Registry) Name(ref Ref) string {
-	d, _ := r.Get(ref)
-	return d.Name
-}
-
-// Tenant is the tenant of a visible definition.
-func (r *Registry) Tenant(ref Ref) tenant.Num {
-	d, _ := r.Get(ref)
-	return d.Tenant
-}
-
-// ByID finds a definition by its id.
-func (r *Registry) ByID(id uuid.UUID) (Ref, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	ref, ok := r.ids[id]
-	return ref, ok
-}
-
-// Len counts visible definitions.
-func (r *Registry) Len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.ids)
-}
-
-// Count counts the visible definitions of a tenant.
-func (r *Registry) Count(t tenant.Num) int {
-	refs, _ := r.Select(context.Background(), t, nil)
-	return len(refs)
-}
-
-// Select searches.
-func (r *Registry) Select(_ context.Context, t tenant.Num, e match.Expr) ([]Ref, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var refs []Ref
-	for ref, it := range r.defs {
-		if it.visible && it.def.Tenant == t && (e == nil || e.Eval(func(name string) string {
-			if name == NameTag {
-				return it.def.Name
+	for t, refs := range byTenant {
+		x := r.tenants[t]
+		x.all = without(x.all, refs)
+		var pairs []uint32
+		for _, ref := range refs {
+			d := r.defs.get(ref)
+			r.visible--
+			r.keys.remove(r.keyHash(d), uint32(ref))
+			r.ids.remove(idHash(r.id(d)), uint32(ref))
+			if path, ok := r.path(x, d); ok {
+				x.root.remove(path, x.pairs[d.name].value, ref)
 			}
-			for _, tg := range append(slices.Clone(it.def.Tags), it.def.Plain...) {
-				if tg.Name == name {
-					return tg.Value
-				}
+			pairs = append(append(pairs, d.name), r.words.at(d.tags, d.run())[2:]...)
+		}
+		slices.Sort(pairs)
+		for _, id := range slices.Compact(slices.Clone(pairs)) {
+			x.unpost(id, refs)
+		}
+		r.release(x, pairs)
+		for _, ref := range refs {
+			r.forget(x, ref)
+			if r.o.Sink != nil {
+				r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), nil)
 			}
-			return ""
-		})) {
-			refs = append(refs, ref)
 		}
 	}
-	slices.Sort(refs)
-	return refs, nil
 }
+
+// release counts one use less of the pairs.
+//
+// REQUIRES: r.mu.
+func (r *Registry) release(x *index, pairs []uint32) {
+	x.release(&r.symbols, pairs)
+	r.recent = recent{}
+}
+
+// forget makes the ref absent.
+//
+// REQUIRES: r.mu; its pairs were released.
+func (r *Registry) forget(x *index, ref Ref) {
+	d := r.defs.get(ref)
+	t, run := tenant.Num(d.tenant), r.words.at(d.tags, d.run())
+	r.symbols.release(run[0])
+	r.symbols.release(run[1])
+	r.words.release(d.tags, len(run))
+	r.defs.drop(ref)
+	if x.claimed--; x.claimed == 0 {
+		delete(r.tenants, t)
+	}
+}
+
+func idHash(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[:]) }

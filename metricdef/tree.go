@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -59,11 +60,11 @@ type Node struct {
 	// slice is what a reader has made of it, nil after a change.
 	kids   atomic.Pointer[[]*Node]
 	byName map[string]*Node
-	series []nodeSeries // sorted by metric and ref
+	series []nodeSeries // sorted by symbol and ref
 }
 
 type nodeSeries struct {
-	metric string
+	metric uint32 // symbol of the name
 	ref    Ref
 }
 
@@ -75,8 +76,8 @@ const smallNode = 64
 func (r *Registry) Root(t tenant.Num) *Node {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if n := r.root[t]; n != nil && !n.empty() {
-		return n
+	if x := r.tenants[t]; x != nil && x.root != nil && !x.root.empty() {
+		return x.root
 	}
 	return nil
 }
@@ -102,7 +103,7 @@ func (n *Node) child(name string) *Node {
 	if kids == nil {
 		return nil
 	}
-	if i, ok := slices.BinarySearchFunc(*kids, name, func(k *Node, name string) int { return strings.Compare(k.name, name) }); ok {
+	if i, ok := slices.BinarySearchFunc(*kids, name, compareNames); ok {
 		return (*kids)[i]
 	}
 	return nil
@@ -146,8 +147,8 @@ func (n *Node) Series(metric string) (Ref, bool) {
 	}
 	n.r.mu.RLock()
 	defer n.r.mu.RUnlock()
-	i, _ := n.find(metric, 0)
-	if i < len(n.series) && n.series[i].metric == metric {
+	symbol := n.r.symbols.find(metric)
+	if i, _ := n.find(symbol, 0); i < len(n.series) && n.series[i].metric == symbol {
 		return n.series[i].ref, true
 	}
 	return 0, false
@@ -160,26 +161,34 @@ func (n *Node) AllSeries() iter.Seq2[string, Ref] {
 		if n == nil {
 			return
 		}
+		type entry struct {
+			metric string
+			ref    Ref
+		}
 		n.r.mu.RLock()
-		all := slices.Clone(n.series)
-		n.r.mu.RUnlock()
-		for i, s := range all {
-			if i > 0 && all[i-1].metric == s.metric {
-				continue
+		all := make([]entry, 0, len(n.series))
+		for i, s := range n.series {
+			if i == 0 || n.series[i-1].metric != s.metric {
+				all = append(all, entry{n.r.symbols.text(s.metric), s.ref})
 			}
-			if !yield(s.metric, s.ref) {
+		}
+		n.r.mu.RUnlock()
+		slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.metric, b.metric) })
+		for _, e := range all {
+			if !yield(e.metric, e.ref) {
 				return
 			}
 		}
 	}
 }
 
-func (n *Node) find(metric string, ref Ref) (int, bool) {
+// find is the place of a series among those of the node, or where it would be.
+func (n *Node) find(metric uint32, ref Ref) (int, bool) {
 	return slices.BinarySearchFunc(n.series, nodeSeries{metric, ref}, func(a, b nodeSeries) int {
-		if c := strings.Compare(a.metric, b.metric); c != 0 {
-			return c
+		if a.metric != b.metric {
+			return cmp.Compare(a.metric, b.metric)
 		}
-		return int(int64(a.ref) - int64(b.ref))
+		return cmp.Compare(a.ref, b.ref)
 	})
 }
 
@@ -190,7 +199,7 @@ func (n *Node) empty() bool {
 	return len(n.series) == 0 && (n.kids.Load() == nil || len(*n.kids.Load()) == 0)
 }
 
-func (n *Node) add(path []string, metric string, ref Ref) {
+func (n *Node) add(path []string, metric uint32, ref Ref) {
 	for _, name := range path {
 		k := n.child(name)
 		if k == nil {
@@ -200,7 +209,9 @@ func (n *Node) add(path []string, metric string, ref Ref) {
 		n = k
 	}
 	if i, ok := n.find(metric, ref); !ok {
-		n.series = slices.Insert(n.series, i, nodeSeries{metric, ref})
+		n.series = append(growSlice(n.series), nodeSeries{})
+		copy(n.series[i+1:], n.series[i:])
+		n.series[i] = nodeSeries{metric, ref}
 	}
 }
 
@@ -223,7 +234,7 @@ func (n *Node) link(k *Node) {
 		n.kids.Store(nil)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(old, k.name, func(k *Node, name string) int { return strings.Compare(k.name, name) })
+	i, _ := slices.BinarySearchFunc(old, k.name, compareNames)
 	kids := make([]*Node, 0, len(old)+1)
 	kids = append(append(append(kids, old[:i]...), k), old[i:]...)
 	n.kids.Store(&kids)
@@ -239,7 +250,7 @@ func (n *Node) unlink(k *Node) {
 	n.kids.Store(&kids)
 }
 
-func (n *Node) remove(path []string, metric string, ref Ref) {
+func (n *Node) remove(path []string, metric uint32, ref Ref) {
 	if len(path) > 0 {
 		k := n.child(path[0])
 		if k == nil {
@@ -254,3 +265,5 @@ func (n *Node) remove(path []string, metric string, ref Ref) {
 		n.series = slices.Delete(n.series, i, i+1)
 	}
 }
+
+func compareNames(n *Node, name string) int { return strings.Compare(n.name, name) }

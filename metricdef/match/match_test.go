@@ -88,6 +88,8 @@ func TestMatchers(t *testing.T) {
 		{NotEqual("x", "a"), []string{"", "b"}, []string{"a"}, `x!="a"`},
 		{In("x", "c", "a", "c"), []string{"a", "c"}, []string{"", "b"}, `x in ("a","c")`},
 		{In("x"), nil, []string{"", "b"}, "x in ()"},
+		{Prefix("x", "ab"), []string{"ab", "abc"}, []string{"", "a"}, `x begins with "ab"`},
+		{Prefix("x", ""), []string{"ab", ""}, nil, `x begins with ""`},
 		{Exists("x"), []string{"a"}, []string{""}, "x exists"},
 		{notA, []string{"", "b"}, []string{"a", "ab"}, `x!~"a.*"`},
 	} {

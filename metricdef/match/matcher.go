@@ -67,6 +67,15 @@ func Exists(name string) *Matcher {
 	return &Matcher{name: name, form: Filled, text: name + " exists"}
 }
 
+// Prefix holds where the value begins with that text.
+func Prefix(name, prefix string) *Matcher {
+	m := &Matcher{name: name, form: Gaps, gaps: []gaps{{prefix: prefix, least: []int{0}}}, text: name + " begins with " + strconv.Quote(prefix)}
+	if prefix == "" {
+		m.form = Any
+	}
+	return m
+}
+
 // Regexp holds where the whole value matches the pattern, an RE2 expression. The error is a *PatternError.
 func Regexp(name, pattern string) (*Matcher, error) {
 	m, err := analyse(pattern)

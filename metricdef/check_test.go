@@ -1,0 +1,168 @@
+package metricdef
+
+import (
+	"fmt"
+	"slices"
+
+	"granary/tenant"
+)
+
+// check verifies what must hold between the parts of a registry.
+func (r *Registry) check() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	symbolUses := map[uint32]uint32{r.nameTag: 1}
+	pairUses := map[tenant.Num]map[uint32]uint32{}
+	pairRefs := map[tenant.Num]map[uint32][]Ref{}
+	all := map[tenant.Num][]Ref{}
+	claimed := map[tenant.Num]int{}
+	seen, total := 0, 0
+	for ref := Ref(1); ref < r.next; ref++ {
+		d := r.defs.get(ref)
+		if d == nil {
+			continue
+		}
+		total++
+		t := tenant.Num(d.tenant)
+		x := r.tenants[t]
+		if x == nil {
+			return fmt.Errorf("ref %d: tenant %d has no index", ref, t)
+		}
+		if pairUses[t] == nil {
+			pairUses[t], pairRefs[t] = map[uint32]uint32{}, map[uint32][]Ref{}
+		}
+		claimed[t]++
+		run := r.words.at(d.tags, d.run())
+		symbolUses[run[0]]++
+		symbolUses[run[1]]++
+		for _, id := range append([]uint32{d.name}, run[2:]...) {
+			pairUses[t][id]++
+			if d.state() == visible {
+				pairRefs[t][id] = append(pairRefs[t][id], ref)
+			}
+		}
+		if !has(&r.keys, r.keyHash(d), uint32(ref)) {
+			return fmt.Errorf("ref %d: not in the key table", ref)
+		}
+		if d.state() == visible {
+			seen++
+			all[t] = append(all[t], ref)
+			if !has(&r.ids, idHash(r.id(d)), uint32(ref)) {
+				return fmt.Errorf("ref %d: not in the id table", ref)
+			}
+			if path, ok := r.path(x, d); ok {
+				n := x.root
+				for _, name := range path {
+					if n == nil {
+						return fmt.Errorf("ref %d: path %q is missing in the tree", ref, path)
+					}
+					n = n.child(name)
+				}
+				if n == nil {
+					return fmt.Errorf("ref %d: path %q is missing in the tree", ref, path)
+				}
+				if _, ok := n.find(x.pairs[d.name].value, ref); !ok {
+					return fmt.Errorf("ref %d: not at its node %q", ref, path)
+				}
+			}
+		}
+	}
+	if r.keys.n != total || r.ids.n != seen || r.visible != seen || len(r.tenants) != len(claimed) {
+		return fmt.Errorf("%d keys, %d ids, %d visible, %d tenants; want %d, %d, %d, %d", r.keys.n, r.ids.n, r.visible, len(r.tenants), total, seen, seen, len(claimed))
+	}
+	for t, x := range r.tenants {
+		if x.claimed != claimed[t] || !slices.Equal(x.all, all[t]) {
+			return fmt.Errorf("tenant %d: %d claimed, all %v; want %d, %v", t, x.claimed, x.all, claimed[t], all[t])
+		}
+		values, refs := map[uint32][]uint32{}, map[uint32]int{}
+		used := 0
+		for id := range x.pairs {
+			p := &x.pairs[id]
+			if p.uses != pairUses[t][uint32(id)] {
+				return fmt.Errorf("tenant %d: pair %d has %d uses, want %d", t, id, p.uses, pairUses[t][uint32(id)])
+			}
+			if p.uses == 0 {
+				continue
+			}
+			used++
+			var one [1]Ref
+			if got, want := x.postings(uint32(id), &one), pairRefs[t][uint32(id)]; !slices.Equal(got, want) {
+				return fmt.Errorf("tenant %d: pair %d has the refs %v, want %v", t, id, got, want)
+			}
+			if x.find(p.name, p.value) != uint32(id) {
+				return fmt.Errorf("tenant %d: pair %d is not found", t, id)
+			}
+			symbolUses[p.name]++
+			symbolUses[p.value]++
+			values[p.name] = append(values[p.name], uint32(id))
+			refs[p.name] += int(p.n)
+		}
+		if x.byText.n != used || len(x.names) != len(values) || len(x.free) != len(x.pairs)-1-used {
+			return fmt.Errorf("tenant %d: %d pairs in the table, %d names, %d free; want %d, %d, %d", t, x.byText.n, len(x.names), len(x.free), used, len(values), len(x.pairs)-1-used)
+		}
+		for name, v := range x.names {
+			got := slices.Sorted(slices.Values(v.pairs))
+			if !slices.Equal(got, values[name]) || v.refs != refs[name] {
+				return fmt.Errorf("tenant %d: name %d has the pairs %v and %d refs, want %v and %d", t, name, got, v.refs, values[name], refs[name])
+			}
+		}
+		if x.root != nil {
+			if err := x.root.check(true); err != nil {
+				return fmt.Errorf("tenant %d: %w", t, err)
+			}
+		}
+	}
+	live := 0
+	for id := range r.symbols.all {
+		y := &r.symbols.all[id]
+		if id > 0 && y.uses != symbolUses[uint32(id)] {
+			return fmt.Errorf("symbol %q has %d uses, want %d", r.symbols.text(uint32(id)), y.uses, symbolUses[uint32(id)])
+		}
+		if y.uses > 0 {
+			live += int(y.len)
+			if r.symbols.find(r.symbols.text(uint32(id))) != uint32(id) {
+				return fmt.Errorf("symbol %q is not found", r.symbols.text(uint32(id)))
+			}
+		}
+	}
+	if live != r.symbols.live {
+		return fmt.Errorf("%d bytes of symbols, counted as %d", live, r.symbols.live)
+	}
+	return nil
+}
+
+func has(t *table, hash, id uint32) bool {
+	for p := t.first(hash); p >= 0; p = t.after(hash, p) {
+		if t.slots[p].id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// check verifies order and that no node but the root is empty.
+func (n *Node) check(root bool) error {
+	if !root && n.empty() {
+		return fmt.Errorf("node %q is empty", n.name)
+	}
+	var kids []*Node
+	if n.byName != nil {
+		for name, k := range n.byName {
+			if k.name != name {
+				return fmt.Errorf("node %q is called %q", k.name, name)
+			}
+			kids = append(kids, k)
+		}
+	} else if p := n.kids.Load(); p != nil {
+		kids = *p
+		if !slices.IsSortedFunc(kids, func(a, b *Node) int { return compareNames(a, b.name) }) {
+			return fmt.Errorf("children of %q are not sorted", n.name)
+		}
+	}
+	for _, k := range kids {
+		if err := k.check(false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

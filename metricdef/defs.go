@@ -1,0 +1,111 @@
+package metricdef
+
+import "unsafe"
+
+// state is how far a definition has come.
+type state uint8
+
+const (
+	absent   state = iota
+	reserved       // writers see it
+	visible        // readers see it too
+)
+
+// packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words. Its key text is put together from
+// the tags when it is needed.
+type packed struct {
+	created  int64
+	tenant   uint32
+	name     uint32 // pair of NameTag
+	tags     uint32 // place in words: symbols of unit and dialect, then the pairs of identity tags and plain tags
+	identity uint8
+	plain    uint8
+	typ      Type
+	flags    uint8 // state, and flagShown
+}
+
+const (
+	stateMask   = 3
+	madeByACall = 4
+)
+
+func (d *packed) state() state     { return state(d.flags & stateMask) }
+func (d *packed) setState(s state) { d.flags = d.flags&^stateMask | uint8(s) }
+func (d *packed) explicit() bool   { return d.flags&madeByACall != 0 }
+
+// run is the number of words of the definition.
+func (d *packed) run() int { return 2 + int(d.identity) + int(d.plain) }
+
+const (
+	defShift = 10
+	defBlock = 1 << defShift // definitions in a block: 24 KiB
+	dirShift = 11
+	dirSize  = 1 << dirShift // blocks in a directory
+	dirCount = 1 << (32 - defShift - dirShift)
+)
+
+// defs is the array of all definitions by their ref, in blocks that exist only where definitions are: refs are never
+// used again, and a block whose last definition ends is given back. Two steps lead to a block, so that a single high ref,
+// as damage might bring it, costs no more than a low one.
+type defs struct {
+	dirs  [dirCount]*defDir
+	count int // blocks
+}
+
+type defDir struct {
+	blocks [dirSize]*[defBlock]packed
+	live   [dirSize]uint16
+}
+
+// get returns the definition of a ref, nil if there is none.
+func (s *defs) get(ref Ref) *packed {
+	dir := s.dirs[ref>>(defShift+dirShift)]
+	if dir == nil {
+		return nil
+	}
+	block := dir.blocks[ref>>defShift&(dirSize-1)]
+	if block == nil {
+		return nil
+	}
+	if d := &block[ref&(defBlock-1)]; d.state() != absent {
+		return d
+	}
+	return nil
+}
+
+// add returns the place of a ref that is absent. The caller sets its state.
+func (s *defs) add(ref Ref) *packed {
+	dir := s.dirs[ref>>(defShift+dirShift)]
+	if dir == nil {
+		dir = new(defDir)
+		s.dirs[ref>>(defShift+dirShift)] = dir
+	}
+	i := ref >> defShift & (dirSize - 1)
+	if dir.blocks[i] == nil {
+		dir.blocks[i] = new([defBlock]packed)
+		s.count++
+	}
+	dir.live[i]++
+	return &dir.blocks[i][ref&(defBlock-1)]
+}
+
+// drop makes a ref absent.
+func (s *defs) drop(ref Ref) {
+	dir := s.dirs[ref>>(defShift+dirShift)]
+	i := ref >> defShift & (dirSize - 1)
+	dir.blocks[i][ref&(defBlock-1)] = packed{}
+	if dir.live[i]--; dir.live[i] == 0 {
+		dir.blocks[i] = nil
+		s.count--
+	}
+}
+
+func (s *defs) bytes() int {
+	n := int(unsafe.Sizeof(*s)) + s.count*defBlock*int(unsafe.Sizeof(packed{}))
+	for _, dir := range s.dirs {
+		if dir != nil {
+			n += int(unsafe.Sizeof(*dir))
+		}
+	}
+	return n
+}

@@ -1,0 +1,222 @@
+package metricdef
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// index is the inverted index of one tenant, made with its first definition and dropped with its last.
+//
+// A posting list is the sorted refs of the visible definitions that have a pair of tag name and value. A list is
+// immutable up to its length: it is appended to behind that, and every other change makes a new one. So a reader who has
+// taken the slice under the lock may read it after the lock is gone. A list of one ref stands in the pair itself.
+type index struct {
+	pairs   []pair // by id; 0 is no pair
+	free    []uint32
+	byText  table             // (name, value) -> pair
+	names   map[uint32]*named // by symbol of the tag name
+	lists   [][]Ref
+	unused  []uint32 // lists that can be given again
+	all     []Ref    // every visible definition
+	claimed int      // definitions, reserved ones too
+	dropped uint32   // counts the pairs whose ids became free; readers start again when it changes
+	root    *Node    // the tree, nil before its first series
+}
+
+// pair is a tag with one of its values.
+type pair struct {
+	name, value uint32 // symbols
+	uses        uint32 // definitions that have it, reserved ones too
+	n           uint32 // visible ones among them
+	at          uint32 // n == 1: the ref; n > 1: number of the list
+}
+
+// named are the values of one tag name.
+type named struct {
+	pairs []uint32
+	refs  int // visible definitions that have the tag
+}
+
+func newIndex() *index {
+	return &index{pairs: make([]pair, 1, 8), names: make(map[uint32]*named)}
+}
+
+func hashPair(name, value uint32) uint32 {
+	h := (uint64(name)<<32 | uint64(value)) * 0x9e3779b97f4a7c15
+	h ^= h >> 32
+	return uint32(h * 0xd6e8feb86659fd93 >> 32)
+}
+
+// find returns the id of a pair, 0 if no definition of the tenant has it.
+func (x *index) find(name, value uint32) uint32 {
+	h := hashPair(name, value)
+	for p := x.byText.first(h); p >= 0; p = x.byText.after(h, p) {
+		id := x.byText.slots[p].id
+		if pr := &x.pairs[id]; pr.name == name && pr.value == value {
+			return id
+		}
+	}
+	return 0
+}
+
+// use returns the id of a pair and counts one use more. A new pair takes over the uses of both symbols, those of a known
+// one are given back.
+func (x *index) use(s *symbols, name, value uint32) uint32 {
+	if id := x.find(name, value); id != 0 {
+		x.pairs[id].uses++
+		s.release(name)
+		s.release(value)
+		return id
+	}
+	var id uint32
+	if n := len(x.free); n > 0 {
+		id, x.free = x.free[n-1], x.free[:n-1]
+	} else {
+		id = uint32(len(x.pairs))
+		x.pairs = append(growSlice(x.pairs), pair{})
+	}
+	x.pairs[id] = pair{name: name, value: value, uses: 1}
+	x.byText.insert(hashPair(name, value), id)
+	values := x.names[name]
+	if values == nil {
+		values = new(named)
+		x.names[name] = values
+	}
+	values.pairs = append(growSlice(values.pairs), id)
+	return id
+}
+
+// release counts one use less of each pair, and forgets those that nobody uses any more.
+func (x *index) release(s *symbols, ids []uint32) {
+	var gone []uint32
+	for _, id := range ids {
+		if x.pairs[id].uses--; x.pairs[id].uses == 0 {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	slices.SortFunc(gone, func(a, b uint32) int { return int(int64(x.pairs[a].name) - int64(x.pairs[b].name)) })
+	for i, id := range gone {
+		name := x.pairs[id].name
+		if i > 0 && x.pairs[gone[i-1]].name == name {
+			continue
+		}
+		values := x.names[name]
+		left := 0
+		for _, v := range values.pairs {
+			if x.pairs[v].uses > 0 {
+				left++
+			}
+		}
+		if left == 0 {
+			delete(x.names, name)
+			continue
+		}
+		kept := make([]uint32, 0, left)
+		for _, v := range values.pairs {
+			if x.pairs[v].uses > 0 {
+				kept = append(kept, v)
+			}
+		}
+		values.pairs = kept
+	}
+	for _, id := range gone {
+		p := &x.pairs[id]
+		x.byText.remove(hashPair(p.name, p.value), id)
+	}
+	for _, id := range gone {
+		p := &x.pairs[id]
+		s.release(p.name)
+		s.release(p.value)
+		*p = pair{}
+		x.free = append(x.free, id)
+		x.dropped++
+	}
+}
+
+// post makes a definition one that has the pair.
+func (x *index) post(id uint32, ref Ref) {
+	p := &x.pairs[id]
+	x.names[p.name].refs++
+	switch p.n {
+	case 0:
+		p.at = uint32(ref)
+	case 1:
+		first := Ref(p.at)
+		list := []Ref{min(first, ref), max(first, ref)}
+		if n := len(x.unused); n > 0 {
+			p.at, x.unused = x.unused[n-1], x.unused[:n-1]
+			x.lists[p.at] = list
+		} else {
+			p.at = uint32(len(x.lists))
+			x.lists = append(growSlice(x.lists), list)
+		}
+	default:
+		x.lists[p.at] = addRef(x.lists[p.at], ref)
+	}
+	p.n++
+}
+
+// addRef adds a ref to a sorted list that does not have it. Refs ascend, so it is appended but for rare exceptions.
+func addRef(list []Ref, ref Ref) []Ref {
+	if n := len(list); n == 0 || list[n-1] < ref {
+		return append(growSlice(list), ref)
+	}
+	at, _ := slices.BinarySearch(list, ref)
+	grown := make([]Ref, 0, len(list)+len(list)/4+1)
+	return append(append(append(grown, list[:at]...), ref), list[at:]...)
+}
+
+// unpost takes refs, which are sorted, away from a pair.
+func (x *index) unpost(id uint32, refs []Ref) {
+	p := &x.pairs[id]
+	before := p.n
+	switch p.n {
+	case 0:
+		return
+	case 1:
+		if _, gone := slices.BinarySearch(refs, Ref(p.at)); gone {
+			p.n, p.at = 0, 0
+		}
+	default:
+		kept := without(x.lists[p.at], refs)
+		if p.n = uint32(len(kept)); p.n > 1 {
+			x.lists[p.at] = kept
+			break
+		}
+		x.lists[p.at] = nil
+		x.unused = append(x.unused, p.at)
+		p.at = 0
+		if p.n == 1 {
+			p.at = uint32(kept[0])
+		}
+	}
+	x.names[p.name].refs -= int(before - p.n)
+}
+
+// postings are the refs of a pair. A list of one is put into the space that the caller gives.
+func (x *index) postings(id uint32, one *[1]Ref) []Ref {
+	p := &x.pairs[id]
+	switch p.n {
+	case 0:
+		return nil
+	case 1:
+		one[0] = Ref(p.at)
+		return one[:]
+	}
+	list := x.lists[p.at]
+	return list[:len(list):len(list)]
+}
+
+func (x *index) bytes() int {
+	n := int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists)
+	for _, values := range x.names {
+		n += 64 + 4*cap(values.pairs)
+	}
+	for _, list := range x.lists {
+		n += 4 * cap(list)
+	}
+	return n
+}

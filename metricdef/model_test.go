@@ -1,0 +1,394 @@
+package metricdef
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"granary/metricdef/match"
+	"granary/tenant"
+)
+
+// model is the registry as one would write it first.
+type model struct {
+	defs map[Ref]Draft // visible
+	held map[Ref]Draft // reserved
+	next Ref
+}
+
+func (m *model) all() map[Ref]Draft {
+	out := maps.Clone(m.defs)
+	maps.Copy(out, m.held)
+	return out
+}
+
+func keyOf(d Draft) string { return string(AppendKey(nil, d.Name, d.Tags)) }
+
+func (m *model) resolve(d Draft) Ref {
+	for ref, o := range m.all() {
+		if o.Tenant == d.Tenant && o.Type == d.Type && keyOf(o) == keyOf(d) {
+			return ref
+		}
+	}
+	return 0
+}
+
+func valueOf(d Draft, name string) string {
+	if name == NameTag {
+		return d.Name
+	}
+	for _, t := range append(slices.Clone(d.Tags), d.Plain...) {
+		if t.Name == name {
+			return t.Value
+		}
+	}
+	return ""
+}
+
+func (m *model) search(t tenant.Num, e match.Expr) []Ref {
+	var refs []Ref
+	for ref, d := range m.defs {
+		if d.Tenant == t && (e == nil || e.Eval(func(name string) string { return valueOf(d, name) })) {
+			refs = append(refs, ref)
+		}
+	}
+	slices.Sort(refs)
+	return refs
+}
+
+var (
+	genValue  = rapid.SampledFrom([]string{"a", "b", "ab", "ba", "aab", "x01", "y01", "node", `q"\`, "0", "1", "2"})
+	genText   = rapid.OneOf(genValue, rapid.StringN(1, 5, 20))
+	genTags   = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "cluster", "hostname", "type", "type-id", "stype", "x") })
+	genPlain  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "p", "q=", "unit") })
+	genTenant = rapid.SampledFrom([]tenant.Num{1, 1, 1, 2, 7})
+)
+
+func drawTags(t *rapid.T, names ...string) []Tag {
+	var tags []Tag
+	for _, n := range names {
+		if rapid.IntRange(0, 3).Draw(t, "has") > 0 {
+			tags = append(tags, Tag{n, genText.Draw(t, n)})
+		}
+	}
+	slices.SortFunc(tags, func(a, b Tag) int { return cmp.Compare(a.Name, b.Name) })
+	return tags
+}
+
+var genDraft = rapid.Custom(func(t *rapid.T) Draft {
+	return Draft{
+		Identity: Identity{Tenant: genTenant.Draw(t, "tenant"), Type: Type(rapid.IntRange(1, 4).Draw(t, "type")), Name: genText.Draw(t, "name"), Tags: genTags.Draw(t, "tags")},
+		Plain:    genPlain.Draw(t, "plain"), Unit: rapid.SampledFrom([]string{"", "W", "B/s"}).Draw(t, "unit"), Dialect: "native", Explicit: rapid.Bool().Draw(t, "explicit"),
+	}
+})
+
+func drawExpr(t *rapid.T, depth int) match.Expr {
+	name := rapid.SampledFrom([]string{"cluster", "hostname", "type", "x", "p", "absent", NameTag}).Draw(t, "tag")
+	kind := rapid.IntRange(0, 11).Draw(t, "kind")
+	if depth > 3 {
+		kind %= 8
+	}
+	parts := func() []match.Expr {
+		var out []match.Expr
+		for range rapid.IntRange(0, 4).Draw(t, "parts") {
+			out = append(out, drawExpr(t, depth+1))
+		}
+		return out
+	}
+	pattern := func() string {
+		return rapid.SampledFrom([]string{".*", ".+", "", "a|b", "a?", ".*01", "a.*", ".*a.*", "[ab]+", "(a|b)b", "x|", "[0-9]"}).Draw(t, "pattern")
+	}
+	switch kind {
+	case 0:
+		return match.Equal(name, rapid.OneOf(genValue, rapid.Just("")).Draw(t, "value"))
+	case 1:
+		return match.NotEqual(name, rapid.OneOf(genValue, rapid.Just("")).Draw(t, "value"))
+	case 2, 3:
+		m, err := match.Regexp(name, pattern())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	case 4:
+		m, err := match.NotRegexp(name, pattern())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	case 5:
+		return match.In(name, rapid.SliceOfN(genValue, 0, 4).Draw(t, "values")...)
+	case 6:
+		return match.Exists(name)
+	case 7:
+		return nil
+	case 8, 9:
+		return match.And(parts())
+	case 10:
+		return match.Or(parts())
+	}
+	return match.Not{Expr: drawExpr(t, depth+1)}
+}
+
+// TestModel runs random lives of definitions against the model: every reader must answer as the model does, the parts
+// must agree with each other, and what was put into the sink must build the same registry again.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sink := &fakeSink{bucket: map[string]string{}}
+		r := NewRegistry(Options{Sink: sink})
+		m := &model{defs: map[Ref]Draft{}, held: map[Ref]Draft{}, next: 1}
+		var removed [][]byte
+		apply := func(t *rapid.T, ref Ref) {
+			rec := r.AppendRecord(nil, ref)
+			n, got, err := r.Apply(append(rec, 0xff))
+			if err != nil || n != len(rec) || got != ref {
+				t.Fatalf("apply of %d: %d, %d, %v", ref, n, got, err)
+			}
+			m.defs[ref] = m.held[ref]
+			delete(m.held, ref)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"reserve": func(t *rapid.T) {
+				d := genDraft.Draw(t, "draft")
+				if err := d.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				want := m.resolve(d)
+				got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d)))
+				if got != want || ok != (want != 0) {
+					t.Fatalf("%q resolves to %d, want %d", keyOf(d), got, want)
+				}
+				if ok {
+					return
+				}
+				ref := r.Reserve(&d, int64(m.next))
+				if ref != m.next {
+					t.Fatalf("reserved as %d, want %d", ref, m.next)
+				}
+				m.held[ref] = d
+				m.next++
+				if rapid.IntRange(0, 2).Draw(t, "at once") > 0 {
+					apply(t, ref)
+				}
+			},
+			"apply": func(t *rapid.T) {
+				if len(m.held) > 0 {
+					apply(t, rapid.SampledFrom(slices.Sorted(maps.Keys(m.held))).Draw(t, "ref"))
+				}
+			},
+			"again": func(t *rapid.T) {
+				if len(m.defs) > 0 {
+					ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.defs))).Draw(t, "ref")
+					rec := r.AppendRecord(nil, ref)
+					if n, got, err := r.Apply(rec); err != nil || n != len(rec) || got != ref {
+						t.Fatalf("apply of %d: %d, %d, %v", ref, n, got, err)
+					}
+				}
+			},
+			"withdraw": func(t *rapid.T) {
+				if len(m.held) > 0 {
+					ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.held))).Draw(t, "ref")
+					r.Withdraw(ref)
+					delete(m.held, ref)
+				}
+			},
+			"remove": func(t *rapid.T) {
+				if len(m.defs) == 0 {
+					return
+				}
+				refs := rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(m.defs))), 0, 8).Draw(t, "refs")
+				for _, ref := range refs {
+					removed = append(removed, r.AppendRecord(nil, ref))
+				}
+				r.Remove(append(refs, 1<<30))
+				for _, ref := range refs {
+					delete(m.defs, ref)
+				}
+			},
+			"replay what was removed": func(t *rapid.T) {
+				if len(removed) == 0 {
+					return
+				}
+				_, ref, err := r.Apply(rapid.SampledFrom(removed).Draw(t, "record"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Remove([]Ref{ref})
+			},
+			"select": func(t *rapid.T) {
+				e := drawExpr(t, 0)
+				for _, tn := range []tenant.Num{1, 2, 9} {
+					got, err := r.Select(t.Context(), tn, e)
+					if want := m.search(tn, e); err != nil || !slices.Equal(got, want) {
+						t.Fatalf("tenant %d: %v finds %v, want %v (%v)", tn, e, got, want, err)
+					}
+				}
+			},
+			"": func(t *rapid.T) {
+				if err := r.check(); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, r, m)
+			},
+		})
+		again := NewRegistry(Options{})
+		for _, k := range slices.Sorted(maps.Keys(sink.bucket)) {
+			if err := again.Restore([]byte(k), []byte(sink.bucket[k])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := again.check(); err != nil {
+			t.Fatal(err)
+		}
+		for ref := range m.held {
+			r.Withdraw(ref)
+		}
+		compare(t, again, &model{defs: m.defs})
+		for ref := range m.defs {
+			if a, b := r.AppendRecord(nil, ref), again.AppendRecord(nil, ref); !slices.Equal(a, b) {
+				t.Fatalf("record of %d: %x, after a restart %x", ref, a, b)
+			}
+		}
+	})
+}
+
+func compare(t *rapid.T, r *Registry, m *model) {
+	if r.Len() != len(m.defs) {
+		t.Fatalf("%d definitions, want %d", r.Len(), len(m.defs))
+	}
+	counts, held := map[tenant.Num]int{}, map[tenant.Num]int{}
+	for ref, d := range m.all() {
+		held[d.Tenant]++
+		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok {
+			t.Fatalf("%q resolves to %d, want %d", keyOf(d), got, ref)
+		}
+		if _, visible := m.defs[ref]; !visible {
+			if _, ok := r.Get(ref); ok || r.Name(ref) != "" || r.Tenant(ref) != 0 {
+				t.Fatalf("readers see the reserved ref %d", ref)
+			}
+			continue
+		}
+		counts[d.Tenant]++
+		got, ok := r.Get(ref)
+		if !ok || !sameDraft(got.Draft, d) || got.Ref != ref || r.Name(ref) != d.Name || r.Tenant(ref) != d.Tenant {
+			t.Fatalf("ref %d is %+v, want %+v", ref, got, d)
+		}
+		if got.ID != NewID(tenant.ID(fmt.Sprint(d.Tenant)), d.Type, keyOf(d)) {
+			t.Fatalf("ref %d has the id %v", ref, got.ID)
+		}
+		if byID, ok := r.ByID(got.ID); byID != ref || !ok {
+			t.Fatalf("id of %d leads to %d", ref, byID)
+		}
+	}
+	for _, tn := range []tenant.Num{1, 2, 7, 9} {
+		if r.Count(tn) != counts[tn] || r.Claimed(tn) != held[tn] {
+			t.Fatalf("tenant %d: %d and %d, want %d and %d", tn, r.Count(tn), r.Claimed(tn), counts[tn], held[tn])
+		}
+		compareValues(t, r, m, tn)
+		compareTree(t, r, m, tn)
+	}
+}
+
+func compareValues(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
+	want := map[string]map[string]int{}
+	for _, d := range m.defs {
+		if d.Tenant != tn {
+			continue
+		}
+		for _, tag := range append(append(slices.Clone(d.Tags), d.Plain...), Tag{NameTag, d.Name}) {
+			if want[tag.Name] == nil {
+				want[tag.Name] = map[string]int{}
+			}
+			want[tag.Name][tag.Value]++
+		}
+	}
+	for name, values := range want {
+		got, err := r.TagValues(t.Context(), tn, name, nil)
+		if err != nil || len(got) != len(values) {
+			t.Fatalf("tenant %d: values of %s are %v, want %v (%v)", tn, name, got, values, err)
+		}
+		for i, v := range got {
+			if v.Definitions != values[v.Value] || i > 0 && got[i-1].Value >= v.Value {
+				t.Fatalf("tenant %d: values of %s are %v, want %v", tn, name, got, values)
+			}
+		}
+	}
+	delete(want, NameTag)
+	names := r.TagNames(tn)
+	if len(names) != len(want) {
+		t.Fatalf("tenant %d: names %v, want %v", tn, names, want)
+	}
+	for _, n := range names {
+		sum := 0
+		for _, c := range want[n.Name] {
+			sum += c
+		}
+		if n.Definitions != sum || n.Values != len(want[n.Name]) {
+			t.Fatalf("tenant %d: names %v, want %v", tn, names, want)
+		}
+	}
+}
+
+func compareTree(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
+	type place struct{ path, metric string }
+	want := map[place]Ref{}
+	for ref, d := range m.defs {
+		path, ok := ClusterTree(nil, d.Type, append(slices.Clone(d.Tags), d.Plain...))
+		if d.Tenant != tn || !ok {
+			continue
+		}
+		p := place{fmt.Sprintf("%q", path), d.Name}
+		if old, ok := want[p]; !ok || ref < old {
+			want[p] = ref
+		}
+	}
+	got := map[place]Ref{}
+	var walk func(n *Node, path []string)
+	walk = func(n *Node, path []string) {
+		last := ""
+		for metric, ref := range n.AllSeries() {
+			if single, ok := n.Series(metric); !ok || single != ref || metric <= last {
+				t.Fatalf("%q: %s is %d, alone %d", path, metric, ref, single)
+			}
+			got[place{fmt.Sprintf("%q", path), metric}] = ref
+			last = metric
+		}
+		last = ""
+		for name, k := range n.Children() {
+			if n.Child(name) != k || k.Name() != name || name <= last {
+				t.Fatalf("%q: child %q", path, name)
+			}
+			last = name
+			walk(k, append(slices.Clip(path), name))
+		}
+	}
+	root := r.Root(tn)
+	if (root == nil) != (len(want) == 0) {
+		t.Fatalf("tenant %d: root %v, want %v", tn, root, want)
+	}
+	walk(root, nil)
+	if !maps.Equal(got, want) {
+		t.Fatalf("tenant %d: tree %v, want %v", tn, got, want)
+	}
+}
+
+func sameDraft(a, b Draft) bool {
+	return a.Tenant == b.Tenant && a.Type == b.Type && a.Name == b.Name && slices.Equal(a.Tags, b.Tags) && slices.Equal(a.Plain, b.Plain) &&
+		a.Unit == b.Unit && a.Dialect == b.Dialect && a.Explicit == b.Explicit
+}
+
+type fakeSink struct{ bucket map[string]string }
+
+func (s *fakeSink) Put(bucket string, key, value []byte) {
+	if bucket != Bucket {
+		panic("bucket " + bucket)
+	}
+	if value == nil {
+		delete(s.bucket, string(key))
+		return
+	}
+	s.bucket[string(key)] = string(value)
+}

@@ -1,0 +1,413 @@
+package metricdef
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"granary/metricdef/match"
+	"granary/tenant"
+)
+
+// Bounds of one search.
+const (
+	maxDepth  = 64      // And, Or and Not inside each other
+	maxLeaves = 1 << 12 // matchers
+)
+
+// SearchError says why an expression cannot be searched for.
+type SearchError struct{ Err error }
+
+func (e *SearchError) Error() string { return "search: " + e.Err.Error() }
+
+func (e *SearchError) Unwrap() error { return e.Err }
+
+// Kind is the kind of the error for the edges.
+func (e *SearchError) Kind() string { return "invalid" }
+
+// Code is the stable code of the error.
+func (e *SearchError) Code() string { return "search-invalid" }
+
+// Select returns the sorted refs of the tenant's visible definitions for which the expression holds; a nil expression
+// holds for all. The name of the metric is searched as the tag NameTag. Every definition that was visible when Select
+// began, and was not removed meanwhile, is considered. The slice must not be changed: it may be one that the index uses.
+// The error is a *SearchError or the context's.
+func (r *Registry) Select(ctx context.Context, t tenant.Num, e match.Expr) ([]Ref, error) {
+	s := search{ctx: ctx, r: r, tenant: t}
+	top, err := s.plan(e, 0)
+	if err != nil {
+		return nil, err
+	}
+	for s.hold = false; ; s.tries++ {
+		s.hold = s.tries >= 3
+		err := s.collect()
+		if err == errStale {
+			continue
+		}
+		if err != nil || s.index == nil {
+			return nil, err
+		}
+		set, err := s.eval(top)
+		if err != nil {
+			return nil, err
+		}
+		return set.list(s.all), nil
+	}
+}
+
+// search is one call of Select. It first runs the matchers over the distinct values of their tags, under the read lock but
+// giving it up now and then, then takes the posting lists in one go, and works on these without the lock.
+type search struct {
+	ctx    context.Context
+	r      *Registry
+	tenant tenant.Num
+	leaves []*leaf
+	tries  int
+	hold   bool // do not give up the lock any more: values went away too often meanwhile
+
+	index *index
+	all   []Ref
+}
+
+// node is And, Or, Not or a leaf.
+type node struct {
+	op   op
+	kids []*node
+	leaf *leaf
+}
+
+type op uint8
+
+const (
+	opLeaf op = iota
+	opAnd
+	opOr
+	opNot
+)
+
+// leaf is a matcher with what it found.
+type leaf struct {
+	m      *match.Matcher
+	invert bool // pairs are those that are not accepted, as the matcher accepts the absent tag
+	done   int  // values looked at
+	pairs  []uint32
+	refs   int // in postings
+
+	lists [][]Ref // postings of two or more refs
+	loose []Ref   // postings of one ref
+
+	// exact are the look-ups that hold together with this matcher. If they leave far fewer definitions than the tag has
+	// values, ask is true: nothing is collected, and those definitions are asked one by one.
+	exact []*leaf
+	ask   bool
+}
+
+func (s *search) plan(e match.Expr, depth int) (*node, error) {
+	if depth > maxDepth {
+		return nil, &SearchError{fmt.Errorf("more than %d levels of conditions", maxDepth)}
+	}
+	n := &node{}
+	var kids []match.Expr
+	switch e := e.(type) {
+	case nil:
+		n.op = opAnd
+	case *match.Matcher:
+		n.leaf = &leaf{m: e, invert: e.Accepts("")}
+		if s.leaves = append(s.leaves, n.leaf); len(s.leaves) > maxLeaves {
+			return nil, &SearchError{fmt.Errorf("more than %d matchers", maxLeaves)}
+		}
+		return n, nil
+	case match.And:
+		n.op, kids = opAnd, e
+	case match.Or:
+		n.op, kids = opOr, e
+	case match.Not:
+		n.op, kids = opNot, []match.Expr{e.Expr}
+	default:
+		return nil, &SearchError{fmt.Errorf("unknown condition %T", e)}
+	}
+	for _, k := range kids {
+		kid, err := s.plan(k, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		n.kids = append(n.kids, kid)
+	}
+	if n.op == opAnd {
+		s.and(n)
+	}
+	return n, nil
+}
+
+// and tells the matchers of a conjunction which look-ups they share it with.
+func (s *search) and(n *node) {
+	var exact []*leaf
+	for _, k := range n.kids {
+		if k.leaf != nil && k.leaf.isExact() {
+			exact = append(exact, k.leaf)
+		}
+	}
+	for _, k := range n.kids {
+		if k.leaf != nil && !k.leaf.isExact() && k.leaf.m.Form() != match.Any {
+			k.leaf.exact = exact
+		}
+	}
+}
+
+// isExact says whether the leaf is a few look-ups.
+func (l *leaf) isExact() bool {
+	values, ok := l.m.Values()
+	return ok && !l.invert && !l.m.Negative() && len(values) <= 64
+}
+
+// worthAsking says whether to ask the definitions that the look-ups leave, rather than to look at all values.
+//
+// REQUIRES: the registry's lock; the exact leaves have been looked up.
+func (l *leaf) worthAsking(r *Registry, x *index) bool {
+	values := x.names[r.symbols.find(l.m.Name())]
+	if len(l.exact) == 0 || values == nil {
+		return false
+	}
+	const dearer = 4 // asking a definition is dearer than looking at a value
+	for _, e := range l.exact {
+		refs := 0
+		for _, id := range e.pairs {
+			refs += int(x.pairs[id].n)
+		}
+		if refs*dearer < len(values.pairs) {
+			return true
+		}
+	}
+	return false
+}
+
+var errStale = errors.New("values of tags went away")
+
+// Values that a matcher looks at before it lets writers in.
+const (
+	slowStep = 512
+	fastStep = 8192
+)
+
+// collect runs the matchers and takes their postings. It returns errStale if pairs went away while the lock was given up.
+func (s *search) collect() error {
+	s.r.mu.RLock()
+	defer s.r.mu.RUnlock()
+	x := s.r.tenants[s.tenant]
+	if s.index = x; x == nil {
+		return s.ctx.Err()
+	}
+	dropped := x.dropped
+	for _, l := range s.leaves {
+		if l.pairs, l.done = l.pairs[:0], 0; l.isExact() {
+			s.look(x, l, 0)
+		}
+	}
+	for _, l := range s.leaves {
+		if l.ask = l.worthAsking(s.r, x); l.ask {
+			continue
+		}
+		for more := true; more; {
+			if err := s.ctx.Err(); err != nil {
+				return err
+			}
+			step := fastStep
+			if l.m.Form() == match.Automaton {
+				step = slowStep
+			}
+			if more = s.look(x, l, step); more && !s.hold {
+				s.r.mu.RUnlock()
+				s.r.mu.RLock()
+				if s.r.tenants[s.tenant] != x || x.dropped != dropped {
+					return errStale
+				}
+			}
+		}
+	}
+	for _, l := range s.leaves {
+		if !l.ask {
+			s.look(x, l, len(x.pairs)) // what has come meanwhile
+			l.take(x)
+		}
+	}
+	s.all = x.all
+	return nil
+}
+
+// look runs the matcher over at most step values more, and says whether some are left.
+//
+// REQUIRES: s.r.mu.
+func (s *search) look(x *index, l *leaf, step int) bool {
+	sym := &s.r.symbols
+	if l.m.Form() == match.Any {
+		return false // inverted: no pair is not accepted
+	}
+	name := sym.find(l.m.Name())
+	if values, ok := l.m.Values(); ok && !l.invert {
+		l.pairs = l.pairs[:0]
+		for _, v := range values {
+			if value := sym.find(v); value != 0 && name != 0 {
+				if id := x.find(name, value); id != 0 {
+					l.pairs = append(l.pairs, id)
+				}
+			}
+		}
+		return false
+	}
+	values := x.names[name]
+	if values == nil {
+		return false
+	}
+	end := min(l.done+step, len(values.pairs))
+	if l.m.Form() == match.Filled {
+		l.pairs = append(l.pairs, values.pairs[l.done:end]...)
+	} else {
+		for _, id := range values.pairs[l.done:end] {
+			if l.m.Accepts(sym.text(x.pairs[id].value)) != l.invert {
+				l.pairs = append(l.pairs, id)
+			}
+		}
+	}
+	l.done = end
+	return end < len(values.pairs)
+}
+
+// take takes the postings of the pairs that were found.
+//
+// REQUIRES: the registry's lock.
+func (l *leaf) take(x *index) {
+	l.lists, l.loose, l.refs = slices.Grow(l.lists[:0], len(l.pairs)), l.loose[:0], 0
+	for _, id := range l.pairs {
+		p := &x.pairs[id]
+		l.refs += int(p.n)
+		switch p.n {
+		case 0:
+		case 1:
+			l.loose = append(l.loose, Ref(p.at))
+		default:
+			l.lists = append(l.lists, x.lists[p.at][:p.n:p.n])
+		}
+	}
+}
+
+// set is what the leaf found. A definition has one value of a tag at most, so that the lists of a leaf have nothing in
+// common; and if they hold as many refs as there are they are all of them.
+func (l *leaf) set(all []Ref) refSet {
+	invert := l.invert != l.m.Negative()
+	if l.refs == len(all) {
+		return refSet{complement: !invert}
+	}
+	return refSet{unionAll(l.lists, l.loose), invert}
+}
+
+func (s *search) eval(n *node) (refSet, error) {
+	if err := s.ctx.Err(); err != nil {
+		return refSet{}, err
+	}
+	switch n.op {
+	case opLeaf:
+		return n.leaf.set(s.all), nil
+	case opNot:
+		set, err := s.eval(n.kids[0])
+		return set.not(), err
+	case opOr:
+		out := everything().not()
+		for _, k := range n.kids {
+			set, err := s.eval(k)
+			if err != nil {
+				return refSet{}, err
+			}
+			out = out.or(set)
+		}
+		return out, nil
+	}
+	return s.conjunction(n)
+}
+
+// conjunction cuts the shortest lists first, takes away what must not be, and asks the candidates that are left the
+// questions that were put off.
+func (s *search) conjunction(n *node) (refSet, error) {
+	var some, not []refSet
+	var asked []*leaf
+	for _, k := range n.kids {
+		if k.leaf != nil && k.leaf.ask {
+			asked = append(asked, k.leaf)
+			continue
+		}
+		set, err := s.eval(k)
+		if err != nil {
+			return refSet{}, err
+		}
+		if set.complement {
+			not = append(not, set)
+		} else {
+			some = append(some, set)
+		}
+	}
+	slices.SortFunc(some, func(a, b refSet) int { return len(a.refs) - len(b.refs) })
+	out := everything()
+	for _, set := range append(some, not...) {
+		if !out.complement && len(out.refs) == 0 {
+			return out, nil
+		}
+		out = out.and(set)
+	}
+	if len(asked) == 0 {
+		return out, nil
+	}
+	refs := out.list(s.all)
+	for _, l := range asked {
+		var err error
+		if refs, err = s.askEach(l.m, refs); err != nil {
+			return refSet{}, err
+		}
+	}
+	return refSet{refs: refs}, nil
+}
+
+// askEach returns the definitions for which the matcher holds. It lets writers in now and then.
+func (s *search) askEach(m *match.Matcher, refs []Ref) ([]Ref, error) {
+	out := make([]Ref, 0, len(refs))
+	var asked uint32 // the pair that was matched last
+	var answer bool
+	for step := range slices.Chunk(refs, slowStep) {
+		if err := s.ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.r.mu.RLock()
+		name := s.r.symbols.find(m.Name())
+		asked = 0
+		for _, ref := range step {
+			d := s.r.seen(ref)
+			if d == nil {
+				continue // removed meanwhile
+			}
+			x := s.r.tenants[s.tenant]
+			pair := s.r.pairOf(x, d, name)
+			if pair == 0 || pair != asked {
+				answer, asked = m.Match(s.r.symbols.text(x.pairs[pair].value)), pair
+			}
+			if answer {
+				out = append(out, ref)
+			}
+		}
+		s.r.mu.RUnlock()
+	}
+	return out, nil
+}
+
+// pairOf is the pair that a definition has of a tag name, 0 if none.
+//
+// REQUIRES: r.mu.
+func (r *Registry) pairOf(x *index, d *packed, name uint32) uint32 {
+	if name == r.nameTag {
+		return d.name
+	}
+	for _, id := range r.words.at(d.tags, d.run())[2:] {
+		if x.pairs[id].name == name {
+			return id
+		}
+	}
+	return 0
+}
