@@ -150,7 +150,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 	for _, mode := range []SyncMode{Always, Interval, Never} {
 		t.Run(mode.String(), func(t *testing.T) {
 			o := Options{Sync: mode, Interval: time.Hour}
-			for seed := range uint64(6) {
+			for seed := range uint64(4) {
 				whole := crashfs.New()
 				workload(t, whole, o, seed, newHistory())
 				for stop := range whole.Steps() {
@@ -193,7 +193,7 @@ func TestFaultsAndCrash(t *testing.T) {
 	for _, mode := range []SyncMode{Always, Interval, Never} {
 		t.Run(mode.String(), func(t *testing.T) {
 			o := Options{Sync: mode, Interval: time.Hour}
-			for seed := range uint64(400) {
+			for seed := range uint64(200) {
 				fs, h := crashfs.New(), newHistory()
 				fs.Hook(faults(seed, func() bool { return false }))
 				if seed%2 == 0 {

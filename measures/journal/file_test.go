@@ -380,3 +380,50 @@ func TestReadErrorIsNoDamage(t *testing.T) {
 	}
 	f.Close()
 }
+
+// TestOpenSyncsWhatAnEarlierProcessLeft: records that only the kernel knows are not synced because a new process reads them.
+func TestOpenSyncsWhatAnEarlierProcessLeft(t *testing.T) {
+	fs := crashfs.New()
+	f, _ := testOpen(t, fs, Options{Sync: Never})
+	mustAppend(t, f, 1, "one")
+	if err := f.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, f, 2, "two")
+	// The process ends here, without Close.
+	g, _ := testOpen(t, fs, Options{Sync: Never})
+	if got := g.Synced().Seq; got != 2 {
+		t.Errorf("Synced = %d, want 2", got)
+	}
+	for seed := range uint64(8) {
+		l, _ := testOpen(t, fs.Crash(seed), Options{})
+		if got := contents(t, l); !maps.Equal(got, map[uint64]string{1: "one", 2: "two"}) {
+			t.Errorf("read after a power cut %v", got)
+		}
+		l.Close()
+	}
+	g.Close()
+	f.Close()
+}
+
+// TestHeadWithoutRecords ends the process between the head of a segment and its first record.
+func TestHeadWithoutRecords(t *testing.T) {
+	fs := crashfs.New()
+	f, _ := testOpen(t, fs, Options{Sync: Never})
+	mustAppend(t, f, 1, "one")
+	f.SetFloor(9)
+	fs.StopAfter(2) // create, write of the head
+	if err := f.Append(groupOf(t, 10, "ten")); !errors.Is(err, crashfs.ErrStopped) {
+		t.Fatalf("Append: %v", err)
+	}
+	f.Close()
+	f, _ = testOpen(t, fs.Kill(), Options{})
+	defer f.Close()
+	if f.Last().Seq != 9 || f.Segment() != 2 {
+		t.Errorf("Last = %v, Segment = %d, want number 9 and the segment that was begun", f.Last(), f.Segment())
+	}
+	mustAppend(t, f, 10, "ten")
+	if got := contents(t, f); !maps.Equal(got, map[uint64]string{1: "one", 10: "ten"}) || len(f.Problems()) > 0 {
+		t.Errorf("read %v, problems %v", got, f.Problems())
+	}
+}
