@@ -4,7 +4,6 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -15,34 +14,49 @@ import (
 // escapes whatever would end the part it stands in: "{" in a name, "=" in a tag name, the quote in a value, and in all of
 // them the backslash itself and the newline, which is written \n. A name and tags without these characters read as
 // they are.
+type part uint8
+
 const (
-	nameSpecial  = "{\\\n"
-	tagSpecial   = "=\\\n"
-	valueSpecial = "\"\\\n"
-	anySpecial   = "{=\"\\\n"
+	namePart part = 1 << iota
+	tagPart
+	valuePart
 )
+
+// special says in which parts a byte is escaped.
+var special = [256]part{'\\': namePart | tagPart | valuePart, '\n': namePart | tagPart | valuePart, '{': namePart, '=': tagPart, '"': valuePart}
+
+func (p part) special(c byte) bool { return special[c]&p != 0 }
+
+// plain says whether a text reads as it is. It looks at every byte, since the texts are short and hardly ever special.
+func (p part) plain(s string) bool {
+	var seen part
+	for i := range len(s) {
+		seen |= special[s[i]]
+	}
+	return seen&p == 0
+}
 
 // AppendKey appends the key text of a name and its identity tags, which must be sorted by name.
 func AppendKey(dst []byte, name string, tags []Tag) []byte {
-	dst = appendEscaped(dst, name, nameSpecial)
+	dst = namePart.append(dst, name)
 	if len(tags) == 0 {
 		return dst
 	}
 	dst = append(dst, '{')
-	for i, t := range tags {
+	for i := range tags {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendEscaped(dst, t.Name, tagSpecial)
+		dst = tagPart.append(dst, tags[i].Name)
 		dst = append(dst, '=', '"')
-		dst = appendEscaped(dst, t.Value, valueSpecial)
+		dst = valuePart.append(dst, tags[i].Value)
 		dst = append(dst, '"')
 	}
 	return append(dst, '}')
 }
 
-func appendEscaped(dst []byte, s, special string) []byte {
-	if !strings.ContainsAny(s, special) {
+func (p part) append(dst []byte, s string) []byte {
+	if p.plain(s) {
 		return append(dst, s...)
 	}
 	for i := range len(s) {
@@ -50,7 +64,7 @@ func appendEscaped(dst []byte, s, special string) []byte {
 		switch {
 		case c == '\n':
 			dst = append(dst, '\\', 'n')
-		case strings.IndexByte(special, c) >= 0:
+		case p.special(c):
 			dst = append(dst, '\\', c)
 		default:
 			dst = append(dst, c)
@@ -63,7 +77,7 @@ func appendEscaped(dst []byte, s, special string) []byte {
 // byte anything else goes wrong.
 func ParseKey(key string) (name string, tags []Tag, err error) {
 	p := keyParser{in: key}
-	name, end, err := p.part(nameSpecial, '{')
+	name, end, err := p.read(namePart, '{')
 	if err != nil {
 		return "", nil, err
 	}
@@ -72,13 +86,13 @@ func ParseKey(key string) (name string, tags []Tag, err error) {
 	}
 	for {
 		var t Tag
-		if t.Name, end, err = p.part(tagSpecial, '='); err != nil {
+		if t.Name, end, err = p.read(tagPart, '='); err != nil {
 			return "", nil, err
 		}
 		if !end || !p.take('"') {
 			return "", nil, p.fail(`expected ="value"`)
 		}
-		if t.Value, end, err = p.part(valueSpecial, '"'); err != nil {
+		if t.Value, end, err = p.read(valuePart, '"'); err != nil {
 			return "", nil, err
 		}
 		if !end {
@@ -110,38 +124,42 @@ func (p *keyParser) take(c byte) bool {
 	return false
 }
 
-// part reads up to the unescaped byte end, which it takes, or to the end of the key.
-func (p *keyParser) part(special string, end byte) (text string, found bool, err error) {
-	rest := p.in[p.at:]
-	if i := strings.IndexAny(rest, special); i < 0 {
-		p.at = len(p.in)
-		return rest, false, nil
-	} else if rest[i] == end {
-		p.at += i + 1
-		return rest[:i], true, nil
+// read reads a part up to the unescaped byte end, which it takes, or to the end of the key.
+func (p *keyParser) read(kind part, end byte) (text string, found bool, err error) {
+	start := p.at
+	for ; p.at < len(p.in); p.at++ {
+		if c := p.in[p.at]; c == end {
+			p.at++
+			return p.in[start : p.at-1], true, nil
+		} else if c == '\\' || c == '\n' {
+			return p.readEscaped(kind, end, start)
+		}
 	}
-	var b strings.Builder
+	return p.in[start:], false, nil
+}
+
+func (p *keyParser) readEscaped(kind part, end byte, start int) (text string, found bool, err error) {
+	b := []byte(p.in[start:p.at])
 	for p.at < len(p.in) {
 		c := p.in[p.at]
 		p.at++
 		switch {
 		case c == end:
-			return b.String(), true, nil
+			return string(b), true, nil
 		case c == '\n':
 			return "", false, p.fail("newline that is not escaped")
 		case c != '\\':
-			b.WriteByte(c)
-		case p.at < len(p.in) && p.in[p.at] == 'n':
-			b.WriteByte('\n')
-			p.at++
-		case p.at < len(p.in) && strings.IndexByte(special, p.in[p.at]) >= 0 && p.in[p.at] != '\n':
-			b.WriteByte(p.in[p.at])
+			b = append(b, c)
+		case p.take('n'):
+			b = append(b, '\n')
+		case p.at < len(p.in) && p.in[p.at] != '\n' && kind.special(p.in[p.at]):
+			b = append(b, p.in[p.at])
 			p.at++
 		default:
 			return "", false, p.fail("backslash before a character that needs none")
 		}
 	}
-	return b.String(), false, nil
+	return string(b), false, nil
 }
 
 func (p *keyParser) fail(reason string) error {

@@ -1,7 +1,6 @@
 package metricdef
 
 import (
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,7 +46,7 @@ func (r *Registry) id(d *packed) uuid.UUID {
 // REQUIRES: r.mu.
 func (r *Registry) hasKey(d *packed, key []byte) bool {
 	x := r.tenants[tenant.Num(d.tenant)]
-	rest, ok := cutText(key, r.symbols.text(x.pairs[d.name].value), nameSpecial)
+	rest, ok := cutText(key, r.symbols.text(x.pairs[d.name].value), namePart)
 	if !ok || d.identity == 0 {
 		return ok && len(rest) == 0
 	}
@@ -57,13 +56,13 @@ func (r *Registry) hasKey(d *packed, key []byte) bool {
 		if rest, ok = cutByte(rest, lead); !ok {
 			return false
 		}
-		if rest, ok = cutText(rest, r.symbols.text(p.name), tagSpecial); !ok {
+		if rest, ok = cutText(rest, r.symbols.text(p.name), tagPart); !ok {
 			return false
 		}
 		if len(rest) < 2 || rest[0] != '=' || rest[1] != '"' {
 			return false
 		}
-		if rest, ok = cutText(rest[2:], r.symbols.text(p.value), valueSpecial); !ok {
+		if rest, ok = cutText(rest[2:], r.symbols.text(p.value), valuePart); !ok {
 			return false
 		}
 		if rest, ok = cutByte(rest, '"'); !ok {
@@ -82,13 +81,13 @@ func cutByte(key []byte, c byte) ([]byte, bool) {
 }
 
 // cutText takes the text, as AppendKey writes it, from the front of the key.
-func cutText(key []byte, text, special string) ([]byte, bool) {
-	if len(key) >= len(text) && string(key[:len(text)]) == text && !strings.ContainsAny(text, special) {
+func cutText(key []byte, text string, kind part) ([]byte, bool) {
+	if len(key) >= len(text) && string(key[:len(text)]) == text && kind.plain(text) {
 		return key[len(text):], true
 	}
 	for i := range len(text) {
 		c := text[i]
-		if strings.IndexByte(special, c) >= 0 {
+		if kind.special(c) {
 			var ok bool
 			if key, ok = cutByte(key, '\\'); !ok {
 				return key, false

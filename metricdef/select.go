@@ -294,11 +294,32 @@ func (l *leaf) take(x *index) {
 // set is what the leaf found. A definition has one value of a tag at most, so that the lists of a leaf have nothing in
 // common; and if they hold as many refs as there are they are all of them.
 func (l *leaf) set(all []Ref) refSet {
-	invert := l.invert != l.m.Negative()
 	if l.refs == len(all) {
-		return refSet{complement: !invert}
+		return refSet{complement: !l.inverted()}
 	}
-	return refSet{unionAll(l.lists, l.loose), invert}
+	return refSet{unionAll(l.lists, l.loose), l.inverted()}
+}
+
+// inverted says whether the leaf holds where its postings are not.
+func (l *leaf) inverted() bool { return l.invert != l.m.Negative() }
+
+// within returns at least those refs of the leaf's postings that are among the candidates. If these are few, each list
+// is cut down before they are put together.
+func (l *leaf) within(candidates []Ref) []Ref {
+	const dearer = 8 // a search in a list is dearer than reading one ref of it
+	steps := 0
+	for _, list := range l.lists {
+		steps += min(len(list), len(candidates))
+	}
+	if len(l.lists) < 2 || steps*dearer > l.refs {
+		return unionAll(l.lists, l.loose)
+	}
+	out := slices.Clone(l.loose)
+	for _, list := range l.lists {
+		out = append(out, intersect(list, candidates)...)
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (s *search) eval(n *node) (refSet, error) {
@@ -325,33 +346,55 @@ func (s *search) eval(n *node) (refSet, error) {
 	return s.conjunction(n)
 }
 
-// conjunction cuts the shortest lists first, takes away what must not be, and asks the candidates that are left the
-// questions that were put off.
+// conjunction begins with what is shortest, cuts it down with the others in the order of their lengths, takes away what
+// must not be, and asks the definitions that are left the questions that were put off.
 func (s *search) conjunction(n *node) (refSet, error) {
-	var some, not []refSet
+	type part struct {
+		leaf *leaf // or:
+		set  refSet
+		refs int
+		less bool // to be taken away
+	}
+	var parts []part
 	var asked []*leaf
 	for _, k := range n.kids {
-		if k.leaf != nil && k.leaf.ask {
+		switch {
+		case k.leaf == nil:
+			set, err := s.eval(k)
+			if err != nil {
+				return refSet{}, err
+			}
+			parts = append(parts, part{set: set, refs: len(set.refs), less: set.complement})
+		case k.leaf.ask:
 			asked = append(asked, k.leaf)
-			continue
-		}
-		set, err := s.eval(k)
-		if err != nil {
-			return refSet{}, err
-		}
-		if set.complement {
-			not = append(not, set)
-		} else {
-			some = append(some, set)
+		case k.leaf.refs == len(s.all):
+			if k.leaf.inverted() {
+				return everything().not(), nil
+			}
+		default:
+			parts = append(parts, part{leaf: k.leaf, refs: k.leaf.refs, less: k.leaf.inverted()})
 		}
 	}
-	slices.SortFunc(some, func(a, b refSet) int { return len(a.refs) - len(b.refs) })
+	slices.SortStableFunc(parts, func(a, b part) int {
+		switch {
+		case a.less == b.less:
+			return a.refs - b.refs
+		case b.less:
+			return -1
+		}
+		return 1
+	})
 	out := everything()
-	for _, set := range append(some, not...) {
+	for _, p := range parts {
 		if !out.complement && len(out.refs) == 0 {
 			return out, nil
 		}
-		out = out.and(set)
+		if p.leaf != nil && !out.complement {
+			p.set = refSet{p.leaf.within(out.refs), p.less}
+		} else if p.leaf != nil {
+			p.set = p.leaf.set(s.all)
+		}
+		out = out.and(p.set)
 	}
 	if len(asked) == 0 {
 		return out, nil
