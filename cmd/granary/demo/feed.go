@@ -63,6 +63,13 @@ func Feed(ctx context.Context, o Options, ready func()) error {
 	if err != nil {
 		return err
 	}
+	if o.Host != nil {
+		// Rates are those since the last reading, so the first step of the present has some only if this one was made before.
+		if _, err := o.Host.Lines(nil, time.Now()); err != nil {
+			o.Logger.Warn("this host's own metrics cannot be read", "error", err)
+			o.Host = nil
+		}
+	}
 	steps := int64(o.Past/interval) + 1
 	if _, err := loadgen.Run(ctx, g, loadgen.Plan{Steps: steps, Rate: loadgen.Max, Connections: 1, Batch: 5000}, o.Sender); err != nil {
 		return err
