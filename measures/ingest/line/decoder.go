@@ -58,7 +58,8 @@ type Decoder struct {
 	time   window
 	scope  []byte
 	epoch  uint64
-	keys   *snapshot // nil: nothing is known of the scope
+	table  *table    // of the scope
+	keys   *snapshot // of the table; nil: nothing is known of the scope
 	last   *entry    // entry of the last line that was known
 	ahead  int       // bytes that may still be searched for the end of strings that run over several lines
 	tally  Tally
@@ -115,9 +116,14 @@ func (d *Decoder) look() {
 	if g.epoch != d.epoch {
 		return
 	}
-	if t := g.table(d.scope, d.time.now/1e9); t != nil {
-		d.keys = t.view.Load()
+	t := g.table(d.scope, d.time.now/1e9)
+	if t == nil {
+		return
 	}
+	if t != d.table {
+		d.table, d.last = t, nil // ids mean something in their own table only
+	}
+	d.keys = t.view.Load()
 }
 
 // Decode reads lines until the body ends or a part is full, which is told by more. An error comes from the mapping and
@@ -166,8 +172,8 @@ func (d *Decoder) known() {
 			}
 		}
 		ref := metricdef.Ref(e.ref.Load())
-		if ref == 0 {
-			break
+		if ref == 0 || int(e.tenant) >= len(keys.tenants) {
+			break // forgotten, or younger than the snapshot
 		}
 		last = e
 
@@ -323,19 +329,29 @@ func (d *Decoder) Example(r measures.Reason) (line int, text string) {
 	return x.line, shorten(d.body[x.at:])
 }
 
-// keptParts bounds the memory that a decoder keeps for bodies of many tenants.
-const keptParts = 8
+// What a decoder keeps from body to body is bounded: parts for bodies of many tenants, and room for new series.
+const (
+	keptParts  = 8
+	keptDrafts = 4096
+)
 
 // End lets go of the body.
 func (d *Decoder) End() {
 	for _, p := range d.parts {
-		if p.reset(); len(d.spare) < keptParts {
+		p.reset()
+		if cap(p.Batch.Drafts) > keptDrafts {
+			p.Batch.Drafts = nil
+		}
+		if cap(p.resolved) > keptDrafts {
+			p.resolved = nil
+		}
+		if len(d.spare) < keptParts {
 			d.spare = append(d.spare, p)
 		}
 	}
 	clear(d.parts)
 	d.parts, d.part = d.parts[:0], nil
-	d.m, d.body, d.keys, d.last = nil, nil, nil, nil
+	d.m, d.body, d.table, d.keys, d.last = nil, nil, nil, nil, nil
 	d.tally = Tally{}
 	d.parse.release()
 }

@@ -73,8 +73,8 @@ func (d *Decoder) entry() error {
 	open, err := d.read(lineprotocol.NewDecoderWithBytes(text), bytes.IndexByte(text, '"') >= 0)
 	if open && d.pos < len(d.body) && d.ahead > 0 {
 		// A string runs over the end of the line. If it ends within the limit, all these lines are one.
-		r := lineReader{body: d.body[start:min(len(d.body), start+d.o.MaxLine)], whole: start+d.o.MaxLine >= len(d.body)}
-		if stillOpen, longErr := d.read(lineprotocol.NewDecoder(&r), true); !stillOpen {
+		r := &lineReader{body: d.body[start:min(len(d.body), start+d.o.MaxLine)], whole: start+d.o.MaxLine >= len(d.body)}
+		if stillOpen, longErr := d.read(lineprotocol.NewDecoder(r), true); !stillOpen {
 			err, text = longErr, d.body[start:start+r.pos]
 			d.pos = start + r.pos
 			d.line = line + bytes.Count(text, newline)
@@ -83,18 +83,25 @@ func (d *Decoder) entry() error {
 		}
 	}
 
+	if err == nil {
+		err = d.emit(text, start, line)
+	}
+	if err != nil {
+		return d.reject(err, text, start, line)
+	}
+	return nil
+}
+
+// reject counts a line that gave nothing to store.
+func (d *Decoder) reject(err error, text []byte, start, line int) error {
 	var ignore Ignore
 	var abort *AbortError
 	switch {
-	case err == nil:
-		err = d.emit(text, start, line)
 	case errors.As(err, &ignore):
 		d.tally.ignore(measures.Reason(ignore), 1, line, start)
-		return nil
 	case errors.As(err, &abort):
 		return abort
-	}
-	if err != nil {
+	default:
 		d.malformed(line, start, describe(err, text, line))
 	}
 	return nil
@@ -143,9 +150,11 @@ func (d *Decoder) unwanted(text []byte) bool {
 // what is wrong with the line. open says that a string is not closed where the input ends; it is looked for, behind what
 // is ignored, if the line is quoted.
 func (d *Decoder) read(in *lineprotocol.Decoder, quoted bool) (open bool, err error) {
-	err = d.readLine(in)
+	if err = d.readLine(in); err == nil {
+		return false, nil
+	}
 	var ignore Ignore
-	if errors.As(err, &ignore) && quoted {
+	if quoted && errors.As(err, &ignore) {
 		_, rest := in.TimeBytes()
 		return unclosed(rest), err
 	}

@@ -2,6 +2,7 @@ package line
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,14 +29,17 @@ func newRegistry() *registry {
 	return &registry{refs: make(map[string]metricdef.Ref), keys: []string{""}}
 }
 
-func name(t tenant.Num, typ metricdef.Type, key []byte) string {
-	return fmt.Sprintf("%d/%d/%s", t, typ, key)
+func appendName(dst []byte, t tenant.Num, typ metricdef.Type, key []byte) []byte {
+	dst = append(strconv.AppendUint(dst, uint64(t), 10), '/')
+	dst = append(strconv.AppendUint(dst, uint64(typ), 10), '/')
+	return append(dst, key...)
 }
 
 func (r *registry) Resolve(t tenant.Num, typ metricdef.Type, key []byte) (metricdef.Ref, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ref, ok := r.refs[name(t, typ, key)]
+	var buf [256]byte
+	ref, ok := r.refs[string(appendName(buf[:0], t, typ, key))]
 	return ref, ok
 }
 
@@ -47,7 +51,7 @@ func (r *registry) commit(b *measures.Batch) {
 		if err := f.Def.Validate(); err != nil {
 			panic(err)
 		}
-		key := name(f.Def.Tenant, f.Def.Type, metricdef.AppendKey(nil, f.Def.Name, f.Def.Tags))
+		key := string(appendName(nil, f.Def.Tenant, f.Def.Type, metricdef.AppendKey(nil, f.Def.Name, f.Def.Tags)))
 		ref, ok := r.refs[key]
 		if !ok {
 			ref = metricdef.Ref(len(r.keys))
@@ -59,6 +63,12 @@ func (r *registry) commit(b *measures.Batch) {
 		}
 		b.Refs[f.At], f.Ref = ref, ref
 	}
+}
+
+func (r *registry) key(ref metricdef.Ref) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keys[ref]
 }
 
 // end removes a definition.
@@ -113,8 +123,9 @@ func decode(d *Decoder, r *registry, m Mapping, body string) (x told) {
 			}
 			r.commit(&p.Batch)
 			for i, ref := range p.Batch.Refs {
-				x.samples = append(x.samples, fmt.Sprintf("%s %v %d", r.keys[ref], p.Batch.Values[i], p.Batch.Times[i]))
-				if !strings.HasPrefix(r.keys[ref], fmt.Sprintf("%d/", p.Tenant)) {
+				key := r.key(ref)
+				x.samples = append(x.samples, fmt.Sprintf("%s %v %d", key, p.Batch.Values[i], p.Batch.Times[i]))
+				if !strings.HasPrefix(key, fmt.Sprintf("%d/", p.Tenant)) {
 					panic("sample in another tenant's part")
 				}
 			}

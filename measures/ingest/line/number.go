@@ -27,6 +27,17 @@ var whole = [9]uint64{1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
 // digits reads decimal digits of b from i on, behind the number m. The sum is right if all in all there are at most 19.
 func digits(b []byte, i int, m uint64) (end int, sum uint64) {
+	if i+8 <= len(b) {
+		n, v := digitsIn(binary.LittleEndian.Uint64(b[i:]))
+		if n < 8 {
+			return i + n, m*whole[n] + v
+		}
+		return moreDigits(b, i+8, m*1e8+v)
+	}
+	return moreDigits(b, i, m)
+}
+
+func moreDigits(b []byte, i int, m uint64) (end int, sum uint64) {
 	for i+8 <= len(b) {
 		n, v := digitsIn(binary.LittleEndian.Uint64(b[i:]))
 		m = m*whole[n] + v

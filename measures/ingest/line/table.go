@@ -2,7 +2,6 @@ package line
 
 import (
 	"hash/maphash"
-	"math"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -28,6 +27,9 @@ const (
 
 	// maxKey bounds the keys that are remembered; longer ones go through the library each time.
 	maxKey = 4096
+
+	// maxTenants bounds the tenants of one scope; keys of others are not remembered.
+	maxTenants = 1024
 )
 
 type block [blockWords]uint32
@@ -152,7 +154,7 @@ func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) 
 	index := slices.Index(t.own.tenants, num)
 	changed := false
 	if index < 0 {
-		if index = len(t.own.tenants); index > math.MaxUint16 {
+		if index = len(t.own.tenants); index == maxTenants {
 			return 0
 		}
 		t.own.tenants = append(t.own.tenants, num)
