@@ -26,6 +26,9 @@ type CLI struct {
 	Check      CheckCmd      `cmd:"" help:"Check a configuration file and say what is in force."`
 	Load       LoadCmd       `cmd:"" help:"Simulate a cluster that sends its metrics, and measure."`
 	Demo       DemoCmd       `cmd:"" help:"Serve and feed a small simulated cluster and this host's own metrics."`
+	Import     ImportCmd     `cmd:"" help:"Take over what another store has kept."`
+	Export     ExportCmd     `cmd:"" help:"Print a data folder as line protocol."`
+	Verify     VerifyCmd     `cmd:"" help:"Check every file of a data folder."`
 	Token      TokenCmd      `cmd:"" help:"Make keys and tokens for ClusterCockpit clients."`
 	Version    VersionCmd    `cmd:"" help:"Print the version."`
 	Completion CompletionCmd `cmd:"" help:"Print a completion script for a shell."`

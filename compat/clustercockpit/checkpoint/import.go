@@ -39,7 +39,10 @@ type ImportReport struct {
 	UnprintableSamples int64
 }
 
-const maxUnprintable = 100
+const (
+	maxUnprintable = 100
+	maxKey         = 32 << 10 // half of the default limit on a line
+)
 
 // Import reads the checkpoint directory dir and writes every sample to sink, in the order of Walk. Writing the same
 // directory twice stores the same samples again, in the same places. The report is right up to the error.
@@ -72,6 +75,9 @@ func (im *importer) series(s *Series) error {
 	im.tags, err = appendTags(im.tags[:0], s)
 	if err == nil {
 		im.key, err = lineout.AppendSeries(im.key[:0], s.Metric, im.tags)
+	}
+	if err == nil && len(im.key) > maxKey {
+		err = fmt.Errorf("its names have %d bytes in all, a server takes at most %d", len(im.key), maxKey)
 	}
 	if err != nil {
 		im.unprintable(s, samples(s), err)

@@ -100,6 +100,16 @@ func TestImportFromAndBodies(t *testing.T) {
 	}
 }
 
+func TestImportOfLongNames(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "c/h/current.wal", encodeWAL(walSample{1, strings.Repeat("m", 40_000), nil, 1}, walSample{1, "m", nil, 1}))
+	sink := &fakeSink{}
+	r, err := Import(t.Context(), dir, sink, ImportOptions{})
+	if err != nil || r.Sent != 1 || r.UnprintableSamples != 1 || len(sink.bodies) != 1 {
+		t.Errorf("%v, %d sent, %d unprintable", err, r.Sent, r.UnprintableSamples)
+	}
+}
+
 func TestImportSinkFails(t *testing.T) {
 	r, err := Import(t.Context(), importDir(t), &fakeSink{fail: 2}, ImportOptions{BodyBytes: 1})
 	if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "body 2 of 1 samples") || r.Sent != 1 {

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"granary/api/edge"
+	"granary/cmd/granary/config"
+	"granary/measures"
+	"granary/measures/ingest"
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// Offline is a data folder that is opened without serving it, for import and export. It takes the folder's lock, so no
+// server can have it open at the same time.
+type Offline struct {
+	store   *measures.Store
+	lines   *lines
+	stop    context.CancelFunc
+	stopped chan struct{}
+	reader  measures.Reader
+}
+
+// OpenOffline opens the data folder of the configuration and recovers it. With write it is made if need be, and the
+// metrics of the configuration come into force as they would at the start of a server; without, nothing but what recovery
+// itself does is changed.
+func OpenOffline(ctx context.Context, cfg *config.Config, o Options, write bool) (*Offline, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if !write {
+		if _, err := os.Stat(cfg.Data); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
+	}
+	store, err := measures.Open(storeOptions(cfg, o))
+	if err != nil {
+		return nil, err
+	}
+	f := &Offline{store: store, stop: func() {}, stopped: make(chan struct{})}
+	if err := f.start(ctx, cfg, o, write); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Offline) start(ctx context.Context, cfg *config.Config, o Options, write bool) error {
+	defer func() {
+		if f.lines == nil {
+			close(f.stopped) // nothing runs in the background
+		}
+	}()
+	if err := f.store.Recover(ctx); err != nil {
+		return fmt.Errorf("recovery: %w", err)
+	}
+	if !write {
+		return nil
+	}
+	set, _ := cfg.Policies()
+	if err := f.store.SetPolicies(ctx, set); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	f.lines = newLines(f.store, ingest.New(f.store, f.store.Definitions, ingest.Options{MaxLine: int(cfg.Limits.Line), Now: o.Now, Logger: o.Logger}), cfg)
+	background, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	go func() {
+		defer close(f.stopped)
+		f.store.Run(background)
+	}()
+	return nil
+}
+
+// WriteLines stores line protocol as a request to /api/write would. It is part of checkpoint.Sink.
+func (f *Offline) WriteLines(ctx context.Context, body []byte) (map[string]int, error) {
+	r, err := f.lines.writer.WriteLines(ctx, f.lines.mapping(ctx, "", "", edge.AllTenants()), body)
+	if err == nil && r.First != nil {
+		err = fmt.Errorf("line %d (%q): %s", r.First.Line, r.First.Text, r.First.Reason)
+	}
+	ignored := map[string]int{}
+	for reason, n := range r.Ignored {
+		if n > 0 {
+			ignored[measures.Reason(reason).String()] += n
+		}
+	}
+	return ignored, err
+}
+
+// EachSeries is part of export.Source: tenant by tenant, the series of each in the order of refs.
+func (f *Offline) EachSeries(fn func(metricdef.Definition) error) error {
+	for _, t := range f.store.Tenants.All() {
+		refs, err := f.store.Definitions.Select(context.Background(), t.Num, nil)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			d, ok := f.store.Definitions.Get(ref)
+			if !ok {
+				continue
+			}
+			if err := fn(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ReadRaw is part of export.Source.
+func (f *Offline) ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v float64) error) error {
+	// The store counts from these bounds, so they keep away from the ends of int64.
+	from, to = max(from, math.MinInt64/2), min(to, math.MaxInt64/2)
+	if err := f.store.Read(ctx, &f.reader, ref, from, to); err != nil {
+		return err
+	}
+	for i, t := range f.reader.Times {
+		if err := fn(t, f.reader.Values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tenant finds the number of a tenant by its name.
+func (f *Offline) Tenant(id tenant.ID) (tenant.Num, bool) {
+	t, ok := f.store.Tenants.Lookup(id)
+	return t.Num, ok
+}
+
+// Close writes a last snapshot and closes the folder.
+func (f *Offline) Close() error {
+	f.stop()
+	<-f.stopped
+	return f.store.Close()
+}
+
+// storeOptions are the options of the store that the configuration asks for.
+func storeOptions(cfg *config.Config, o Options) measures.Options {
+	return measures.Options{
+		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
+		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
+		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
+		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+	}
+}
