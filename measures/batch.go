@@ -38,8 +38,20 @@ type Draft struct {
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
 	clear(b.Drafts)
-	b.Drafts, b.Stale = b.Drafts[:0], b.Stale[:0]
+	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	b.Refused = [NumReasons]int{}
+}
+
+// keepScratch is how many elements of scratch memory are kept for reuse. New series come in bursts: what a burst needed is
+// not held for ever.
+const keepScratch = 1024
+
+// recycle empties a scratch slice, and gives it up if it has grown large.
+func recycle[E any](s []E) []E {
+	if cap(s) > keepScratch {
+		return nil
+	}
+	return s[:0]
 }
 
 // Add appends one sample of a known series.

@@ -17,6 +17,9 @@ type committer struct {
 	writing []*pending
 }
 
+// keepGroup is how many bytes of a commit buffer are kept for the next group.
+const keepGroup = 512 << 10
+
 // commit waits until p is in the journal and applied. Whoever comes first writes for all that are waiting; the others
 // find their write done.
 func (s *Store) commit(p *pending) error {
@@ -48,13 +51,16 @@ func (s *Store) commit(p *pending) error {
 		q.mu.Unlock()
 	}
 	group.Reset()
+	if cap(group.Buf) > keepGroup {
+		group.Buf = nil
+	}
 	if err != nil {
 		s.fail(list, err)
 		return p.err
 	}
 	for _, w := range list {
 		s.apply(w)
-		w.done = true
+		w.done, w.fresh, w.grids = true, nil, nil
 	}
 	clear(list)
 	s.settle(undone)
@@ -74,7 +80,8 @@ func (s *Store) settle(n int) {
 			s.table.at(u.ref).state = live
 		}
 	}
-	q.undo = append(q.undo[:0], q.undo[n:]...)
+	rest := q.undo[n:]
+	q.undo = append(recycle(q.undo), rest...)
 	q.mu.Unlock()
 }
 

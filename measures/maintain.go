@@ -99,7 +99,7 @@ func (s *Store) Expire(ctx context.Context) {
 			if cut == math.MinInt64 || sr.flags&spared != 0 {
 				return
 			}
-			s.expired.Add(sh.dropBefore(s, ref, sr, max(cut, sr.low)))
+			s.expired.Add(sh.dropBefore(s, ref, sr, sr.visible(cut)))
 			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&hasLate == 0 && sr.newest < cut && sr.wrote < cut {
 				ended = append(ended, ref)
 			}
@@ -171,7 +171,7 @@ func (s *Store) Memory() Memory {
 	var m Memory
 	for _, sh := range s.shards {
 		sh.mu.RLock()
-		m.Heads += sh.values.Bytes() + sh.times.Bytes()
+		m.Heads += sh.headBytes()
 		m.Chunks += sh.chunks.Mapped()
 		sh.mu.RUnlock()
 	}
@@ -292,7 +292,7 @@ func (s *Store) dropOldest(want int64) (samples int64) {
 			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
 				n := sh.dropBefore(s, ref, sr, cut)
 				if n > 0 {
-					sr.low = max(sr.low, cut)
+					sr.raiseLow(cut)
 				}
 				samples += n
 			})

@@ -79,7 +79,10 @@ func (sr *series) visible(cut int64) int64 {
 	if sr.flags&spared != 0 {
 		cut = math.MinInt64
 	}
-	return max(cut, sr.low)
+	if sr.low != 0 {
+		cut = max(cut, sr.low)
+	}
+	return cut
 }
 
 // oldest is the time of the oldest visible sample. REQUIRES: sh.mu, at least for reading.
@@ -135,11 +138,7 @@ func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (int
 		}
 	}
 	if sr.values != 0 {
-		if sr.headStart >= cut {
-			found(sr.headStart)
-		} else {
-			sh.eachHead(sr, cut, math.MaxInt64, func(t int64, _ float64) { found(t) })
-		}
+		sh.eachHead(sr, cut, math.MaxInt64, func(t int64, _ float64) { found(t) })
 	}
 	return first, ok
 }
@@ -172,17 +171,16 @@ func (sh *shard) coarsest(ref metricdef.Ref, sr *series, from, to int64) grid {
 
 // eachHead calls fn for the samples of the open head inside [from, to), in order. REQUIRES: sh.mu and an open head.
 func (sh *shard) eachHead(sr *series, from, to int64, fn func(int64, float64)) {
-	values := sh.values.Floats(sr.values)[:sr.filled]
+	values := sh.values[sr.class].Floats(sr.values)[:sr.filled]
 	if sr.era.step == 0 {
-		for i, t := range sh.times.Ints(sr.times)[:sr.filled] {
+		for i, t := range sh.times[sr.class].Ints(sr.times)[:sr.filled] {
 			if t >= from && t < to {
 				fn(t, values[i])
 			}
 		}
 		return
 	}
-	for p := sr.present; p != 0; p &= p - 1 {
-		i := bits.TrailingZeros64(p)
+	for i := range sr.present.all {
 		if t := sr.headStart + int64(i)*sr.era.step; t >= from && t < to {
 			fn(t, values[i])
 		}
@@ -228,14 +226,7 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 		}
 	}
 	if sr.values != 0 && sr.headStart < end && sr.next > base {
-		values := sh.values.Floats(sr.values)
-		off := int((sr.headStart - base) / step)
-		for p := sr.present; p != 0; p &= p - 1 {
-			k := bits.TrailingZeros64(p)
-			if j := off + k; j >= 0 && j < len(dst) {
-				dst[j] = values[k]
-			}
-		}
+		placeHead(dst, sh.values[sr.class].Floats(sr.values), sr, int((sr.headStart-base)/step))
 	}
 	sh.mu.RUnlock()
 	if r != nil {
@@ -245,6 +236,25 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 		r.release()
 	}
 	return err
+}
+
+// placeHead writes the values of an open head on the output's own grid into dst, the first at index off, which may lie
+// outside.
+func placeHead(dst, values []float64, sr *series, off int) {
+	n := int(sr.filled)
+	lo, hi := max(off, 0), min(off+n, len(dst))
+	if lo >= hi {
+		return
+	}
+	if sr.present.count() == n {
+		copy(dst[lo:hi], values[lo-off:hi-off])
+		return
+	}
+	for i := range sr.present.all {
+		if k := off + i; k >= lo && k < hi {
+			dst[k] = values[i]
+		}
+	}
 }
 
 // placeChunk writes the values of a chunk on the output's own grid into dst, the first at index off, which may lie
@@ -281,14 +291,13 @@ func placeChunk(dst []float64, b []byte, sp shape, off int64) error {
 		return err
 	}
 	k := 0
-	for w, word := range present {
-		for ; word != 0; word &= word - 1 {
-			if i := off + int64(w*64+bits.TrailingZeros64(word)); i >= 0 && i < int64(len(dst)) {
-				dst[i] = values[k]
-			}
-			k++
+	eachBit(present[:], func(bit int) bool {
+		if i := off + int64(bit); i >= 0 && i < int64(len(dst)) {
+			dst[i] = values[k]
 		}
-	}
+		k++
+		return true
+	})
 	return nil
 }
 
@@ -487,12 +496,11 @@ func (r *Reader) unpack(b []byte, sp shape, start int64, g grid) ([]int64, []flo
 		}
 		b = rest
 		k := 0
-		for w, word := range present {
-			for ; word != 0; word &= word - 1 {
-				times[k] = start + int64(w*64+bits.TrailingZeros64(word))*g.step
-				k++
-			}
-		}
+		eachBit(present[:], func(bit int) bool {
+			times[k] = start + int64(bit)*g.step
+			k++
+			return true
+		})
 		times, values = times[:k], values[:k]
 	default:
 		for i := range times {

@@ -148,8 +148,7 @@ func (s *Store) loadState() error {
 	s.manifest.State = ""
 	clear(s.manifest.Positions)
 	for i, sh := range s.shards {
-		sh.values.Close()
-		sh.times.Close()
+		sh.closeHeads()
 		s.shards[i] = newShard()
 	}
 	s.table.blocks.Store(new([]*block))
@@ -260,7 +259,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			if seq <= s.shardOf(m.ref).held {
 				return
 			}
-			sr.lowMark = max(sr.lowMark, m.time)
+			sr.raiseMark(m.time)
 			s.applyMark(m)
 		})
 	case recRemove:
@@ -379,7 +378,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 			e.shape |= shape(sh.eraOf(ref, sr, se.Start, se.Step)) << shapeEra
 		}
 	}
-	if end < sr.low {
+	if sr.low != 0 && end < sr.low {
 		return nil
 	}
 	sf.live.Add(1)

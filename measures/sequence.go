@@ -87,7 +87,7 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 		return nil
 	}
 	p := &b.pending
-	*p = pending{batch: b, fresh: p.fresh[:0], grids: p.grids[:0], wrote: s.o.Now().UnixNano()}
+	*p = pending{batch: b, wrote: s.o.Now().UnixNano()}
 
 	s.seq.mu.Lock()
 	if s.seq.closed {
@@ -110,7 +110,7 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 // REQUIRES: s.seq.mu.
 func (s *Store) sequence(p *pending) int {
 	b, q := p.batch, &s.seq
-	q.unnamed, q.grids = q.unnamed[:0], q.grids[:0]
+	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
 	s.resolve(p)
 	set := s.Policies.Current()
 	revision := set.Revision()
@@ -145,7 +145,7 @@ func (s *Store) sequence(p *pending) int {
 			t = sr.last
 			b.Times[i] = t
 		}
-		if t < sr.lowMark {
+		if t < sr.lowMark && sr.lowMark != 0 {
 			b.refuse(i, Freed)
 			continue
 		}

@@ -8,9 +8,12 @@ import (
 	"granary/policy"
 )
 
-// headSlots is how many samples an open head holds before it is sealed into a chunk. One word tells which are present.
-// A longer head makes better chunks, a shorter one less memory: 64 float64 values are 512 bytes a series.
-const headSlots = 64
+// headSlots is how many slots or samples an open head holds before it is sealed into a chunk: a round number of minutes
+// and hours at the usual intervals, and about as many as the codecs need to be at their best.
+const headSlots = 120
+
+// headRooms are the sizes that a head grows through, so that a series that has just begun costs little.
+var headRooms = [...]uint8{30, 60, headSlots}
 
 // blockSeries is how many series lie side by side. Neighbouring refs were made by the same body, so that a body that
 // repeats its order walks memory forward; and a block belongs to one shard, so that it takes few locks.
@@ -25,15 +28,17 @@ type series struct {
 	// Under the sequencer's lock.
 	grid       grid
 	last       int64  // slot time given out last: the guess for the next
-	lowMark    int64  // samples before this time were freed
+	lowMark    int64  // samples before this time were freed; 0: none
 	dictionary uint64 // journal segment that names this series already, plus one
 	state      lifecycle
 	anchored   bool // grid is decided
 
 	// Under the shard's lock.
 	flags     seriesFlags
-	filled    uint8  // slots (grid) or samples of the head that are in use
-	present   uint64 // which slots of the head hold a value
+	class     uint8    // index of the head's size in headRooms
+	room      uint8    // that size
+	filled    uint8    // slots (grid) or samples of the head that are in use
+	present   presence // which slots of the head hold a value
 	values    slab.Handle
 	times     slab.Handle // only without a grid
 	era       grid        // the grid that applied samples lie on
@@ -42,7 +47,7 @@ type series struct {
 	sealedEnd int64       // newest time in a sealed chunk
 	newest    int64       // newest time ever applied
 	wrote     int64       // newest write time
-	low       int64       // samples before this time were freed, as applied
+	low       int64       // samples before this time were freed, as applied; 0: none
 	chunks    []entry     // sealed, ascending, never overlapping
 }
 

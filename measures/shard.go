@@ -1,7 +1,6 @@
 package measures
 
 import (
-	"math"
 	"sync"
 
 	"granary/measures/chunk"
@@ -17,8 +16,8 @@ type shard struct {
 	mu sync.RWMutex
 
 	// Under mu.
-	values  *slab.Pool // open heads: values
-	times   *slab.Pool // open heads: times of series without a grid
+	values  [len(headRooms)]*slab.Pool // open heads by size: values
+	times   [len(headRooms)]*slab.Pool // open heads: times of series without a grid
 	chunks  *slab.Slabs
 	late    map[metricdef.Ref]*lateSamples
 	eras    map[metricdef.Ref][]grid // earlier grids of a series; entries name them by index + 1
@@ -42,13 +41,15 @@ type sealScratch struct {
 }
 
 func newShard() *shard {
-	return &shard{
-		values: slab.NewPool(headSlots),
-		times:  slab.NewPool(headSlots),
+	sh := &shard{
 		chunks: slab.NewSlabs(),
 		late:   make(map[metricdef.Ref]*lateSamples),
 		eras:   make(map[metricdef.Ref][]grid),
 	}
+	for i, n := range headRooms {
+		sh.values[i], sh.times[i] = slab.NewPool(int(n)), slab.NewPool(int(n))
+	}
+	return sh
 }
 
 // put applies one sample. t lies on the series' grid if it has one.
@@ -60,13 +61,13 @@ func (sh *shard) put(ref metricdef.Ref, sr *series, t int64, v float64, wrote in
 		sr.wrote = wrote
 	}
 	// The usual case: a series with an open head gets the sample of its next slot.
-	if t == sr.next && sr.values != 0 && sr.era.step != 0 {
-		sh.values.Floats(sr.values)[sr.filled] = v
-		sr.present |= 1 << sr.filled
+	if t == sr.next && sr.filled < sr.room && sr.era.step != 0 {
+		sh.values[sr.class].Floats(sr.values)[sr.filled] = v
+		sr.present.set(int(sr.filled))
 		sr.filled++
 		sr.next += sr.era.step
 		sr.newest = t
-		if sr.filled == headSlots {
+		if sr.filled == headSlots && sr.present.count() == headSlots {
 			sh.seal(ref, sr)
 		}
 		return
@@ -82,131 +83,32 @@ func (sh *shard) put(ref metricdef.Ref, sr *series, t int64, v float64, wrote in
 	sh.putGrid(ref, sr, t, v)
 }
 
-// putGrid applies a sample that is not simply the next one. REQUIRES: sh.mu.
-func (sh *shard) putGrid(ref metricdef.Ref, sr *series, t int64, v float64) {
-	if sr.values == 0 {
-		if sr.flags&hasSealed != 0 && t <= sr.sealedEnd {
-			sh.putLate(ref, sr, t, v)
-			return
-		}
-		if !sh.openHead(sr, t) {
-			return
-		}
-	}
-	if t < sr.headStart {
-		sh.putLate(ref, sr, t, v)
-		return
-	}
-	i := (t - sr.headStart) / sr.era.step
-	if i >= headSlots {
-		sh.seal(ref, sr)
-		if !sh.openHead(sr, t) {
-			return
-		}
-		i = 0
-	}
-	if sr.present&(1<<i) != 0 {
-		sh.counts.overwritten++
-	}
-	sh.values.Floats(sr.values)[i] = v
-	sr.present |= 1 << i
-	if n := uint8(i) + 1; n > sr.filled {
-		sr.filled = n
-		sr.next = sr.headStart + int64(n)*sr.era.step
-	}
-	if sr.filled == headSlots {
-		sh.seal(ref, sr)
-	}
-}
-
-// putOwn applies a sample of a series without a grid. REQUIRES: sh.mu.
-func (sh *shard) putOwn(ref metricdef.Ref, sr *series, t int64, v float64) {
-	if sr.values == 0 {
-		if sr.flags&hasSealed != 0 && t <= sr.sealedEnd {
-			sh.putLate(ref, sr, t, v)
-			return
-		}
-		if !sh.openHead(sr, t) {
-			return
-		}
-		var err error
-		if sr.times, err = sh.times.Get(); err != nil {
-			sh.values.Put(sr.values)
-			sr.values = 0
-			sh.counts.failed++
-			return
-		}
-	}
-	if t < sr.headStart {
-		sh.putLate(ref, sr, t, v)
-		return
-	}
-	times, values := sh.times.Ints(sr.times), sh.values.Floats(sr.values)
-	n := int(sr.filled)
-	i := n
-	for i > 0 && times[i-1] >= t {
-		i--
-	}
-	if i < n && times[i] == t {
-		sh.counts.overwritten++
-		values[i] = v
-		return
-	}
-	copy(times[i+1:n+1], times[i:n])
-	copy(values[i+1:n+1], values[i:n])
-	times[i], values[i] = t, v
-	sr.filled++
-	if sr.filled == headSlots {
-		sh.seal(ref, sr)
-	}
-}
-
-// openHead gives the series an empty head that starts at t. REQUIRES: sh.mu.
-func (sh *shard) openHead(sr *series, t int64) bool {
-	h, err := sh.values.Get()
-	if err != nil {
-		sh.counts.failed++
-		return false
-	}
-	sr.values, sr.headStart, sr.next, sr.filled, sr.present = h, t, t, 0, 0
-	return true
-}
-
-// closeHead gives the memory of the head back. REQUIRES: sh.mu.
-func (sh *shard) closeHead(sr *series) {
-	sh.values.Put(sr.values)
-	sr.values, sr.filled, sr.present = 0, 0, 0
-	if sr.times != 0 {
-		sh.times.Put(sr.times)
-		sr.times = 0
-	}
-}
-
 // seal turns the open head into a chunk. If no slab can be had the head's samples are lost and counted; the journal still
 // has them. REQUIRES: sh.mu and an open head.
 func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 	n := int(sr.filled)
-	values := sh.values.Floats(sr.values)[:n]
+	values := sh.values[sr.class].Floats(sr.values)[:n]
 	var e entry
 	var end int64
 	b := sh.scratch.bytes[:0]
 	if sr.era.step == 0 {
-		times := sh.times.Ints(sr.times)[:n]
+		times := sh.times[sr.class].Ints(sr.times)[:n]
 		e.start, end = times[0], times[n-1]
 		b = appendOwn(b, times, values)
 		e.shape = shape(n) | shapeOwn
 	} else {
-		e.start, end = sr.headStart, sr.next-sr.era.step
-		e.shape = shape(n)
-		if sr.present != math.MaxUint64>>(64-n) {
+		// A chunk begins and ends with a sample; only the head may begin with holes.
+		skip := sr.present.first()
+		e.start, end = sr.headStart+int64(skip)*sr.era.step, sr.next-sr.era.step
+		values = values[skip:]
+		e.shape = shape(len(values))
+		if present := sr.present.from(skip); present.count() < len(values) {
 			e.shape |= shapeHole
-			b = chunk.AppendBitmap(b, []uint64{sr.present}, n)
+			b = chunk.AppendBitmap(b, present[:(len(values)+63)/64], len(values))
 			k := 0
-			for i, v := range values {
-				if sr.present&(1<<i) != 0 {
-					sh.scratch.values[k] = v
-					k++
-				}
+			for i := range present.all {
+				sh.scratch.values[k] = values[i]
+				k++
 			}
 			values = sh.scratch.values[:k]
 		}

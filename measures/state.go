@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/bits"
 
 	"granary/measures/chunk"
 	"granary/metricdef"
@@ -18,7 +17,7 @@ import (
 //	uvarint  step, varint anchor: the grid
 //	varint   newest, sealedEnd, low, wrote; each minus the one before, the first as it is
 //	uvarint  number of earlier grids, then uvarint step and varint anchor of each
-//	head     if stateHead: byte filled; varint headStart; uint64 present, or column of times without a grid; column of values
+//	head     if stateHead: byte filled; varint headStart; two uint64 present, or column of times without a grid; column of values
 //	late     if stateLate: uvarint n; column of times; column of values
 //
 // A column is a uint32 length and the chunk codec's bytes.
@@ -74,14 +73,16 @@ func (s *Store) appendState(b []byte, index int) []byte {
 		if flags&stateHead != 0 {
 			b = append(b, sr.filled)
 			b = binary.AppendVarint(b, sr.headStart)
-			all := sh.values.Floats(sr.values)[:sr.filled]
+			all := sh.values[sr.class].Floats(sr.values)[:sr.filled]
 			if sr.era.step == 0 {
-				b = appendColumn(b, func(b []byte) []byte { return chunk.AppendTimes(b, sh.times.Ints(sr.times)[:sr.filled]) })
+				b = appendColumn(b, func(b []byte) []byte { return chunk.AppendTimes(b, sh.times[sr.class].Ints(sr.times)[:sr.filled]) })
 			} else {
-				b = binary.LittleEndian.AppendUint64(b, sr.present)
+				for _, w := range sr.present {
+					b = binary.LittleEndian.AppendUint64(b, w)
+				}
 				k := 0
-				for p := sr.present; p != 0; p &= p - 1 {
-					values[k] = all[bits.TrailingZeros64(p)]
+				for i := range sr.present.all {
+					values[k] = all[i]
 					k++
 				}
 				all = values[:k]
@@ -205,36 +206,35 @@ func (s *Store) restoreHead(sh *shard, sr *series, d *decoder, column func() []b
 	if !sh.openHead(sr, start) {
 		return fmt.Errorf("no memory for a head")
 	}
+	if !sh.growHead(sr, int(filled)) {
+		return fmt.Errorf("no memory for a head")
+	}
 	sr.filled = filled
-	values := sh.values.Floats(sr.values)
+	values := sh.values[sr.class].Floats(sr.values)
 	if sr.era.step == 0 {
-		h, err := sh.times.Get()
-		if err != nil {
-			return err
-		}
-		sr.times = h
-		if err := chunk.DecodeTimes(sh.times.Ints(h)[:filled], column()); err != nil {
+		if err := chunk.DecodeTimes(sh.times[sr.class].Ints(sr.times)[:filled], column()); err != nil {
 			return err
 		}
 		return chunk.DecodeFloats(values[:filled], column())
 	}
-	word := d.bytes(8)
-	if word == nil {
+	words := d.bytes(8 * len(sr.present))
+	if words == nil {
 		return fmt.Errorf("head cut short")
 	}
-	sr.present = binary.LittleEndian.Uint64(word)
-	if bits.Len64(sr.present) != int(filled) || sr.present&1 == 0 {
+	for i := range sr.present {
+		sr.present[i] = binary.LittleEndian.Uint64(words[8*i:])
+	}
+	if sr.present.len() != int(filled) {
 		return fmt.Errorf("head of %d slots with presence %x", filled, sr.present)
 	}
 	sr.next = start + int64(filled)*sr.era.step
 	var packed [headSlots]float64
-	n := bits.OnesCount64(sr.present)
-	if err := chunk.DecodeFloats(packed[:n], column()); err != nil {
+	if err := chunk.DecodeFloats(packed[:sr.present.count()], column()); err != nil {
 		return err
 	}
 	k := 0
-	for p := sr.present; p != 0; p &= p - 1 {
-		values[bits.TrailingZeros64(p)] = packed[k]
+	for i := range sr.present.all {
+		values[i] = packed[k]
 		k++
 	}
 	return nil

@@ -296,8 +296,7 @@ func (s *Store) Close() error {
 	s.segments.closeAll()
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		sh.values.Close()
-		sh.times.Close()
+		sh.closeHeads()
 		sh.chunks.Close()
 		sh.mu.Unlock()
 	}

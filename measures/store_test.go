@@ -263,3 +263,36 @@ func againstModel(t *testing.T, seed uint64) {
 		}
 	}
 }
+
+// TestOvertaking writes each pair of neighbouring slots in the wrong order, also across the seam of two heads: nothing
+// becomes late, and every head is sealed as one chunk.
+func TestOvertaking(t *testing.T) {
+	for _, first := range []int{0, 1} {
+		c := &clock{testEpoch}
+		s := openTest(t, testOptions(t.TempDir(), c))
+		num := setup(t, s, policy.Forever)
+		var ref metricdef.Ref
+		if first == 1 {
+			ref = write(t, s, num, "m10", []int{0}, testEpoch, 0)[0]
+		}
+		for i := first; i < 4*headSlots; i += 2 {
+			for _, k := range []int{i + 1, i} {
+				if first == 0 && i == 0 {
+					k ^= 1 // the very first sample begins the series
+				}
+				ref = write(t, s, num, "m10", []int{0}, testEpoch+int64(k)*10*second, float64(k))[0]
+			}
+		}
+		st := s.Stats()
+		if st.Late != 0 || st.Chunks != 4 {
+			t.Errorf("first %d: %d late samples, %d chunks", first, st.Late, st.Chunks)
+		}
+		times, _ := all(t, s, ref)
+		if len(times) != 4*headSlots+first {
+			t.Errorf("first %d: %d samples", first, len(times))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (s *Store) Free(ctx context.Context, refs []metricdef.Ref, to int64) (int, 
 			for _, m := range part {
 				sr := s.table.at(m.ref)
 				s.seq.undo = append(s.seq.undo, undo{ref: m.ref, what: undoMark, time: sr.lowMark})
-				sr.lowMark = max(sr.lowMark, m.time)
+				sr.raiseMark(m.time)
 			}
 			return appendMarks(nil, part), nil
 		}, func() {
@@ -89,6 +89,23 @@ func (s *Store) Free(ctx context.Context, refs []metricdef.Ref, to int64) (int, 
 	return freed, nil
 }
 
+// raiseLow moves the low-water mark as applied. A mark at the very zero of time cannot be told from none, and is moved by a
+// nanosecond.
+func (sr *series) raiseLow(t int64) { sr.low = raised(sr.low, t) }
+
+// raiseMark moves the low-water mark as sequenced.
+func (sr *series) raiseMark(t int64) { sr.lowMark = raised(sr.lowMark, t) }
+
+func raised(old, t int64) int64 {
+	if t == 0 {
+		t = 1
+	}
+	if old == 0 {
+		return t
+	}
+	return max(old, t)
+}
+
 // applyMark hides what is older than a series' new low-water mark and gives its memory back.
 func (s *Store) applyMark(m lowMark) {
 	sr, sh := s.table.at(m.ref), s.shardOf(m.ref)
@@ -97,7 +114,7 @@ func (s *Store) applyMark(m lowMark) {
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sr.low = max(sr.low, m.time)
+	sr.raiseLow(m.time)
 	sh.dropBefore(s, m.ref, sr, sr.low)
 }
 

@@ -1,17 +1,20 @@
 package slab
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // Handle names one buffer of a Pool. 0 is no buffer.
 type Handle uint32
 
-// poolRegion is how many bytes a pool maps at a time.
+// poolRegion is about how many bytes a pool maps at a time.
 const poolRegion = 256 << 10
 
 // Pool hands out buffers of one fixed number of 8-byte words.
 type Pool struct {
-	words   int // words of one buffer
-	per     int // buffers of one region
+	words   int  // words of one buffer
+	shift   uint // a region has 1 << shift buffers
 	regions [][]byte
 	fresh   int      // buffers of the last region that were never handed out
 	free    []Handle // buffers that came back
@@ -20,7 +23,7 @@ type Pool struct {
 
 // NewPool makes a pool of buffers of so many 8-byte words. It maps nothing before the first Get.
 func NewPool(words int) *Pool {
-	return &Pool{words: words, per: poolRegion / (words * 8)}
+	return &Pool{words: words, shift: uint(bits.Len(uint(poolRegion/(words*8))) - 1)}
 }
 
 // Get returns a buffer. Its content is undefined.
@@ -32,16 +35,16 @@ func (p *Pool) Get() (Handle, error) {
 		return h, nil
 	}
 	if p.fresh == 0 {
-		b, err := mapMemory(poolRegion)
+		b, err := mapMemory(p.words * 8 << p.shift)
 		if err != nil {
 			return 0, err
 		}
 		p.regions = append(p.regions, b)
-		p.fresh = p.per
+		p.fresh = 1 << p.shift
 	}
 	p.fresh--
 	p.used++
-	return Handle((len(p.regions)-1)*p.per + (p.per - p.fresh)), nil
+	return Handle(len(p.regions)<<p.shift - p.fresh), nil
 }
 
 // Put gives a buffer back; nobody may hold a view of it any more.
@@ -62,9 +65,8 @@ func (p *Pool) release() {
 }
 
 func (p *Pool) at(h Handle) unsafe.Pointer {
-	i := int(h) - 1
-	r := p.regions[i/p.per]
-	return unsafe.Pointer(&r[i%p.per*p.words*8])
+	i := uint(h) - 1
+	return unsafe.Pointer(&p.regions[i>>p.shift][int(i&(1<<p.shift-1))*p.words*8])
 }
 
 // Floats is the buffer as float64 values, valid until Put.
