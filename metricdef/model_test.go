@@ -348,6 +348,11 @@ func compareTree(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 	got := map[place]Ref{}
 	var walk func(n *Node, path []string)
 	walk = func(n *Node, path []string) {
+		for _, metric := range []string{"a", "b", "node"} {
+			if got, want := n.AppendNearest(nil, metric), nearest(n, metric); !slices.Equal(got, want) {
+				t.Fatalf("%q: nearest %s are %v, want %v", path, metric, got, want)
+			}
+		}
 		last := ""
 		for metric, ref := range n.AllSeries() {
 			if single, ok := n.Series(metric); !ok || single != ref || metric <= last {
@@ -391,4 +396,15 @@ func (s *fakeSink) Put(bucket string, key, value []byte) {
 		return
 	}
 	s.bucket[string(key)] = string(value)
+}
+
+func nearest(n *Node, metric string) []Ref {
+	if ref, ok := n.Series(metric); ok {
+		return []Ref{ref}
+	}
+	var refs []Ref
+	for _, k := range n.Children() {
+		refs = append(refs, nearest(k, metric)...)
+	}
+	return refs
 }

@@ -116,6 +116,14 @@ func (n *Node) sorted() []*Node {
 	}
 	n.r.mu.RLock()
 	defer n.r.mu.RUnlock()
+	return n.sortedLocked()
+}
+
+// REQUIRES: n.r.mu, for reading at least.
+func (n *Node) sortedLocked() []*Node {
+	if p := n.kids.Load(); p != nil {
+		return *p
+	}
 	kids := make([]*Node, 0, len(n.byName))
 	for _, k := range n.byName {
 		kids = append(kids, k)
@@ -147,11 +155,43 @@ func (n *Node) Series(metric string) (Ref, bool) {
 	}
 	n.r.mu.RLock()
 	defer n.r.mu.RUnlock()
-	symbol := n.r.symbols.find(metric)
-	if i, _ := n.find(symbol, 0); i < len(n.series) && n.series[i].metric == symbol {
+	return n.first(n.r.symbols.find(metric))
+}
+
+// first is the series of a metric with the lowest ref.
+//
+// REQUIRES: n.r.mu.
+func (n *Node) first(metric uint32) (Ref, bool) {
+	if i, _ := n.find(metric, 0); i < len(n.series) && n.series[i].metric == metric {
 		return n.series[i].ref, true
 	}
 	return 0, false
+}
+
+// AppendNearest appends the series of that metric at this node if there is one, else those of the nodes below, in the
+// order of their names; going down a branch ends where the metric is found. It takes the lock once, and allocates
+// nothing if dst has room.
+func (n *Node) AppendNearest(dst []Ref, metric string) []Ref {
+	if n == nil {
+		return dst
+	}
+	n.r.mu.RLock()
+	defer n.r.mu.RUnlock()
+	symbol := n.r.symbols.find(metric)
+	if symbol == 0 {
+		return dst
+	}
+	return n.appendNearest(dst, symbol)
+}
+
+func (n *Node) appendNearest(dst []Ref, metric uint32) []Ref {
+	if ref, ok := n.first(metric); ok {
+		return append(dst, ref)
+	}
+	for _, k := range n.sortedLocked() {
+		dst = k.appendNearest(dst, metric)
+	}
+	return dst
 }
 
 // AllSeries are the metrics of this very node with the series that Series answers, sorted by metric, as they were when
