@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,11 +318,11 @@ func TestConcurrentWriters(t *testing.T) {
 	var stored, failed atomic.Int64
 	for id := range 8 {
 		wg.Go(func() {
-			r := rand.New(rand.NewSource(int64(id)))
+			r := rand.New(rand.NewPCG(uint64(id), 0))
 			for round := range 15 {
 				var b bytes.Buffer
 				for i := range 100 {
-					fmt.Fprintf(&b, "cpu,cluster=%s,hostname=h%d value=%d %d\n", []string{"c", "second"}[r.Intn(2)], r.Intn(200), i, 1735680000+id*1500+round*100+i)
+					fmt.Fprintf(&b, "cpu,cluster=%s,hostname=h%d value=%d %d\n", []string{"c", "second"}[r.IntN(2)], r.IntN(200), i, 1735680000+id*1500+round*100+i)
 				}
 				done, err := w.WriteLines(context.Background(), mapping(), b.Bytes())
 				stored.Add(int64(done.Stored))

@@ -2,7 +2,7 @@ package line
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -198,11 +198,11 @@ func TestConcurrentDecoders(t *testing.T) {
 	})
 	for w := range 8 {
 		decoders.Go(func() {
-			rnd := rand.New(rand.NewSource(int64(w)))
+			rnd := rand.New(rand.NewPCG(uint64(w), 0))
 			d := NewDecoder(r, Options{Now: clock, Cache: c, MaxRows: 700})
 			for range 10 {
-				from := rnd.Intn(2000)
-				cluster := []string{"c", "second"}[rnd.Intn(2)]
+				from := rnd.IntN(2000)
+				cluster := []string{"c", "second"}[rnd.IntN(2)]
 				if got := decode(d, r, cockpit(), body(cluster, from, from+1000)); len(got.samples) != 1000 {
 					t.Errorf("%d samples", len(got.samples))
 				}

@@ -332,7 +332,7 @@ func (d *Decoder) Example(r measures.Reason) (line int, text string) {
 // What a decoder keeps from body to body is bounded: parts for bodies of many tenants, and room for new series.
 const (
 	keptParts  = 8
-	keptDrafts = 4096
+	keptDrafts = 8192
 )
 
 // End lets go of the body.

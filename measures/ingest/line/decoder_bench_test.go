@@ -1,7 +1,7 @@
 package line
 
 import (
-	"math/rand"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -48,7 +48,7 @@ func warm(b *testing.B, hosts int) (*Decoder, *ClusterCockpit, []string) {
 
 // BenchmarkDecodeKnown is the usual case: 200 hosts, 18,800 series, always in the same order, bodies of 5,000 lines.
 func BenchmarkDecodeKnown(b *testing.B) {
-	d, m, keys := warm(b, 200)
+	d, m, _ := warm(b, 200)
 	_, all := workload(200, 5000*94, now.Unix())
 	var bodies [][]byte
 	for at := 0; at < len(all); {
@@ -62,19 +62,18 @@ func BenchmarkDecodeKnown(b *testing.B) {
 		bodies = append(bodies, all[at:end])
 		at = end
 	}
-	_ = keys
 	benchmark(b, d, m, bodies, nil)
 }
 
 // BenchmarkDecodeMixedOrder has no order that could be guessed: every line is looked up by its hash.
 func BenchmarkDecodeMixedOrder(b *testing.B) {
 	d, m, keys := warm(b, 200)
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	var bodies [][]byte
 	for range 20 {
 		var body []byte
 		for range 5000 {
-			body = append(append(body, keys[r.Intn(len(keys))]...), "51.03947562839471 1735693200\n"...)
+			body = append(append(body, keys[r.IntN(len(keys))]...), "51.03947562839471 1735693200\n"...)
 		}
 		bodies = append(bodies, body)
 	}

@@ -2,7 +2,7 @@ package line
 
 import (
 	"math"
-	"math/rand"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 )
@@ -41,13 +41,13 @@ func TestParseFloat(t *testing.T) {
 
 // TestQuotient compares the integer division with strconv where the fast float division does not reach.
 func TestQuotient(t *testing.T) {
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	for range 300_000 {
-		m := r.Uint64() >> r.Intn(64)
+		m := r.Uint64() >> r.IntN(64)
 		if m == 0 {
 			continue
 		}
-		k := r.Intn(maxQuotient + 1)
+		k := r.IntN(maxQuotient + 1)
 		want, err := strconv.ParseFloat(strconv.FormatUint(m, 10)+"e-"+strconv.Itoa(k), 64)
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func TestQuotient(t *testing.T) {
 
 // TestShortest parses what strconv prints of random bits and of typical values.
 func TestShortest(t *testing.T) {
-	r := rand.New(rand.NewSource(2))
+	r := rand.New(rand.NewPCG(2, 0))
 	for i := range 200_000 {
 		v := math.Float64frombits(r.Uint64())
 		if i%2 == 0 {
