@@ -94,12 +94,11 @@ func (a *answer) build() error {
 	if len(a.req.ForAllNodes) > 0 && a.cluster != nil {
 		hosts = a.hosts()
 	}
-	if n, limit := len(a.req.Queries)+len(hosts)*len(a.req.ForAllNodes), a.d.o.Queries; n > limit {
-		return &countError{n: n, limit: limit}
-	}
 	a.b = append(a.b, '{')
 	if len(hosts) > 0 {
-		a.echo(hosts)
+		if err := a.echo(hosts); err != nil {
+			return err
+		}
 	}
 	a.b = append(a.b, `"results":[`...)
 	first := true
@@ -163,7 +162,7 @@ func (a *answer) anyLives(n Node) bool {
 }
 
 // echo writes the queries that for-all-nodes stands for; cc-backend reads from them what the rows are.
-func (a *answer) echo(hosts []string) {
+func (a *answer) echo(hosts []string) error {
 	b := a.b
 	b = append(b, `"queries":[`...)
 	for i, host := range hosts {
@@ -176,10 +175,22 @@ func (a *answer) echo(hosts []string) {
 			b = append(b, `,"host":`...)
 			b = edge.AppendString(b, host)
 			b = append(b, `,"resolution":0,"aggreg":false}`...)
+			a.b = b
+			if err := a.size(); err != nil {
+				return err
+			}
 		}
 	}
-	b = append(b, "],"...)
-	a.b = b
+	a.b = append(a.b, "],"...)
+	return nil
+}
+
+// size refuses an answer that has grown too large.
+func (a *answer) size() error {
+	if limit := a.d.o.Answer; int64(len(a.b)) > limit {
+		return &edge.TooLargeError{What: "answer", Limit: limit, Setting: settingAnswer}
+	}
+	return nil
 }
 
 // row writes the answer to one query: an array with an entry per level asked for. A level without series leaves no hole:
@@ -226,13 +237,13 @@ func (a *answer) row(q *query, host Node) error {
 			}
 		}
 		entries++
-		if int64(len(a.b)) > a.d.o.Answer {
-			return &edge.TooLargeError{What: "answer", Limit: a.d.o.Answer, Setting: settingAnswer}
-		}
-		return nil
+		return a.size()
 	})
 	a.b = append(a.b, ']')
-	return err
+	if err != nil {
+		return err
+	}
+	return a.size()
 }
 
 // prefix puts entries without data in front of what stands behind mark.
@@ -420,6 +431,27 @@ var noStats = stats{math.NaN(), math.NaN(), math.NaN()}
 
 // statsOf ignores holes and infinities.
 func statsOf(x []float64) stats {
+	if len(x) == 0 {
+		return noStats
+	}
+	// Most series have no holes. A sum that is a number shows that; it is summed in order, as everybody would.
+	sum, lo, hi := 0.0, x[0], x[0]
+	for _, v := range x {
+		sum += v
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+	}
+	if sum-sum == 0 {
+		return stats{sum / float64(len(x)), lo, hi}
+	}
+	return statsWithHoles(x)
+}
+
+func statsWithHoles(x []float64) stats {
 	n, sum := 0, 0.0
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range x {
@@ -428,12 +460,7 @@ func statsOf(x []float64) stats {
 		}
 		n++
 		sum += v
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
-		}
+		lo, hi = min(lo, v), max(hi, v)
 	}
 	if n == 0 {
 		return noStats

@@ -271,7 +271,8 @@ func TestLimitsAndFailures(t *testing.T) {
 	if w := ask(d, http.MethodGet, "/api/query", four); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "the limit is 3 (setting granary.compat.clustercockpit.max-queries)") {
 		t.Errorf("too many queries: %d %s", w.Code, w.Body)
 	}
-	if w := ask(d, http.MethodGet, "/api/query", `{"cluster":"c","for-all-nodes":["a","b","c","d"]}`); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "the limit is 3") {
+	all := `{"cluster":"c","for-all-nodes":["cpu_load"` + strings.Repeat(`,"x"`, 100) + `]}`
+	if w := ask(d, http.MethodGet, "/api/query", all); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("too many rows: %d %s", w.Code, w.Body)
 	}
 	padded := fmt.Sprintf(`{"cluster":"c","from":%d,"to":%d,"queries":[{"metric":"cpu_load","host":"h"}]}`, t0-60*1000, t0+60)
@@ -311,3 +312,35 @@ type kindError string
 
 func (e kindError) Error() string { return "it is " + string(e) }
 func (e kindError) Kind() string  { return string(e) }
+
+func TestStats(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		x    []float64
+		want stats
+	}{
+		{nil, noStats},
+		{[]float64{nan, inf, -inf}, noStats},
+		{[]float64{3, 1, 2}, stats{2, 1, 3}},
+		{[]float64{nan, 3, nan, 1, inf}, stats{2, 1, 3}},
+		{[]float64{1e308, 1e308, 1e308, nan}, stats{1e308, 1e308, 1e308}},
+		{[]float64{-5}, stats{-5, -5, -5}},
+	} {
+		got := statsOf(c.x)
+		if !sameBits([]float64{got.mean, got.min, got.max}, []float64{c.want.mean, c.want.min, c.want.max}) && math.Abs(got.mean/c.want.mean-1) > 1e-15 {
+			t.Errorf("%v: %v, want %v", c.x, got, c.want)
+		}
+	}
+}
+
+func BenchmarkStats(b *testing.B) {
+	x := make([]float64, 360)
+	for i := range x {
+		x[i] = float64(i*7919%360) / 7
+	}
+	var s stats
+	for range b.N {
+		s = statsOf(x)
+	}
+	_ = s
+}

@@ -12,6 +12,11 @@ func gather(refs []metricdef.Ref, n Node, metric string, with func(metricdef.Ref
 	if ref, ok := n.Series(metric); ok && (with == nil || with(ref)) {
 		return append(refs, ref)
 	}
+	return gatherBelow(refs, n, metric, with)
+}
+
+// gatherBelow is a function of its own so that refs needs memory only where there are children to ask.
+func gatherBelow(refs []metricdef.Ref, n Node, metric string, with func(metricdef.Ref) bool) []metricdef.Ref {
 	n.Children(func(_ string, child Node) bool {
 		refs = gather(refs, child, metric, with)
 		return true
