@@ -12,7 +12,7 @@ func perSample(b *testing.B, n int) {
 }
 
 func BenchmarkAppendFloats(b *testing.B) {
-	for _, n := range []int{64, 120} {
+	for _, n := range []int{8, 64, 120} {
 		for _, p := range patterns {
 			b.Run(fmt.Sprintf("n=%d/%s", n, p.name), func(b *testing.B) {
 				columns := p.series(benchColumns, n)
@@ -35,7 +35,7 @@ func BenchmarkAppendFloats(b *testing.B) {
 }
 
 func BenchmarkDecodeFloats(b *testing.B) {
-	for _, n := range []int{64, 120} {
+	for _, n := range []int{8, 64, 120} {
 		for _, p := range patterns {
 			b.Run(fmt.Sprintf("n=%d/%s", n, p.name), func(b *testing.B) {
 				var payloads [][]byte

@@ -11,7 +11,8 @@ const (
 	bitmapNone = 0 // no bit is set
 	bitmapAll  = 1 // every bit is set
 	bitmapRaw  = 2 // the bits, eight a byte, least significant first
-	bitmapGaps = 3 // lengths of runs: of zeros, of ones, of zeros, ... until there are n bits
+	bitmapGaps = 3 // lengths of runs of equal bits until there are n bits, beginning with a run of zeros
+	bitmapOnes = 4 // the same, beginning with a run of ones
 )
 
 // AppendBitmap appends the first n bits of words, least significant first, to dst. Unlike the other payloads it ends by
@@ -40,10 +41,15 @@ func AppendBitmap(dst []byte, words []uint64, n int) []byte {
 		return append(dst, bitmapAll)
 	}
 	size := (n + 7) / 8
-	if 2*edges < size { // few runs: look what their lengths take
-		from := len(dst)
-		dst = append(dst, bitmapGaps)
-		at, length, bit := 0, 0, uint64(0)
+	// Lengths take one byte, or two, or seldom more.
+	if 2*(edges+1)+n>>13 < size {
+		first := last
+		if whole > 0 {
+			first = words[0]
+		}
+		bit := first & 1
+		dst = append(dst, bitmapGaps+byte(bit))
+		at, length := 0, 0
 		for k := 0; at < n; k++ {
 			w, count := last, rest
 			if k < whole {
@@ -61,11 +67,7 @@ func AppendBitmap(dst []byte, words []uint64, n int) []byte {
 				}
 			}
 		}
-		dst = binary.AppendUvarint(dst, uint64(length))
-		if len(dst)-from <= 1+size {
-			return dst
-		}
-		dst = dst[:from]
+		return binary.AppendUvarint(dst, uint64(length))
 	}
 	dst = append(dst, bitmapRaw)
 	for _, w := range words {
@@ -109,11 +111,11 @@ func DecodeBitmap(dst []uint64, n int, src []byte) (rest []byte, err error) {
 			return nil, damagedBitmap("bits behind bit", n)
 		}
 		return src[size:], nil
-	case bitmapGaps:
+	case bitmapGaps, bitmapOnes:
 		h := header{src: src}
-		for at, one := 0, false; at < n; one = !one {
+		for at, one := 0, form == bitmapOnes; at < n; one = !one {
 			length := h.count(n - at)
-			if h.bad || length == 0 && at > 0 {
+			if h.bad || length == 0 {
 				return nil, damagedBitmap("run at", at)
 			}
 			if one {
@@ -121,7 +123,7 @@ func DecodeBitmap(dst []uint64, n int, src []byte) (rest []byte, err error) {
 			}
 			at += length
 		}
-		return h.src, nil
+		return h.src[h.at:], nil
 	}
 	return nil, damagedBitmap("form", int(form))
 }

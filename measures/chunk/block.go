@@ -58,7 +58,9 @@ func (b *block) plan(x, y, z []int64, slopes bool) {
 		dl, dh = min(dl, d), max(dh, d)
 	}
 	x = x[:n]
-	if g := commonFactor(x, or); g > 1 && (bits.Len64(g)-1)*n > 8*uvarintLen(g) {
+	if dl == dh {
+		// A regular column needs no factor.
+	} else if g := commonFactor(x, or); g > 1 && (bits.Len64(g)-1)*n > 8*uvarintLen(g) {
 		b.factor = int64(g)
 		lo, hi, dl, dh = divide(x, y, g)
 	}
@@ -66,14 +68,14 @@ func (b *block) plan(x, y, z []int64, slopes bool) {
 	// An order is left out if its range is so much wider that only many outliers could make up for it.
 	fw, dw := bits.Len64(uint64(hi-lo)), bits.Len64(uint64(dh-dl))
 	if fw <= dw {
-		b.take(flat, 0, x, search(x, lo, hi))
+		b.take(flat, 0, x, search(x, lo, hi, flatToll))
 		if dw <= int(b.win.w)+bucketBits {
-			b.take(delta, 0, y, search(y, dl, dh))
+			b.take(delta, 0, y, search(y, dl, dh, sumToll))
 		}
 	} else {
-		b.take(delta, 0, y, search(y, dl, dh))
+		b.take(delta, 0, y, search(y, dl, dh, sumToll))
 		if fw <= int(b.win.w)+bucketBits {
-			b.take(flat, 0, x, search(x, lo, hi))
+			b.take(flat, 0, x, search(x, lo, hi, flatToll))
 		}
 	}
 	if slopes && b.win.w > 0 && n > 2 {
@@ -112,7 +114,7 @@ func (b *block) planSlopes(r, d, z []int64) {
 		z[i] = v
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	b.take(line, slope, z, search(z, lo, hi))
+	b.take(line, slope, z, search(z, lo, hi, flatToll))
 
 	// The changes of the deltas, in the memory that the best order so far does not need.
 	spare := z
@@ -129,7 +131,7 @@ func (b *block) planSlopes(r, d, z []int64) {
 		spare[i] = c
 		lo, hi = min(lo, c), max(hi, c)
 	}
-	b.take(delta2, slope, spare, search(spare, lo, hi))
+	b.take(delta2, slope, spare, search(spare, lo, hi, sumToll))
 }
 
 // roundToInt64 is x to the nearest, and 0 if that is no int64.
@@ -265,10 +267,9 @@ func (b *block) appendSlots(dst []byte) []byte {
 	return pack(dst, b.slots, b.win.base, b.win.w)
 }
 
-// decodeBlock reads a packed column of len(dst) numbers, at least one. src begins at the control byte's
-// successor; the slots are its last bytes. It returns the header, from which the outliers have been read, so that the
-// caller can read the raw values. scale multiplies every number.
-func decodeBlock(dst []int64, c Codec, flags, control byte, src []byte, scale int64) (header, error) {
+// slotsAt finds the slots of n numbers at the front of src, of which the payload is the part up to end, and gives the
+// header behind them.
+func (u *unpacker) slotsAt(src []byte, end, n int, c Codec, control byte) (header, error) {
 	w := uint(control & widthMask)
 	if w > maxPacked {
 		if w != wideSlots {
@@ -276,14 +277,18 @@ func decodeBlock(dst []int64, c Codec, flags, control byte, src []byte, scale in
 		}
 		w = 64
 	}
-	n := len(dst) - 1
 	size := packedSize(n, w)
-	if len(src) < size {
-		return header{}, damaged(c, "length", len(src))
+	if end < size {
+		return header{}, damaged(c, "length", end)
 	}
-	h := header{src: src[:len(src)-size]}
-	s := newSlots(src[len(src)-size:], w)
+	u.setSlots(src, w)
+	return header{src: src[:end], at: size}, nil
+}
 
+// decodeBlock reads a packed column of len(dst) numbers, at least one, and makes u's target of each. h has
+// passed the slots and the codec's own fields; it passes the block's fields. scale multiplies every number.
+func decodeBlock(dst []int64, c Codec, flags, control byte, h *header, u *unpacker, scale int64) error {
+	w, n := u.w, len(dst)-1
 	var first, slope int64
 	factor := int64(1)
 	if c.fixed() {
@@ -299,12 +304,15 @@ func decodeBlock(dst []int64, c Codec, flags, control byte, src []byte, scale in
 		slope = h.varint()
 	}
 	base := h.varint() << granule(w)
-	first *= scale
-	factor *= scale
+	if scale != 1 {
+		first *= scale
+		factor *= scale
+	}
 	base *= factor
 	slope *= factor
+	u.factor = factor
 
-	dst[0] = first
+	dst[0] = u.element(first)
 	dst = dst[1:]
 	out := 0
 	if flags&flagOutliers != 0 {
@@ -312,49 +320,45 @@ func decodeBlock(dst []int64, c Codec, flags, control byte, src []byte, scale in
 	}
 	switch order {
 	case flat, line:
-		s.flat(dst, first+base+slope, slope, factor)
+		u.inc = slope
+		u.flat(dst, first+base+slope)
 		at := -1
 		for range out {
 			at += 1 + h.count(n)
 			if at >= n {
-				return h, damaged(c, "outlier at", at)
+				return damaged(c, "outlier at", at)
 			}
-			dst[at] += factor * (h.varint() << w)
+			x := int64(u.slot(uint(at))) + h.varint()<<w
+			dst[at] = u.element(first + base + slope*int64(at+1) + factor*x)
 		}
-	case delta:
-		at, acc := 0, first
+	case delta, delta2:
+		acc, to := first, u.to
+		if order == delta2 {
+			acc, u.to = slope, toInt64 // at first the differences
+		}
+		u.inc = base
+		at := 0
 		for range out {
 			// Up to the outlier as usual; what it sticks out by enters the sum before it.
-			to := at + h.count(n)
-			if to >= n {
-				return h, damaged(c, "outlier at", to)
+			next := at + h.count(n)
+			if next >= n {
+				return damaged(c, "outlier at", next)
 			}
-			acc = s.sums(dst[at:to], acc, base, factor)
-			acc = s.sums(dst[to:to+1], acc+factor*(h.varint()<<w), base, factor)
-			at = to + 1
+			acc = u.sums(dst[at:next], acc)
+			acc += base + factor*(int64(u.slot(u.next))+h.varint()<<w)
+			dst[next] = u.element(acc)
+			u.next++
+			at = next + 1
 		}
-		s.sums(dst[at:], acc, base, factor)
-	case delta2:
-		// The slots' sums are the deltas; their sums the numbers.
-		at, acc := 0, slope
-		for range out {
-			to := at + h.count(n)
-			if to >= n {
-				return h, damaged(c, "outlier at", to)
+		u.sums(dst[at:], acc)
+		if order == delta2 {
+			u.to = to
+			acc = first
+			for i, d := range dst {
+				acc += d
+				dst[i] = u.element(acc)
 			}
-			acc = s.sums(dst[at:to], acc, base, factor)
-			acc = s.sums(dst[to:to+1], acc+factor*(h.varint()<<w), base, factor)
-			at = to + 1
-		}
-		s.sums(dst[at:], acc, base, factor)
-		acc = first
-		for i, d := range dst {
-			acc += d
-			dst[i] = acc
 		}
 	}
-	if h.bad {
-		return h, damaged(c, "header of length", len(src)-size)
-	}
-	return h, nil
+	return nil
 }

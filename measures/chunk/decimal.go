@@ -54,7 +54,7 @@ func quotient(d int64, p float64) float64 { return float64(d) / p }
 // leaves it as an integer in the low bits.
 const shift52 = 1<<52 + 1<<51
 
-var shift52Bits = int64(math.Float64bits(shift52))
+const shift52Bits int64 = 0x4338000000000000
 
 // nearest is the integer nearest to x if |x| < 2^51, and some integer if not.
 func nearest(x float64) int64 {
@@ -93,7 +93,7 @@ func exponent(v float64) int {
 func guessExponent(v []float64, odd int) int {
 	n := len(v)
 	first, second, bad := -1, -1, 0
-	for _, i := range [...]int{odd, n / 4, n / 2, n - 1} {
+	for _, i := range [...]int{odd, n / 4, n / 2, n * 3 / 4} {
 		switch e := exponent(v[i]); {
 		case e < 0:
 			if bad++; bad == 2 {

@@ -92,19 +92,20 @@ func (s *scratch) appendBest(dst []byte, v []float64) []byte {
 		plain := s.plan(v, nil)
 		if saved := plain.perValue() * (len(v) - m) / 8; saved > over {
 			if u := s.plan(r.values, plain); u.cost+over < plain.cost {
-				return u.append(r.append(dst))
+				return r.append(dst, u)
 			}
 		}
 		return plain.append(dst)
 	}
-	// Many repetitions. Laid out as it is, the column takes at least one bit a value or an outlier for every other run.
+	// Many repetitions. Without the list of runs every repetition takes a slot, which gains if a slot costs less than its
+	// share of the list, or if most values are one value and the others can be outliers.
 	u := s.plan(r.values, nil)
-	if least := min(len(v)/8, (m/2)*(2+u.perValue()/8)); least < u.cost+over {
+	if w := u.perValue(); w*(len(v)-m) <= 8*over || 4*r.returns() >= m && m/2*(2+w/8) < u.cost+over {
 		if plain := s.plan(v, u); plain.cost <= u.cost+over {
 			return plain.append(dst)
 		}
 	}
-	return u.append(r.append(dst))
+	return r.append(dst, u)
 }
 
 // spare gives a column that is neither a nor b.
@@ -165,11 +166,11 @@ func (s *scratch) plan(v []float64, keep *column) *column {
 	return best
 }
 
-// ordered maps a float to an integer so that floats in order give integers in order; unordered maps it back.
-func ordered(f float64) int64 {
-	b := int64(math.Float64bits(f))
-	return b ^ int64(uint64(b>>63)>>1)
-}
+// ordered maps a float to an integer so that floats in order give integers in order.
+func ordered(f float64) int64 { return unordered(int64(math.Float64bits(f))) }
+
+// unordered maps the integer back to the float's bits. It is its own inverse.
+func unordered(x int64) int64 { return x ^ int64(uint64(x>>63)>>1) }
 
 // lay plans the block of c's integers.
 func (c *column) lay() {
@@ -179,7 +180,7 @@ func (c *column) lay() {
 		c.cost++
 	}
 	if len(c.raws) > 0 {
-		c.cost += 1 + len(c.raws)*(9+outlierToll)
+		c.cost += 1 + len(c.raws)*(9+flatToll)
 	}
 }
 
@@ -192,6 +193,7 @@ func (c *column) perValue() int {
 }
 
 func (c *column) append(dst []byte) []byte {
+	dst = slices.Grow(dst, c.cost)
 	if c.codec == XOR {
 		return appendXOR(append(dst, byte(XOR)), c.values)
 	}
@@ -200,6 +202,7 @@ func (c *column) append(dst []byte) []byte {
 		first |= flagRaws
 	}
 	dst = append(dst, first, c.block.control())
+	dst = c.block.appendSlots(dst)
 	if c.codec == Decimal {
 		dst = append(dst, c.exp)
 	}
@@ -213,7 +216,7 @@ func (c *column) append(dst []byte) []byte {
 			next = i + 1
 		}
 	}
-	return c.block.appendSlots(dst)
+	return dst
 }
 
 // DecodeFloats reads a payload that AppendFloats made of len(dst) values. Its error wraps ErrDamaged or ErrUnknown; dst
@@ -232,22 +235,23 @@ func DecodeFloats(dst []float64, src []byte) error {
 	if Codec(src[0]&codecMask) == Runs {
 		return decodeRuns(dst, src)
 	}
-	return decodePlain(dst, src)
+	return decodePlain(dst, src, len(src))
 }
 
-// decodePlain decodes every codec but Runs. Neither dst nor src is empty.
-func decodePlain(dst []float64, src []byte) error {
+// decodePlain decodes every codec but Runs. The payload is src[:end], of one byte at least; dst is not empty. The bytes
+// behind end may be read, not used.
+func decodePlain(dst []float64, src []byte, end int) error {
 	c, flags := Codec(src[0]&codecMask), src[0]&^codecMask
 	switch c {
 	case Integer, Decimal, Bits:
-		return decodePacked(dst, c, flags, src[1:])
+		return decodePacked(dst, c, flags, src[1:], end-1)
 	case Constant:
 		if flags == 0 {
-			return decodeConstant(dst, src[1:])
+			return decodeConstant(dst, src[1:end])
 		}
 	case XOR:
 		if flags == 0 {
-			return decodeXOR(dst, src[1:])
+			return decodeXOR(dst, src[1:end])
 		}
 	default:
 		return unknown(src[0])
@@ -255,33 +259,45 @@ func decodePlain(dst []float64, src []byte) error {
 	return damaged(c, "flags", int(flags))
 }
 
-func decodePacked(dst []float64, c Codec, flags byte, src []byte) error {
-	if len(src) < 2 {
-		return damaged(c, "length", len(src))
+func decodePacked(dst []float64, c Codec, flags byte, src []byte, end int) error {
+	if end < 1 {
+		return damaged(c, "length", end)
 	}
-	control, exp := src[0], byte(0)
-	src = src[1:]
-	if c == Decimal {
-		exp = src[0]
-		src = src[1:]
-	}
-	x := integers(dst)
-	h, err := decodeBlock(x, c, flags, control, src, 1)
+	var u unpacker
+	control := src[0]
+	h, err := u.slotsAt(src[1:], end-1, len(dst)-1, c, control)
 	if err != nil {
 		return err
 	}
+	divisor := 0
 	switch c {
 	case Integer:
-		for i, d := range x {
-			dst[i] = float64(d)
-		}
-	case Decimal:
-		if err := fromDecimals(dst, x, exp); err != nil {
-			return err
-		}
+		u.to = toWhole
 	case Bits:
-		for i, b := range x {
-			x[i] = b ^ int64(uint64(b>>63)>>1)
+		if flags&flagRaws != 0 {
+			return damaged(c, "flags", int(flags))
+		}
+		u.to = toFloat
+	case Decimal:
+		exp := h.byte()
+		e := int(exp &^ splitFlag)
+		switch {
+		case e == 0 || e > maxExponent || exp&splitFlag != 0 && e > maxSplit:
+			return damaged(Decimal, "exponent", int(exp))
+		case exp&splitFlag != 0:
+			u.to, u.hi, u.lo = toScaled, splitPowers[e][0], splitPowers[e][1]
+		default:
+			divisor = e
+		}
+	}
+	x := integers(dst)
+	if err := decodeBlock(x, c, flags, control, &h, &u, 1); err != nil {
+		return err
+	}
+	if divisor > 0 {
+		p := powers[divisor]
+		for i, d := range x {
+			dst[i] = quotient(d, p)
 		}
 	}
 	if flags&flagRaws != 0 {
@@ -294,35 +310,12 @@ func decodePacked(dst []float64, c Codec, flags byte, src []byte) error {
 			dst[at] = math.Float64frombits(h.uint64())
 		}
 	}
-	if h.bad || len(h.src) > 0 {
-		return damaged(c, "bytes behind the header", len(h.src))
-	}
-	return nil
+	return h.end(c)
 }
 
 // integers is dst's memory as integers: both have the same size and alignment, and every bit pattern is one of each.
 func integers(dst []float64) []int64 {
 	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
-}
-
-func fromDecimals(dst []float64, x []int64, exp byte) error {
-	e := int(exp &^ splitFlag)
-	if e == 0 || e > maxExponent || exp&splitFlag != 0 && e > maxSplit {
-		return damaged(Decimal, "exponent", int(exp))
-	}
-	x = x[:len(dst)]
-	if exp&splitFlag != 0 {
-		hi, lo := splitPowers[e][0], splitPowers[e][1]
-		for i := range dst {
-			dst[i] = splitValue(x[i], hi, lo)
-		}
-		return nil
-	}
-	p := powers[e]
-	for i := range dst {
-		dst[i] = quotient(x[i], p)
-	}
-	return nil
 }
 
 // grow gives a slice of length n, in x's memory if that is enough.

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -35,12 +36,13 @@ func AppendInts(dst []byte, v []int64) []byte {
 	if exp > 0 {
 		first |= flagScale
 	}
+	dst = slices.Grow(dst, 1+b.size(Int64))
 	dst = append(dst, first, b.control())
+	dst = b.appendSlots(dst)
 	if exp > 0 {
 		dst = append(dst, exp)
 	}
 	dst = b.appendHeader(dst, Int64)
-	dst = b.appendSlots(dst)
 	if n <= keepScratch {
 		intScratches.Put(s)
 	}
@@ -63,23 +65,27 @@ func DecodeInts(dst []int64, src []byte) error {
 		}
 		return nil
 	}
-	if len(src) < 3 {
+	if len(src) < 2 {
 		return damaged(Int64, "length", len(src))
 	}
-	control, scale := src[1], int64(1)
-	src = src[2:]
+	var u unpacker
+	control := src[1]
+	h, err := u.slotsAt(src[2:], len(src)-2, len(dst)-1, Int64, control)
+	if err != nil {
+		return err
+	}
+	scale := int64(1)
 	if flags&flagScale != 0 {
-		if src[0] >= byte(len(integerPowers)) {
-			return damaged(Int64, "scale", int(src[0]))
+		exp := h.byte()
+		if exp >= byte(len(integerPowers)) {
+			return damaged(Int64, "scale", int(exp))
 		}
-		scale = int64(integerPowers[src[0]])
-		src = src[1:]
+		scale = int64(integerPowers[exp])
 	}
-	h, err := decodeBlock(dst, Int64, flags, control, src, scale)
-	if err == nil && len(h.src) > 0 {
-		err = damaged(Int64, "bytes behind the header", len(h.src))
+	if err := decodeBlock(dst, Int64, flags, control, &h, &u, scale); err != nil {
+		return err
 	}
-	return err
+	return h.end(Int64)
 }
 
 // AppendTimes appends the payload of timestamps in nanoseconds to dst. Regular ones take about ten bytes, in any order and

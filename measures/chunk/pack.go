@@ -63,114 +63,6 @@ func pack(dst []byte, x []int64, base int64, w uint) []byte {
 	return dst
 }
 
-// slots is a reader of packed slots. A slot that starts at bit last or before is read by a 64-bit load at the byte that
-// it starts in; those behind lie in tail, which holds the last eight bytes (or fewer, if there are no more).
-type slots struct {
-	src  []byte
-	bit  uint // where the next slot starts
-	w    uint
-	mask uint64
-	tail uint64
-	tbit uint // where tail starts
-	wide bool // at least one slot can be read at its place
-}
-
-func newSlots(src []byte, w uint) slots {
-	s := slots{src: src, w: w, mask: lowBits(w)}
-	if len(src) >= 8 {
-		s.wide = true
-		s.tbit = uint(len(src)-8) * 8
-		s.tail = binary.LittleEndian.Uint64(src[len(src)-8:])
-	} else {
-		for i, b := range src {
-			s.tail |= uint64(b) << (8 * i)
-		}
-	}
-	return s
-}
-
-// loads says how many of the next n slots can be read at their place.
-func (s *slots) loads(n int) int {
-	if !s.wide || s.bit > s.tbit+7 {
-		return 0
-	}
-	// Slots of no bits have no bytes, so that w is not 0 here; max lets the compiler know.
-	return min(n, int((s.tbit+7-s.bit)/max(s.w, 1))+1)
-}
-
-// flat writes c + g*slot, then raises c by step, for every element of dst.
-func (s *slots) flat(dst []int64, c, step, g int64) {
-	w, mask, src, bit := s.w, s.mask, s.src, s.bit
-	if w == 64 {
-		for i := range dst {
-			dst[i] = c + g*int64(binary.LittleEndian.Uint64(src[8*i:]))
-			c += step
-		}
-		return
-	}
-	k := s.loads(len(dst))
-	head, rest := dst[:k], dst[k:]
-	for i := range head {
-		x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7) & mask
-		bit += w
-		head[i] = c + g*int64(x)
-		c += step
-	}
-	bit -= s.tbit
-	for i := range rest {
-		x := s.tail >> (bit & 63) & mask
-		bit += w
-		rest[i] = c + g*int64(x)
-		c += step
-	}
-}
-
-// sums adds inc + g*slot to acc and writes the sum, for every element of dst. It returns the last sum.
-func (s *slots) sums(dst []int64, acc, inc, g int64) int64 {
-	w, mask, src, bit := s.w, s.mask, s.src, s.bit
-	if w == 64 {
-		for i := range dst {
-			acc += inc + g*int64(binary.LittleEndian.Uint64(src[bit>>3:]))
-			bit += 64
-			dst[i] = acc
-		}
-		s.bit = bit
-		return acc
-	}
-	k := s.loads(len(dst))
-	head, rest := dst[:k], dst[k:]
-	for i := range head {
-		x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7) & mask
-		bit += w
-		acc += inc + g*int64(x)
-		head[i] = acc
-	}
-	bit -= s.tbit
-	for i := range rest {
-		x := s.tail >> (bit & 63) & mask
-		bit += w
-		acc += inc + g*int64(x)
-		rest[i] = acc
-	}
-	s.bit = bit + s.tbit
-	return acc
-}
-
-// one reads the next slot.
-func (s *slots) one() uint64 {
-	var x uint64
-	switch {
-	case s.w == 64:
-		x = binary.LittleEndian.Uint64(s.src[s.bit>>3:])
-	case s.loads(1) == 1:
-		x = binary.LittleEndian.Uint64(s.src[s.bit>>3:]) >> (s.bit & 7) & s.mask
-	default:
-		x = s.tail >> ((s.bit - s.tbit) & 63) & s.mask
-	}
-	s.bit += s.w
-	return x
-}
-
 // zigzag folds the sign into the lowest bit, so that small numbers of either sign have short varints.
 func zigzag(x int64) uint64   { return uint64(x<<1) ^ uint64(x>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
@@ -182,59 +74,82 @@ func varintLen(x int64) int { return uvarintLen(zigzag(x)) }
 
 func appendVarint(dst []byte, x int64) []byte { return binary.AppendUvarint(dst, zigzag(x)) }
 
-// header reads the fields in front of the slots. The first field that is not there makes it bad, and every later one 0.
+// header reads the fields behind the slots. The first field that is not there makes it bad, and every later one 0.
 type header struct {
 	src []byte
+	at  int
 	bad bool
 }
 
+func (h *header) fail() uint64 {
+	h.bad, h.at = true, len(h.src)
+	return 0
+}
+
 func (h *header) uvarint() uint64 {
-	if len(h.src) > 0 && h.src[0] < 0x80 {
-		u := uint64(h.src[0])
-		h.src = h.src[1:]
-		return u
+	if h.at < len(h.src) && h.src[h.at] < 0x80 {
+		h.at++
+		return uint64(h.src[h.at-1])
 	}
 	return h.longUvarint()
 }
 
+// longUvarint reads a varint of any length, one of up to eight bytes without a branch on its length.
 func (h *header) longUvarint() uint64 {
-	u, k := binary.Uvarint(h.src)
-	if k <= 0 {
-		h.bad, h.src = true, nil
-		return 0
+	const tops = 0x8080808080808080
+	if from := min(h.at, len(h.src)-8); from >= 0 && h.at < len(h.src) {
+		x := binary.LittleEndian.Uint64(h.src[from:]) >> (8 * (h.at - from))
+		if stop := ^x & tops; stop != 0 { // the top bits of its last byte, and of others behind
+			x &= (stop ^ (stop - 1)) &^ tops
+			h.at += bits.TrailingZeros64(stop)>>3 + 1
+			if h.at > len(h.src) {
+				return h.fail()
+			}
+			// Seven bits a byte, then 14, 28 and 56 bits together.
+			x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
+			x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
+			return x&0x0fffffff | x&0x0fffffff00000000>>4
+		}
 	}
-	h.src = h.src[k:]
+	u, k := binary.Uvarint(h.src[h.at:])
+	if k <= 0 {
+		return h.fail()
+	}
+	h.at += k
 	return u
 }
 
 func (h *header) varint() int64 { return unzigzag(h.uvarint()) }
 
 func (h *header) byte() byte {
-	if len(h.src) == 0 {
-		h.bad = true
-		return 0
+	if h.at == len(h.src) {
+		return byte(h.fail())
 	}
-	b := h.src[0]
-	h.src = h.src[1:]
-	return b
+	h.at++
+	return h.src[h.at-1]
 }
 
 func (h *header) uint64() uint64 {
-	if len(h.src) < 8 {
-		h.bad, h.src = true, nil
-		return 0
+	if len(h.src)-h.at < 8 {
+		return h.fail()
 	}
-	u := binary.LittleEndian.Uint64(h.src)
-	h.src = h.src[8:]
-	return u
+	h.at += 8
+	return binary.LittleEndian.Uint64(h.src[h.at-8:])
 }
 
 // count reads a number of at most n.
 func (h *header) count(n int) int {
-	u := h.uvarint()
-	if u > uint64(n) {
-		h.bad, h.src = true, nil
-		return n
+	if u := h.uvarint(); u <= uint64(n) {
+		return int(u)
 	}
-	return int(u)
+	h.fail()
+	return n
+}
+
+// end says what is wrong if a field was missing or bytes are left.
+func (h *header) end(c Codec) error {
+	if h.bad || h.at < len(h.src) {
+		return damaged(c, "length", len(h.src))
+	}
+	return nil
 }

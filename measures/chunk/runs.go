@@ -47,10 +47,20 @@ func (r *runs) size() int {
 	return len(r.changed)
 }
 
-// append appends the codec byte and the runs; the payload of the values follows.
-func (r *runs) append(dst []byte) []byte {
+// returns counts the runs that have the value of the run before the last one.
+func (r *runs) returns() (n int) {
+	for i, v := range r.values[min(2, len(r.values)):] {
+		if math.Float64bits(v) == math.Float64bits(r.values[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// append appends the payload with the values in c's layout.
+func (r *runs) append(dst []byte, c *column) []byte {
 	if m := len(r.values); m >= len(r.changed) {
-		dst = append(dst, byte(Runs))
+		dst = c.append(append(dst, byte(Runs)))
 		return append(dst, r.changed...)
 	}
 	dst = append(dst, byte(Runs)|flagLengths)
@@ -63,7 +73,7 @@ func (r *runs) append(dst []byte) []byte {
 			begin = next
 		}
 	}
-	return dst
+	return c.append(dst)
 }
 
 // decodeRuns reads a Runs payload; dst is not empty. The values are decoded into the end of dst and move to their places
@@ -86,32 +96,54 @@ func decodeBitmapRuns(dst []float64, src []byte) error {
 	if len(src) <= size {
 		return damaged(Runs, "length", len(src))
 	}
-	changed, src := src[:size], src[size:]
+	end := len(src) - size
+	changed := src[end:]
 	m := 1
 	for _, b := range changed {
 		m += bits.OnesCount8(b)
 	}
-	if m > n {
-		return damaged(Runs, "runs", m)
+	if tail := uint(n-1) & 7; tail > 0 && changed[size-1]>>tail != 0 {
+		return damaged(Runs, "bits behind bit", n-1)
 	}
 	values := dst[n-m:]
-	if err := decodeRunValues(values, src); err != nil {
+	if err := decodeRunValues(values, src, end); err != nil {
 		return err
 	}
-	v := values[0]
-	dst[0] = v
-	rest := dst[1:]
-	at := 0
-	for k, b := range changed {
-		part := rest[8*k:]
-		part = part[:min(8, len(part))]
-		for i := range part {
-			at += int(b & 1)
-			b >>= 1
-			part[i] = values[at]
-		}
-	}
+	dst[0] = values[0]
+	expand(dst[1:], values, changed)
 	return nil
+}
+
+// expand writes for each element of dst the value that the bits of changed, one for each, have come to, from the first
+// value on. values has one more element than changed has bits that are set.
+func expand(dst, values []float64, changed []byte) {
+	at := uint(0)
+	for len(dst) >= 8 {
+		d := (*[8]float64)(dst)
+		dst = dst[8:]
+		b := uint(changed[0])
+		changed = changed[1:]
+		at += b & 1
+		d[0] = values[at]
+		at += b >> 1 & 1
+		d[1] = values[at]
+		at += b >> 2 & 1
+		d[2] = values[at]
+		at += b >> 3 & 1
+		d[3] = values[at]
+		at += b >> 4 & 1
+		d[4] = values[at]
+		at += b >> 5 & 1
+		d[5] = values[at]
+		at += b >> 6 & 1
+		d[6] = values[at]
+		at += b >> 7
+		d[7] = values[at]
+	}
+	for i := range dst {
+		at += uint(changed[0]>>i) & 1
+		dst[i] = values[at]
+	}
 }
 
 func decodeLengthRuns(dst []float64, src []byte) error {
@@ -123,11 +155,11 @@ func decodeLengthRuns(dst []float64, src []byte) error {
 	for range m - 1 {
 		h.count(n)
 	}
-	if h.bad || len(h.src) == 0 {
+	if h.bad || h.at == len(src) {
 		return damaged(Runs, "length", len(src))
 	}
 	values := dst[n-m:]
-	if err := decodeRunValues(values, h.src); err != nil {
+	if err := decodeRunValues(values, src[h.at:], len(src)-h.at); err != nil {
 		return err
 	}
 	at := 0
@@ -149,9 +181,10 @@ func decodeLengthRuns(dst []float64, src []byte) error {
 	return nil
 }
 
-func decodeRunValues(values []float64, src []byte) error {
+// decodeRunValues decodes the payload src[:end].
+func decodeRunValues(values []float64, src []byte, end int) error {
 	if Codec(src[0]&codecMask) == Runs {
 		return damaged(Runs, "nested codec", int(Runs))
 	}
-	return decodePlain(values, src)
+	return decodePlain(values, src, end)
 }

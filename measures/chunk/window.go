@@ -24,66 +24,73 @@ const (
 	// buckets is the number of buckets (2^bucketBits) of the histogram that the search of a window makes.
 	bucketBits = 5
 	buckets    = 1 << bucketBits
-	// outlierToll is what an outlier costs in the choice of a window on top of its bytes: reading one takes about as
-	// long as reading two slots.
-	outlierToll = 1
+	// What an outlier costs in the choice of a window on top of its bytes, in bytes, for the time that reading it takes: one of
+	// numbers that do not depend on each other, and one in a running sum, which it interrupts.
+	flatToll = 1
+	sumToll  = 3
 )
 
 // windowCost is the cost of slots of w bits for count numbers of which out do not fit and stick out of the window by as many
 // as over bits.
-func windowCost(count int, w uint, out int, over uint) int {
+func windowCost(count int, w uint, out int, over uint, toll int) int {
 	c := packedSize(count, w)
-	if out > 0 {
-		c += 1 + out*(2+int(over)/7+outlierToll)
+	if out > 0 { // a bound may be below 0
+		c += 1 + out*(2+int(over)/7+toll)
 	}
 	return c
 }
 
 // search finds a cheap window for x, whose least and greatest elements are lo and hi. It makes a histogram of 32 buckets
-// over the range, tries the windows of each narrower width at every bucket, and goes on inside the best bucket as long
+// over the range, tries the windows of each narrower width at every bucket, and goes on inside the fullest bucket as long
 // as that can gain.
-func search(x []int64, lo, hi int64) window {
+func search(x []int64, lo, hi int64, toll int) window {
 	n := len(x)
 	full := uint(bits.Len64(uint64(hi - lo)))
 	best := window{w: 64, cost: 8 * n}
-	for {
-		low, r := aligned(lo, hi)
-		if r == 0 || n < 8 {
-			if r <= maxPacked {
-				best.offer(n, low, r, n-countInside(x, low, r), full)
-			}
-			return best
-		}
+	low, r := aligned(lo, hi)
+	best.offer(n, low, r, 0, full, toll)
+	for r > 0 && n >= 8 {
 		shift := granule(r)
-		sums := histogram(x, low, shift)
-		parts := 1 << (r - shift)
-		at := 0
-		for w := r; ; w-- {
+		sums, most, at := histogram(x, low, shift)
+		// Widths above that of a bucket. A window holds no more than its share of buckets times the fullest one.
+		for w := r; w > shift; w-- {
 			span := 1 << (w - shift)
-			var most uint32
-			for i, below := range sums[:parts-span+1] {
-				if c := sums[i+span] - below; c > most {
-					most, at = c, i
-				}
+			if windowCost(n, w, n-int(most)*span, full-w, toll) >= best.cost {
+				continue
 			}
-			if w <= maxPacked {
-				best.offer(n, low+int64(at)<<shift, w, n-int(most), full)
-			}
-			if w == shift {
-				// A window of one bucket. Even narrower ones are worth a look if they could be cheaper with no more outliers.
-				if w == 0 || windowCost(n, 0, n-int(most), full-w) >= best.cost {
-					return best
-				}
-				break
-			}
+			c, i := densest(sums[:1<<(r-shift)+1], span)
+			best.offer(n, low+int64(i)<<shift, w, n-int(c), full, toll)
 		}
-		lo, hi = rangeInside(x, low+int64(at)<<shift, shift)
+		out := n - int(most)
+		low += int64(at) << shift
+		best.offer(n, low, shift, out, full, toll)
+		// The cost of a width below, with no more outliers than now, lies between that of this width and that of 0.
+		if shift == 0 || windowCost(n, 0, out, full, toll) >= best.cost {
+			break
+		}
+		low, r = aligned(rangeInside(x, low, shift))
+		best.offer(n, low, r, n-countInside(x, low, r), full, toll)
 	}
+	return best
+}
+
+// densest finds the span buckets that hold most. sums are the running sums of the buckets.
+func densest(sums []uint32, span int) (most uint32, at int) {
+	above := sums[span:]
+	for i, below := range sums[:len(above)] {
+		if c := above[i] - below; c > most {
+			most, at = c, i
+		}
+	}
+	return most, at
 }
 
 // offer takes the window if it is cheaper than *b.
-func (b *window) offer(n int, base int64, w uint, out int, full uint) {
-	if c := windowCost(n, w, out, full-min(w, full)); c < b.cost {
+func (b *window) offer(n int, base int64, w uint, out int, full uint, toll int) {
+	if w > maxPacked {
+		return
+	}
+	if c := windowCost(n, w, out, full-min(w, full), toll); c < b.cost {
 		*b = window{base: base, w: w, out: out, cost: c}
 	}
 }
@@ -102,8 +109,8 @@ func aligned(lo, hi int64) (low int64, r uint) {
 }
 
 // histogram counts the elements of x in each of the buckets of 2^shift numbers from low on, and sums up: element i of the
-// result is the count of the buckets below bucket i.
-func histogram(x []int64, low int64, shift uint) (sums [buckets + 1]uint32) {
+// sums is the count of the buckets below bucket i. Bucket at is the fullest, with most elements.
+func histogram(x []int64, low int64, shift uint) (sums [buckets + 1]uint32, most uint32, at int) {
 	var h [64]uint32 // one more than buckets for the elements outside; 64 spares the bounds check
 	for _, v := range x {
 		h[min(uint64(v-low)>>(shift&63), buckets)&63]++
@@ -112,9 +119,12 @@ func histogram(x []int64, low int64, shift uint) (sums [buckets + 1]uint32) {
 	for i := range buckets {
 		sums[i] = sum
 		sum += h[i]
+		if h[i] > most {
+			most, at = h[i], i
+		}
 	}
 	sums[buckets] = sum
-	return sums
+	return sums, most, at
 }
 
 // countInside counts the elements of x in [low, low+2^w).

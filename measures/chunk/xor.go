@@ -173,7 +173,11 @@ func load(src []byte, at uint) uint64 {
 }
 
 func loadEnd(src []byte, at uint) (x uint64) {
-	for k := uint(0); k < 8 && at+k < uint(len(src)); k++ {
+	n := uint(len(src))
+	if n >= 8 && at < n {
+		return binary.LittleEndian.Uint64(src[n-8:]) >> (8 * (at + 8 - n) & 63)
+	}
+	for k := uint(0); at+k < n; k++ {
 		x |= uint64(src[at+k]) << (8 * k)
 	}
 	return x
