@@ -11,7 +11,14 @@ import (
 type lateSamples struct {
 	times  []int64 // ascending
 	values []float64
-	sealed []entry // chunks with their own times, in the order of sealing
+	sealed []lateChunk // in the order of sealing
+}
+
+// lateChunk is a sealed chunk of late samples. It brings its own times.
+type lateChunk struct {
+	entry
+	end int64  // its newest time
+	seq uint64 // order of sealing, given by the snapshot that wrote it; 0: none has
 }
 
 // putLate applies a sample that is older than the head. REQUIRES: sh.mu.
@@ -48,6 +55,6 @@ func (sh *shard) sealLate(sr *series, l *lateSamples) {
 	if !sh.keep(sr, &e, l.times[n-1], b) {
 		return
 	}
-	l.sealed = append(l.sealed, e)
+	l.sealed = append(l.sealed, lateChunk{entry: e, end: l.times[n-1]})
 	l.times, l.values = l.times[:0], l.values[:0]
 }

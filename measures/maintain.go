@@ -244,7 +244,7 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 				if sr.flags&hasLate != 0 {
 					l := sh.late[ref]
 					for k := range l.sealed {
-						s.evictEntry(sh, &l.sealed[k], w)
+						s.evictEntry(sh, &l.sealed[k].entry, w)
 					}
 				}
 			})

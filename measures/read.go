@@ -123,12 +123,12 @@ func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (int
 			found(l.times[i])
 		}
 		for i := range l.sealed {
-			if e := &l.sealed[i]; e.start >= cut {
-				found(e.start)
-			} else {
+			if c := &l.sealed[i]; c.start >= cut {
+				found(c.start)
+			} else if c.end >= cut {
 				r := readers.Get().(*Reader)
 				r.reset()
-				r.add(s, sh, ref, sr, e, cut, math.MaxInt64)
+				r.add(s, sh, ref, sr, &c.entry, cut, math.MaxInt64)
 				r.finish()
 				if len(r.Times) > 0 {
 					found(r.Times[0])
@@ -364,8 +364,8 @@ func (s *Store) read(r *Reader, ref metricdef.Ref, sr *series, from, to int64) e
 	if sr.flags&hasLate != 0 {
 		l := sh.late[ref]
 		for i := range l.sealed {
-			if l.sealed[i].start < to {
-				r.add(s, sh, ref, sr, &l.sealed[i], from, to)
+			if c := &l.sealed[i]; c.start < to && c.end >= from {
+				r.add(s, sh, ref, sr, &c.entry, from, to)
 			}
 		}
 		for i, t := range l.times {

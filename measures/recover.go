@@ -305,7 +305,7 @@ func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 func (s *Store) attachSegments() {
 	s.setStep("attaching segments")
 	touched := make(map[metricdef.Ref]bool)
-	late := make(map[metricdef.Ref][]lateOrder)
+	late := make(map[metricdef.Ref][]lateChunk)
 	keep := s.manifest.Files[:0]
 	for _, info := range s.manifest.Files {
 		f, err := segment.Open(s.segmentPath(info.Name))
@@ -335,21 +335,12 @@ func (s *Store) attachSegments() {
 			sh.late[ref] = l
 			sr.flags |= hasLate
 		}
-		entries := make([]entry, 0, len(list)+len(l.sealed))
-		for _, o := range list {
-			entries = append(entries, o.entry)
-		}
-		l.sealed = append(entries, l.sealed...) // what replay sealed is newer
+		l.sealed = append(list, l.sealed...) // what replay sealed is newer
 	}
 }
 
-type lateOrder struct {
-	seq   uint64
-	entry entry
-}
-
 // attach tells one series of one chunk in a segment.
-func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateOrder) error {
+func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateChunk) error {
 	ref := metricdef.Ref(se.Ref)
 	sr := s.table.at(ref)
 	if sr == nil || sr.state == dead || se.Span > maxSpan {
@@ -370,6 +361,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 	switch {
 	case se.Flags&entryOwn != 0:
 		e.shape |= shapeOwn
+		end += se.Step
 	case se.Step <= 0 || int64(se.Span) > math.MaxInt64/se.Step:
 		return &segment.DamagedError{Path: sf.info.Name, Reason: fmt.Sprintf("chunk of series %d with step %d", ref, se.Step)}
 	default:
@@ -387,7 +379,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 		sr.flags |= hasData
 	}
 	if se.Flags&entryLate != 0 {
-		late[ref] = append(late[ref], lateOrder{se.Seq, e})
+		late[ref] = append(late[ref], lateChunk{entry: e, end: end, seq: se.Seq})
 		return nil
 	}
 	sr.chunks = appendEntry(sr.chunks, e)

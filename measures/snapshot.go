@@ -9,7 +9,7 @@ import (
 	"granary/metricdef"
 )
 
-// Flags of a segment entry.
+// Flags of a segment entry. The Step of a chunk with its own times is the distance from its first to its last.
 const (
 	entryLate = 1 << iota
 	entryOwn
@@ -34,9 +34,10 @@ func (s *Store) Snapshot() error {
 type placed struct {
 	ref   metricdef.Ref
 	start int64
-	late  int // index + 1 in the series' late chunks; 0: a chunk in order
-	loc   segLoc
-	file  uint32
+	late  bool
+	seq   uint64
+	was   segLoc // where it lay before; 0: in no segment
+	loc   segLoc // where it lies now
 }
 
 // snapshotWriter gathers the files of one snapshot.
@@ -108,11 +109,14 @@ func (s *Store) snapshot() (err error) {
 	if err := m.Save(s.segmentDir()); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	if err := w.publish(infos); err != nil {
+	if err := s.publish(infos, w.placed); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.manifest = m
 	s.dropUnlisted()
+	if err := s.mergeFiles(); err != nil {
+		return fmt.Errorf("merging segment files: %w", err)
+	}
 	if err := s.trim(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -137,21 +141,21 @@ func (w *snapshotWriter) shard(index int) error {
 			if n := e.shape.eraIndex(); n > 0 {
 				g = sh.eras[ref][n-1]
 			}
-			failed = w.add(sh, ref, sr, e, g.step, 0)
+			failed = w.add(sh, ref, sr, e, g.step, nil)
 		}
 		if sr.flags&hasLate == 0 {
 			return
 		}
 		for i := range sh.late[ref].sealed {
-			if e := &sh.late[ref].sealed[i]; e.seg == 0 && failed == nil {
-				failed = w.add(sh, ref, sr, e, 0, i+1)
+			if c := &sh.late[ref].sealed[i]; c.seg == 0 && failed == nil {
+				failed = w.add(sh, ref, sr, &c.entry, c.end-c.start, c)
 			}
 		}
 	})
 	return failed
 }
 
-func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late int) error {
+func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
 	window := sr.window(e.start)
 	f, ok := w.open[window]
 	if !ok {
@@ -171,12 +175,11 @@ func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry,
 	b := sh.chunks.Get(e.mem)
 	w.order++
 	se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: step, Span: uint32(e.shape.span()), Seq: w.order, Wrote: sr.wrote, Len: uint32(len(b))}
-	if late > 0 {
+	if late != nil {
 		se.Flags |= entryLate
 	}
 	if e.shape&shapeOwn != 0 {
 		se.Flags |= entryOwn
-		se.Step = 0
 	}
 	if e.shape&shapeHole != 0 {
 		se.Flags |= entryHole
@@ -186,7 +189,7 @@ func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry,
 		return err
 	}
 	w.written += int64(len(b))
-	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late, loc: newSegLoc(w.ids[window], off, uint32(len(b))), file: w.ids[window]})
+	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late != nil, seq: w.order, loc: newSegLoc(w.ids[window], off, uint32(len(b)))})
 	return nil
 }
 
@@ -216,8 +219,7 @@ func (w *snapshotWriter) abort() {
 }
 
 // publish opens the new files and tells the series where their chunks lie now. Only then may their memory be evicted.
-func (w *snapshotWriter) publish(infos []segment.FileInfo) error {
-	s := w.s
+func (s *Store) publish(infos []segment.FileInfo, list []placed) error {
 	files := make(map[uint32]*segmentFile)
 	for _, info := range infos {
 		f, err := segment.Open(s.segmentPath(info.Name))
@@ -227,8 +229,8 @@ func (w *snapshotWriter) publish(infos []segment.FileInfo) error {
 		files[info.ID] = s.segments.add(f, info)
 	}
 	var sh *shard
-	for i := range w.placed {
-		p := &w.placed[i]
+	for i := range list {
+		p := &list[i]
 		if now := s.shardOf(p.ref); now != sh {
 			if sh != nil {
 				sh.mu.Unlock()
@@ -238,7 +240,7 @@ func (w *snapshotWriter) publish(infos []segment.FileInfo) error {
 		}
 		if e := sh.find(s, p); e != nil {
 			e.seg = p.loc
-			files[p.file].live.Add(1)
+			files[p.loc.file()].live.Add(1)
 		}
 	}
 	if sh != nil {
@@ -247,25 +249,24 @@ func (w *snapshotWriter) publish(infos []segment.FileInfo) error {
 	return nil
 }
 
-// find is the entry that a snapshot wrote, nil if it has gone since. REQUIRES: sh.mu.
+// find is the entry that a snapshot or a merge wrote, nil if it has gone since. REQUIRES: sh.mu.
 func (sh *shard) find(s *Store, p *placed) *entry {
 	sr := s.table.at(p.ref)
-	if p.late > 0 {
-		l := sh.late[p.ref]
-		if l == nil {
-			return nil
-		}
-		// Late chunks may have gone from the front since.
-		for i := min(p.late, len(l.sealed)) - 1; i >= 0; i-- {
-			if e := &l.sealed[i]; e.start == p.start && e.seg == 0 {
-				return e
-			}
+	if !p.late {
+		i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= p.start })
+		if i < len(sr.chunks) && sr.chunks[i].start == p.start && sr.chunks[i].seg == p.was {
+			return &sr.chunks[i]
 		}
 		return nil
 	}
-	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= p.start })
-	if i < len(sr.chunks) && sr.chunks[i].start == p.start && sr.chunks[i].seg == 0 {
-		return &sr.chunks[i]
+	if l := sh.late[p.ref]; l != nil {
+		for i := range l.sealed {
+			c := &l.sealed[i]
+			if c.start == p.start && c.seg == p.was && (c.seq == 0 || c.seq == p.seq) {
+				c.seq = p.seq
+				return &c.entry
+			}
+		}
 	}
 	return nil
 }

@@ -197,19 +197,19 @@ func againstModel(t *testing.T, seed uint64) {
 	now := int64(0)
 	for range 3000 {
 		switch p := rnd.IntN(1000); {
-		case p < 2:
+		case p < 20:
 			if err := s.Snapshot(); err != nil {
 				t.Fatal(err)
 			}
-		case p < 4:
+		case p < 24:
 			s.crash()
 			s = openTest(t, testOptions(dir, c))
-		case p < 6:
+		case p < 28:
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 			s = openTest(t, testOptions(dir, c))
-		case p < 7:
+		case p < 30:
 			s.maintenance.Lock()
 			s.evictChunks(math.MaxInt64)
 			s.maintenance.Unlock()

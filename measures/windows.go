@@ -145,12 +145,11 @@ func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) 
 		samples += int64(i)
 		l.times, l.values = slices.Delete(l.times, 0, i), slices.Delete(l.values, 0, i)
 	}
-	l.sealed = slices.DeleteFunc(l.sealed, func(e entry) bool {
-		// The end of a late chunk is not kept: it may go only once everything it can hold is before low.
-		if e.start >= low || sr.flags&hasData != 0 && sr.newest >= low && !sh.lateEndsBefore(s, &e, low) {
+	l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {
+		if c.end >= low {
 			return false
 		}
-		samples += sh.dropEntry(s, &e)
+		samples += sh.dropEntry(s, &c.entry)
 		return true
 	})
 	if len(l.times) == 0 && len(l.sealed) == 0 {
@@ -174,28 +173,6 @@ func (sh *shard) chunkEnd(ref metricdef.Ref, sr *series, i int) int64 {
 		g = sh.eras[ref][n-1]
 	}
 	return e.start + int64(e.shape.span()-1)*g.step
-}
-
-// lateEndsBefore looks into a late chunk for its last time. REQUIRES: sh.mu.
-func (sh *shard) lateEndsBefore(s *Store, e *entry, low int64) bool {
-	r := readers.Get().(*Reader)
-	defer r.release()
-	r.reset()
-	b := r.raw[:0]
-	if e.mem != 0 {
-		b = sh.chunks.Get(e.mem)
-	} else {
-		f := s.segments.acquire(e.seg.file())
-		var err error
-		b, err = f.read(b, e.seg)
-		f.release()
-		if err != nil {
-			return false
-		}
-		r.raw = b
-	}
-	times, _, err := r.unpack(b, e.shape, e.start, grid{})
-	return err == nil && times[len(times)-1] < low
 }
 
 // dropEntry gives up one chunk. REQUIRES: sh.mu.

@@ -1,0 +1,118 @@
+package measures
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+
+	"granary/measures/segment"
+	"granary/metricdef"
+)
+
+// mergeAt is how many segment files of one window and about one size are merged into one.
+const mergeAt = 8
+
+// tier says which files are about as large as each other: a factor of 8 between two. A chunk is so rewritten at most
+// once a tier.
+func tier(size int64) int { return bits.Len64(uint64(size)) / 3 }
+
+// mergeFiles keeps the number of segment files small. What no series names any more is left behind. REQUIRES:
+// s.maintenance.
+func (s *Store) mergeFiles() error {
+	type key struct {
+		window int64
+		tier   int
+	}
+	groups := make(map[key][]segment.FileInfo)
+	for _, f := range s.manifest.Files {
+		k := key{f.Window, tier(f.Size)}
+		groups[k] = append(groups[k], f)
+	}
+	for _, g := range groups {
+		if len(g) >= mergeAt {
+			if err := s.merge(g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// merge writes the live chunks of some files into one. REQUIRES: s.maintenance.
+func (s *Store) merge(group []segment.FileInfo) (err error) {
+	id := s.manifest.NextFile
+	w, err := segment.Create(s.segmentDir(), id, s.segmentOptions())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	slices.SortFunc(group, func(a, b segment.FileInfo) int { return cmp.Compare(a.ID, b.ID) })
+	var moved []placed
+	var buf []byte
+	for _, info := range group {
+		f := s.segments.acquire(info.ID)
+		err := f.file.Entries(func(e segment.Entry) error {
+			p := placed{ref: metricdef.Ref(e.Ref), start: e.Start, late: e.Flags&entryLate != 0, seq: e.Seq, was: newSegLoc(info.ID, e.Off, e.Len)}
+			if !s.names(&p) {
+				return nil
+			}
+			b, err := f.read(buf[:0], p.was)
+			if err != nil {
+				return err
+			}
+			buf = b
+			off, err := w.Add(e, b)
+			if err != nil {
+				return err
+			}
+			p.loc = newSegLoc(id, off, e.Len)
+			moved = append(moved, p)
+			return nil
+		})
+		f.release()
+		if err != nil {
+			return err
+		}
+	}
+	made, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	next := *s.manifest
+	next.NextFile = id + 1
+	next.Files = slices.DeleteFunc(slices.Clone(s.manifest.Files), func(f segment.FileInfo) bool {
+		return slices.ContainsFunc(group, func(g segment.FileInfo) bool { return g.ID == f.ID })
+	})
+	info := segment.FileInfo{ID: made.ID, Name: made.Name, Window: group[0].Window, Size: made.Size, Entries: made.Entries}
+	next.Files = append(next.Files, info)
+	if err := next.Save(s.segmentDir()); err != nil {
+		return err
+	}
+	s.manifest = &next
+	if err := s.publish([]segment.FileInfo{info}, moved); err != nil {
+		return err
+	}
+	s.dropUnlisted()
+	return nil
+}
+
+// names says whether a series still names a chunk of a file.
+func (s *Store) names(p *placed) bool {
+	sr := s.table.at(p.ref)
+	if sr == nil {
+		return false
+	}
+	sh := s.shardOf(p.ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if p.late {
+		l := sh.late[p.ref]
+		return l != nil && slices.ContainsFunc(l.sealed, func(c lateChunk) bool { return c.seg == p.was })
+	}
+	i, ok := slices.BinarySearchFunc(sr.chunks, p.start, func(e entry, t int64) int { return cmp.Compare(e.start, t) })
+	return ok && sr.chunks[i].seg == p.was
+}
