@@ -194,7 +194,7 @@ func (s *Store) EnforceCap() {
 	if heap := limit - slab.Mapped(); heap > 0 {
 		debug.SetMemoryLimit(max(heap, 64<<20))
 	}
-	over := s.Memory().Total() - limit
+	over := s.makeRoom()
 	if over <= 0 {
 		return
 	}
@@ -214,6 +214,17 @@ func (s *Store) EnforceCap() {
 	s.dropped.Add(samples)
 	s.o.Logger.Error("memory cap: the oldest samples were dropped", "setting", "memory-cap", "cap", limit, "over", over, "samples", samples,
 		"bytes", before-s.Memory().Chunks)
+}
+
+// makeRoom says by how much the memory exceeds the cap, and lets evicted chunks come back up to three quarters of it.
+func (s *Store) makeRoom() (over int64) {
+	if s.o.MemoryCap <= 0 {
+		s.room.Store(math.MaxInt64 / 2)
+		return 0
+	}
+	total := s.Memory().Total()
+	s.room.Store(s.o.MemoryCap/4*3 - total)
+	return total - s.o.MemoryCap
 }
 
 // evictChunks gives back the memory of chunks that a segment holds, oldest windows first, until enough is free. REQUIRES:

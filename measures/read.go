@@ -218,7 +218,7 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 				r = readers.Get().(*Reader)
 				r.reset()
 			}
-			r.deferChunk(s, e, g)
+			r.deferChunk(s, ref, e, g)
 			continue
 		}
 		if err = placeChunk(dst, sh.chunks.Get(e.mem), e.shape, (e.start-base)/step); err != nil {
@@ -388,7 +388,8 @@ type Reader struct {
 
 	// parts are runs of the columns in the order in which they win: a later one over an earlier one.
 	deferred []deferred
-	raw      []byte
+	store    *Store // that the deferred chunks belong to
+	raw      []byte // for the bytes of one chunk
 	scratch  [maxSpan]float64
 	times    [maxSpan]int64
 	err      error
@@ -399,6 +400,7 @@ type Reader struct {
 // deferred is a chunk that only a segment holds: it is read after the shard's lock is given back. at is how many samples
 // stood in the columns before it, so that the order of winning can be kept.
 type deferred struct {
+	ref   metricdef.Ref
 	file  *segmentFile
 	loc   segLoc
 	shape shape
@@ -444,7 +446,7 @@ func (r *Reader) add(s *Store, sh *shard, ref metricdef.Ref, sr *series, e *entr
 		g = sh.eras[ref][n-1]
 	}
 	if e.mem == 0 {
-		r.deferChunk(s, e, g)
+		r.deferChunk(s, ref, e, g)
 		d := &r.deferred[len(r.deferred)-1]
 		d.from, d.to = from, to
 		return
@@ -452,9 +454,10 @@ func (r *Reader) add(s *Store, sh *shard, ref metricdef.Ref, sr *series, e *entr
 	r.decode(sh.chunks.Get(e.mem), e.shape, e.start, g, from, to)
 }
 
-func (r *Reader) deferChunk(s *Store, e *entry, g grid) {
+func (r *Reader) deferChunk(s *Store, ref metricdef.Ref, e *entry, g grid) {
+	r.store = s
 	f := s.segments.acquire(e.seg.file())
-	r.deferred = append(r.deferred, deferred{file: f, loc: e.seg, shape: e.shape, start: e.start, grid: g, at: len(r.Times), from: math.MinInt64, to: math.MaxInt64})
+	r.deferred = append(r.deferred, deferred{ref: ref, file: f, loc: e.seg, shape: e.shape, start: e.start, grid: g, at: len(r.Times), from: math.MinInt64, to: math.MaxInt64})
 }
 
 // decode appends the samples of a chunk inside [from, to).
@@ -537,27 +540,52 @@ func (r *Reader) mergeDeferred() {
 	for i := range r.deferred {
 		d := &r.deferred[i]
 		upTo(d.at)
-		b, err := d.file.read(r.raw[:0], d.loc)
+		b, err := r.fetch(d)
 		if err != nil {
 			r.err = err
 			break
 		}
-		r.raw = b
 		r.decode(b, d.shape, d.start, d.grid, d.from, d.to)
 	}
 	upTo(len(times))
 	r.dropDeferred()
 }
 
+// fetch reads a chunk from its segment and, while there is room, brings it back into memory: what was asked for once is
+// asked for again. The bytes are valid until the next fetch.
+func (r *Reader) fetch(d *deferred) ([]byte, error) {
+	if r.raw == nil {
+		r.raw = make([]byte, 0, maxChunk+64)
+	}
+	b, err := d.file.read(r.raw, d.loc)
+	if err == nil && r.store.room.Add(-int64(len(b))) > 0 {
+		r.store.promote(d.ref, d.start, d.loc, b)
+	}
+	return b, err
+}
+
+// promote keeps the bytes of a chunk in memory that only a segment held. It can be evicted again at any time.
+func (s *Store) promote(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
+	sr, sh := s.table.at(ref), s.shardOf(ref)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= start })
+	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc || sr.chunks[i].mem != 0 {
+		return // gone, moved, late, or brought by somebody else
+	}
+	if mem, err := sh.chunks.Put(sr.window(start), b); err == nil {
+		sr.chunks[i].mem = mem
+	}
+}
+
 // placeDeferred is the form of mergeDeferred for the usual grid read, whose chunks all lie on the output's grid.
 func (r *Reader) placeDeferred(dst []float64, base, step int64) error {
 	for i := range r.deferred {
 		d := &r.deferred[i]
-		b, err := d.file.read(r.raw[:0], d.loc)
+		b, err := r.fetch(d)
 		if err != nil {
 			return err
 		}
-		r.raw = b
 		if err := placeChunk(dst, b, d.shape, (d.start-base)/step); err != nil {
 			return err
 		}

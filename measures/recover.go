@@ -50,6 +50,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	s.seq.mu.Unlock()
 	s.applied.Store(s.log.Last().Seq)
 	s.lastSnapshot.Store(s.o.Now().UnixNano())
+	s.makeRoom()
 	s.ready.Store(true)
 	s.o.Logger.Info("recovered", "definitions", s.Definitions.Len(), "records", replayed.records, "samples", replayed.samples,
 		"skipped", replayed.skipped, "took", time.Since(began).Round(time.Millisecond))

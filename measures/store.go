@@ -88,6 +88,7 @@ type Store struct {
 	diskLow       atomic.Bool
 	retentionHeld atomic.Bool // nothing expires while the list of busy hosts is not known
 	rotate        atomic.Bool
+	room          atomic.Int64 // bytes of evicted chunks that may be brought back before the next look at the cap
 	applied       atomic.Uint64
 	failures      atomic.Int64
 	snapshots     atomic.Int64
