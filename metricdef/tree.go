@@ -12,7 +12,8 @@ import (
 
 // ClusterTree is the default of Options.Tree, the hierarchy of ClusterCockpit: cluster, hostname, then type and type-id
 // glued, then stype and stype-id glued. Only numeric series that have both cluster and hostname are in it. The type
-// "node" contributes no element, and without an element for the type there is none for the sub-type either.
+// "node" contributes no element, an id without a type is one of its own, and without an element for the type there is none
+// for the sub-type either.
 func ClusterTree(path []string, typ Type, tags []Tag) ([]string, bool) {
 	if typ != Gauge && typ != Counter {
 		return path, false
@@ -39,11 +40,11 @@ func ClusterTree(path []string, typ Type, tags []Tag) ([]string, bool) {
 		return path, false
 	}
 	path = append(path, cluster, host)
-	if kind == "" || kind == "node" {
+	if kind == "node" || kind+id == "" {
 		return path, true
 	}
 	path = append(path, kind+id)
-	if sub != "" {
+	if sub+subID != "" {
 		path = append(path, sub+subID)
 	}
 	return path, true
