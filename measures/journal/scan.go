@@ -16,7 +16,7 @@ type damage struct {
 	offset, length int64
 	after          uint64 // number of the last whole record before it, 0 if there is none in the segment
 	reason         string
-	whole          bool // a whole record stands here, with a good header and a bad payload
+	whole          bool // a record stands here in full, with a good header, and yet it is no part of the log
 }
 
 // scanner reads the records of one segment in order and steps over what is damaged. Its buffer is read in large pieces
@@ -108,9 +108,14 @@ func (s *scanner) scan() (h recordHeader, payload []byte, ok bool) {
 		if reason == "" && at+int64(frame) > s.size {
 			reason = "cut off in a payload"
 		}
+		// A header whose number has passed is not to be believed in its length either.
+		passed := reason == "" && s.next != 0 && h.seq < s.next
+		if passed {
+			reason = fmt.Sprintf("record %d stands where %d is due", h.seq, s.next)
+		}
 		if reason != "" {
 			s.resync()
-			s.spoil(at, s.offset()-at, reason, false)
+			s.spoil(at, s.offset()-at, reason, passed)
 			continue
 		}
 		if h.seq < s.from && s.next == h.seq {
@@ -130,10 +135,6 @@ func (s *scanner) scan() (h recordHeader, payload []byte, ok bool) {
 		s.pos += frame
 		if !h.holds(payload) {
 			s.spoil(at, int64(frame), "the checksum of the record does not hold", true)
-			continue
-		}
-		if s.next != 0 && h.seq < s.next {
-			s.spoil(at, int64(frame), fmt.Sprintf("record %d stands where %d is due", h.seq, s.next), true)
 			continue
 		}
 		if h.seq >= s.below {

@@ -103,14 +103,10 @@ func parseTrailer(path string, b []byte, magic string, size int64) (t trailer, e
 	return t, nil
 }
 
-// payloadSum is the checksum of a payload. It covers where the payload stands, so that bytes that the medium returns
-// from another place do not pass.
+// payloadSum is the checksum of a payload or section at off in the file with an id. It begins with a value made of both
+// instead of 0, so that bytes that the medium returns from another place do not pass.
 func payloadSum(id uint32, off uint64, payload []byte) uint32 {
-	var place [16]byte
-	binary.LittleEndian.PutUint32(place[0:], id)
-	binary.LittleEndian.PutUint32(place[4:], uint32(len(payload)))
-	binary.LittleEndian.PutUint64(place[8:], off)
-	return crc32.Update(sum(place[:]), castagnoli, payload)
+	return crc32.Update(uint32(off)^uint32(off>>32)*0x9E37_79B1^id*0x85EB_CA6B, castagnoli, payload)
 }
 
 // afterPayload is the offset of what follows a payload of n bytes at off.

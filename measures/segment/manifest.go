@@ -1,10 +1,11 @@
 package segment
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 const (
@@ -95,29 +96,27 @@ func parseManifest(path string, b []byte) (*Manifest, error) {
 	damaged := func(format string, args ...any) (*Manifest, error) {
 		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf(format, args...)}
 	}
-	first, body, ok := bytes.Cut(b, []byte("\n"))
-	var version, stored, length uint32
-	if ok {
-		// The version alone decides how the rest of the line reads.
-		if _, err := fmt.Sscanf(string(first), manifestMagic+" %d", &version); err == nil && version > ManifestVersion {
-			return nil, &NewerFormatError{Path: path, Version: version, Known: ManifestVersion}
-		}
-		_, err := fmt.Sscanf(string(first), manifestMagic+" %d crc32c=%x bytes=%d", &version, &stored, &length)
-		ok = err == nil && string(first) == manifestLine(version, stored, length)
+	first, body, ok := strings.Cut(string(b), "\n")
+	words := strings.Split(first, " ")
+	if !ok || words[0] != manifestMagic || len(words) < 2 {
+		return damaged("the first line is not that of a manifest")
+	}
+	// The version alone decides how the rest of the line reads.
+	version, err := strconv.ParseUint(words[1], 10, 32)
+	if err == nil && version > ManifestVersion {
+		return nil, &NewerFormatError{Path: path, Version: uint32(version), Known: ManifestVersion}
 	}
 	switch {
-	case !ok || version != ManifestVersion:
-		return damaged("the first line is not that of a manifest")
-	case uint64(length) != uint64(len(body)):
-		return damaged("it has %d bytes, the first line says %d", len(body), length)
-	case sum(body) != stored:
-		return damaged("the checksum does not hold")
+	case first != manifestLine(body):
+		return damaged("the first line does not fit what follows it")
+	case err != nil || version != ManifestVersion:
+		return damaged("the first line names format %q", words[1])
 	}
 	m := new(Manifest)
-	if err := json.Unmarshal(body, m); err != nil {
+	if err := json.Unmarshal(b[len(b)-len(body):], m); err != nil {
 		return damaged("it cannot be decoded: %v", err)
 	}
-	if m.Version != version {
+	if m.Version != ManifestVersion {
 		return damaged("the first line says format %d, the rest %d", version, m.Version)
 	}
 	if err := m.check(); err != nil {
@@ -126,8 +125,9 @@ func parseManifest(path string, b []byte) (*Manifest, error) {
 	return m, nil
 }
 
-func manifestLine(version, sum, length uint32) string {
-	return fmt.Sprintf(manifestMagic+" %d crc32c=%08x bytes=%d", version, sum, length)
+// manifestLine is the first line of a manifest with the given body.
+func manifestLine(body string) string {
+	return fmt.Sprintf("%s %d crc32c=%08x bytes=%d", manifestMagic, ManifestVersion, sum([]byte(body)), len(body))
 }
 
 // Save makes m the manifest of dir: written under a temporary name, synced, renamed, and the directory synced. All files
@@ -151,7 +151,7 @@ func (m *Manifest) save(fsys FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("segment: creating the manifest: %w", err)
 	}
-	out.write([]byte(manifestLine(ManifestVersion, sum(body), uint32(len(body))) + "\n"))
+	out.write([]byte(manifestLine(string(body)) + "\n"))
 	out.write(body)
 	if err := out.finish(); err != nil {
 		return fmt.Errorf("segment: saving the manifest: %w", err)

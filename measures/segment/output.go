@@ -55,6 +55,22 @@ func (o *output) write(b []byte) error {
 	return o.put(b)
 }
 
+// reserve makes room for n bytes in the buffer, which the caller appends.
+func (o *output) reserve(n int) {
+	if cap(o.buf)-len(o.buf) < n {
+		o.flush() // keeps its error for the next write
+	}
+}
+
+// pad appends n zeros, which are fewer than align.
+func (o *output) pad(n int) error {
+	o.reserve(align)
+	for range n {
+		o.buf = append(o.buf, 0)
+	}
+	return o.err
+}
+
 func (o *output) flush() error {
 	if len(o.buf) == 0 {
 		return o.err

@@ -64,13 +64,11 @@ func (w *Writer) Add(e Entry, payload []byte) (off uint64, err error) {
 	if end > MaxOffset {
 		return 0, &LimitError{What: "file size", Got: end, Max: MaxOffset}
 	}
-	var head [payloadHead]byte
-	binary.LittleEndian.PutUint32(head[0:], e.Len)
-	binary.LittleEndian.PutUint32(head[4:], payloadSum(w.id, off, payload))
-	var zeros [align]byte
-	w.out.write(head[:])
+	w.out.reserve(payloadHead)
+	w.out.buf = binary.LittleEndian.AppendUint32(w.out.buf, e.Len)
+	w.out.buf = binary.LittleEndian.AppendUint32(w.out.buf, payloadSum(w.id, off, payload))
 	w.out.write(payload)
-	if err := w.out.write(zeros[:end-w.out.size()]); err != nil {
+	if err := w.out.pad(int(end - w.out.size())); err != nil {
 		return 0, fmt.Errorf("segment: writing file %d: %w", w.id, err)
 	}
 	w.block.add(&e)
