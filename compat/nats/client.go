@@ -55,9 +55,6 @@ func (c *Client) Start() error {
 		return err
 	}
 	c.conn.Store(conn)
-	if !conn.IsConnected() {
-		c.log.Warn("NATS is not reachable yet; trying on", "address", redact(c.o.Address))
-	}
 	for _, s := range c.subs {
 		run := s.runDurable
 		if !s.Durable {
@@ -112,7 +109,7 @@ func (c *Client) onDisconnect(_ *client.Conn, err error) {
 		return
 	}
 	c.disconnects.Add(1)
-	c.log.Warn("connection to NATS lost; reconnecting", "err", err)
+	c.log.Warn("connection to NATS lost; reconnecting", "error", err)
 }
 
 // reconnectDelay is asked before each round of attempts, from 1. A broker that answers and refuses shows nowhere else;
@@ -130,7 +127,7 @@ func (c *Client) onRefused(_ *client.Conn, err error) {
 	c.failures.Add(1)
 	text := err.Error()
 	if last := c.refuse.Swap(&text); last == nil || *last != text {
-		c.log.Warn("NATS cannot be reached; trying on", "address", redact(c.o.Address), "err", err)
+		c.log.Warn("NATS cannot be reached; trying on", "address", redact(c.o.Address), "error", err)
 	}
 }
 
@@ -146,7 +143,7 @@ func (c *Client) onError(_ *client.Conn, sub *client.Subscription, err error) {
 		}
 	default:
 		c.failures.Add(1)
-		c.log.Error("NATS reports an error", "err", err)
+		c.log.Error("NATS reports an error", "error", err)
 	}
 }
 

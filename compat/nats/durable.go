@@ -31,7 +31,7 @@ func (s *subscription) runDurable() {
 		}
 		if text := fmt.Sprint(err); s.c.conn.Load().IsConnected() && text != last {
 			last = text
-			s.log.Warn("a durable NATS subscription cannot be read; trying on", "stream", s.Stream, "consumer", s.Consumer, "err", err)
+			s.log.Warn("a durable NATS subscription cannot be read; trying on", "stream", s.Stream, "consumer", s.Consumer, "error", err)
 		}
 		if time.Since(began) > s.c.o.MaxRetryWait { // it did work in between
 			try, last = 0, ""
@@ -172,7 +172,7 @@ func (r *durableReader) flush(b *body) {
 			sent = m.NakWithDelay(delay)
 		}
 		if sent != nil && !errors.Is(sent, client.ErrConnectionClosed) {
-			r.s.log.Warn("a message could not be acknowledged and will come again", "err", sent)
+			r.s.log.Warn("a message could not be acknowledged and will come again", "error", sent)
 			break
 		}
 	}

@@ -44,7 +44,7 @@ func (s *subscription) runPlain(sub *client.Subscription) {
 			s.drain(sub, &b)
 			return
 		case err != nil:
-			s.log.Error("a NATS subscription ended", "err", err)
+			s.log.Error("a NATS subscription ended", "error", err)
 			return
 		}
 		s.gather(&b, msg.Data, next(sub), s.store)
@@ -150,11 +150,11 @@ func (s *subscription) write(b *body) error {
 		}
 	case permanent(err):
 		s.refused.Add(uint64(b.messages))
-		s.log.Error("messages from NATS were refused and given up", "messages", b.messages, "err", err)
+		s.log.Error("messages from NATS were refused and given up", "messages", b.messages, "error", err)
 	default:
 		s.retries.Add(1)
 		if s.failing.CompareAndSwap(false, true) {
-			s.log.Warn("messages from NATS cannot be stored; trying on", "err", err)
+			s.log.Warn("messages from NATS cannot be stored; trying on", "error", err)
 		}
 	}
 	return err
