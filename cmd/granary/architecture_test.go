@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -82,6 +83,9 @@ func sources(t *testing.T) []*source {
 		if err != nil {
 			return err
 		}
+		if isTool(parsed) {
+			return nil
+		}
 		rel, err := filepath.Rel(root, filepath.Dir(file))
 		if err != nil {
 			return err
@@ -110,6 +114,18 @@ func sources(t *testing.T) []*source {
 	}
 	slices.SortFunc(list, func(a, b *source) int { return strings.Compare(a.path, b.path) })
 	return list
+}
+
+// isTool says whether a file is a program of its own, run by hand or by go generate, that no package contains.
+func isTool(f *ast.File) bool {
+	for _, group := range f.Comments {
+		for _, c := range group.List {
+			if c.Pos() < f.Package && c.Text == "//go:build ignore" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // within says whether the package p is dir or lies below it; "" holds them all.

@@ -120,7 +120,7 @@ func TestFolder(t *testing.T) {
 		{"journal", damage("journal/*", "a record"), 5, "journal", ""},
 		{"segment", damage("segments/*.seg*", "a payload"), 5, "checksum of a payload", ""},
 		{"state", damage("segments/state-*", "a section"), 5, "state-", ""},
-		{"manifest", damage("segments/MANIFEST", `"shards"`), 3, "checksum does not hold", ""},
+		{"manifest", damage("segments/MANIFEST", `"shards"`), 3, "MANIFEST is damaged", ""},
 		{"lost segment", remove("segments/*.seg*"), 5, "no such file", ""},
 		{"stray", add("segments/00000009.seg"), 5, "", "not in the manifest"},
 		{"quarantine", add("quarantine/old.seg"), 5, "", "set aside"},
