@@ -216,6 +216,33 @@ func TestForgedRecord(t *testing.T) {
 	}
 }
 
+// TestNothingIsAppendedBehindDamage has a header in the newest segment that names more bytes than there are, and a good
+// record behind it. Records that are added must not come to lie within its reach.
+func TestNothingIsAppendedBehindDamage(t *testing.T) {
+	fs, all := threeSegments(t)
+	path := segmentPath(testDir, 3)
+	b := fs.Files()[path]
+	at := frames(b)
+	fs.Put(path, slices.Insert(b, at[9], forgedHeader(testMarker(), 30, 1000)...))
+	f, rec := testOpen(t, fs, Options{Sync: Always})
+	if len(rec.Damaged) != 1 || len(rec.Cut) != 0 {
+		t.Errorf("recovery %+v", rec)
+	}
+	for seq := uint64(31); seq <= 50; seq++ {
+		all[seq] = strings.Repeat("later ", 20)
+		mustAppend(t, f, seq, all[seq])
+		if got := contents(t, f); !maps.Equal(got, all) {
+			t.Fatalf("after record %d was added, read %v", seq, slices.Sorted(maps.Keys(got)))
+		}
+	}
+	f.Close()
+	f, _ = testOpen(t, fs, Options{})
+	defer f.Close()
+	if got := contents(t, f); !maps.Equal(got, all) {
+		t.Errorf("after opening again, read %v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
 func TestNewerFormatIsLeftAlone(t *testing.T) {
 	for _, segment := range []uint64{1, 3} {
 		fs, _ := threeSegments(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -97,6 +98,9 @@ func parseRecordHeader(b []byte) (h recordHeader, reason string) {
 	h.record = binary.LittleEndian.Uint32(b[32:])
 	if h.length > MaxRecord {
 		return h, "the record header names an impossible length"
+	}
+	if h.seq == 0 || h.seq == math.MaxUint64 { // the second would have no successor
+		return h, "the record header names an impossible number"
 	}
 	return h, ""
 }

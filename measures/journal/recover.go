@@ -222,6 +222,9 @@ func (f *File) recoverNewest(rec *Recovery) (done bool, err error) {
 	for _, d := range found {
 		f.known[place{s.id, d.offset}] = true
 		rec.Damaged = append(rec.Damaged, f.quarantined(v, d))
+		// Nothing is appended behind damage: among the bad bytes may be a header that names more bytes than there are. It
+		// is stepped over now, but would reach over new records once there were enough of them.
+		usable = usable && d.length == 0
 	}
 	if torn.length > 0 {
 		p := torn.problem(v)

@@ -17,6 +17,7 @@ func forgedHeader(marker uint32, seq uint64, length int) []byte {
 	binary.LittleEndian.PutUint64(b[8:], seq)
 	binary.LittleEndian.PutUint32(b[24:], uint32(length))
 	binary.LittleEndian.PutUint32(b[28:], crc32.Checksum(b[recordSumFrom:recordSumTo], castagnoli))
+	copy(b[32:], b[28:32]) // with an empty payload it is a whole record
 	return b
 }
 
@@ -45,6 +46,8 @@ func TestScanForgedHeaders(t *testing.T) {
 		{"other marker, over a record", false, [][]byte{record(1), forgedHeader(marker+1, 2, 61), record(2)}, 0, 0, []uint64{1, 2}},
 		{"head damaged: other marker, over a record", true, [][]byte{junk, forgedHeader(marker+1, 1, 61), record(1), record(2)}, 0, 0, []uint64{1, 2}},
 		{"below what is wanted: over a record that is", false, [][]byte{record(1), record(2), forgedHeader(marker, 1, 61), record(3)}, 3, 0, []uint64{3}},
+		{"number 0 behind a damaged head", true, [][]byte{junk, forgedHeader(marker, 0, 0), record(1), record(2)}, 0, 0, []uint64{1, 2}},
+		{"highest number", false, [][]byte{record(1), forgedHeader(marker, math.MaxUint64, 0), record(2)}, 0, 0, []uint64{1, 2}},
 		{"void after damage", false, [][]byte{record(1), junk, record(3), record(4)}, 0, 3, []uint64{1}},
 		{"void from the first", false, [][]byte{record(1), record(2)}, 0, 1, nil},
 	} {
