@@ -5,39 +5,56 @@ import "math"
 // maxExponent is the greatest power of ten that a float64 holds exactly.
 const maxExponent = 22
 
-// maxSplit is the greatest exponent for which a product of halves is used (see splitPowers).
+// maxSplit is the greatest exponent for which the halves of splitPowers are known.
 const maxSplit = 10
 
-// splitFlag is set in the exponent byte if the decoder multiplies by the halves of splitPowers instead of dividing.
-const splitFlag = 0x20
+// The forms of a decimal, in the exponent byte above the exponent's five bits: how the float is made of the integer.
+const (
+	divided   = 0 // by division
+	splitNear = 1 // by the halves in splitPowers[0]
+	splitFar  = 2 // by the halves in splitPowers[1]
+
+	exponentBits = 5
+)
 
 var powers = [maxExponent + 1]float64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// The first 26 bits of 10^-1 to 10^-10.
+// The first 26 and the first 13 bits of 10^-1 to 10^-10.
 const (
-	p1  = 0x1.999999800p-4
-	p2  = 0x1.47ae14000p-7
-	p3  = 0x1.0624dd000p-10
-	p4  = 0x1.a36e2e800p-14
-	p5  = 0x1.4f8b58800p-17
-	p6  = 0x1.0c6f7a000p-20
-	p7  = 0x1.ad7f29800p-24
-	p8  = 0x1.5798ee000p-27
-	p9  = 0x1.12e0be800p-30
-	p10 = 0x1.b7cdfd800p-34
+	n1, f1   = 0x1.9999998p-4, 0x1.999p-4
+	n2, f2   = 0x1.47ae140p-7, 0x1.47ap-7
+	n3, f3   = 0x1.0624dd0p-10, 0x1.062p-10
+	n4, f4   = 0x1.a36e2e8p-14, 0x1.a36p-14
+	n5, f5   = 0x1.4f8b588p-17, 0x1.4f8p-17
+	n6, f6   = 0x1.0c6f7a0p-20, 0x1.0c6p-20
+	n7, f7   = 0x1.ad7f298p-24, 0x1.ad7p-24
+	n8, f8   = 0x1.5798ee0p-27, 0x1.579p-27
+	n9, f9   = 0x1.12e0be8p-30, 0x1.12ep-30
+	n10, f10 = 0x1.b7cdfd8p-34, 0x1.b7cp-34
 )
 
-// splitPowers holds 10^-e as the sum of its first 26 bits and the rest, rounded. An integer of at most 27 bits times the first
-// is exact, so the sum of the two products is off by less than 2^-78 of it before it is rounded, and no such
-// quotient lies that close to the middle of two floats: the result is the float nearest to d/10^e, as division would give,
-// for a fifth of its time.
-var splitPowers = [maxSplit + 1][2]float64{
-	{1, 0},
-	{p1, 1e-1 - p1}, {p2, 1e-2 - p2}, {p3, 1e-3 - p3}, {p4, 1e-4 - p4}, {p5, 1e-5 - p5},
-	{p6, 1e-6 - p6}, {p7, 1e-7 - p7}, {p8, 1e-8 - p8}, {p9, 1e-9 - p9}, {p10, 1e-10 - p10},
+// splitPowers holds 10^-e as the sum of its first bits and the rest, rounded, which spares the division: it takes as long
+// as five products.
+//
+// With 26 bits in front the first product is exact for integers of up to 27 bits, so the sum of the two is off by less than
+// 2^-78 of it before it is rounded, and no such quotient lies that close to the middle between two floats: the result
+// is the float nearest to d/10^e, as division would give. With 13 bits in front the same holds for integers of up to 40
+// bits and exponents up to 4; for greater ones the result is nearly always the same, and the encoder sees if it is
+// not.
+var splitPowers = [2][maxSplit + 1][2]float64{
+	{
+		{1, 0},
+		{n1, 1e-1 - n1}, {n2, 1e-2 - n2}, {n3, 1e-3 - n3}, {n4, 1e-4 - n4}, {n5, 1e-5 - n5},
+		{n6, 1e-6 - n6}, {n7, 1e-7 - n7}, {n8, 1e-8 - n8}, {n9, 1e-9 - n9}, {n10, 1e-10 - n10},
+	},
+	{
+		{1, 0},
+		{f1, 1e-1 - f1}, {f2, 1e-2 - f2}, {f3, 1e-3 - f3}, {f4, 1e-4 - f4}, {f5, 1e-5 - f5},
+		{f6, 1e-6 - f6}, {f7, 1e-7 - f7}, {f8, 1e-8 - f8}, {f9, 1e-9 - f9}, {f10, 1e-10 - f10},
+	},
 }
 
 // The two expressions by which an integer becomes a float. The encoder accepts a value only if they give its bits. The
@@ -123,24 +140,29 @@ func (c *column) decimals(v []float64, odd int) bool {
 	if e < 0 {
 		return false
 	}
-	split := true
+	form := splitNear
 	limit := len(v) / 8
 again:
 	c.raws = c.raws[:0]
-	split = split && e <= maxSplit
+	if e > maxSplit {
+		form = divided
+	}
 	x := c.x[:len(v)]
 	for i := 0; ; i++ {
-		i += convert(x[i:], v[i:], e, split)
+		i += convert(x[i:], v[i:], e, form)
 		if i == len(v) {
 			break
 		}
-		// v[i] is not a decimal of e digits.
+		// v[i] is not a decimal of e digits, or not in this form.
 		switch f := exponent(v[i]); {
 		case f > e && f <= e+maxStep:
 			e = f
 			goto again
-		case f >= 0 && f <= e && split && v[i] != 0:
-			split = false // the integer is too long for it
+		case f >= 0 && f <= e && e > 0 && v[i] != 0 && form == splitNear:
+			form = splitFar
+			goto again
+		case f >= 0 && f <= e && e > 0 && v[i] != 0 && form == splitFar:
+			form = divided
 			goto again
 		}
 		if len(c.raws) >= limit {
@@ -159,17 +181,15 @@ again:
 			x[i] = x[i+1]
 		}
 	}
-	c.codec, c.exp = Decimal, byte(e)
+	c.codec, c.exp = Decimal, byte(e)|byte(form)<<exponentBits
 	if e == 0 {
 		c.codec = Integer
-	} else if split {
-		c.exp |= splitFlag
 	}
 	return true
 }
 
 // convert fills x with the integers of v and returns the index of the first value that it cannot convert, or len(v).
-func convert(x []int64, v []float64, e int, split bool) int {
+func convert(x []int64, v []float64, e, form int) int {
 	x = x[:len(v)]
 	p := powers[e]
 	switch {
@@ -181,19 +201,19 @@ func convert(x []int64, v []float64, e int, split bool) int {
 			}
 			x[i] = d
 		}
-	case split:
-		hi, lo := splitPowers[e][0], splitPowers[e][1]
+	case form == divided:
 		for i, f := range v {
 			d := nearest(f * p)
-			if math.Float64bits(splitValue(d, hi, lo)) != math.Float64bits(f) {
+			if math.Float64bits(quotient(d, p)) != math.Float64bits(f) {
 				return i
 			}
 			x[i] = d
 		}
 	default:
+		hi, lo := splitPowers[form-splitNear][e][0], splitPowers[form-splitNear][e][1]
 		for i, f := range v {
 			d := nearest(f * p)
-			if math.Float64bits(quotient(d, p)) != math.Float64bits(f) {
+			if math.Float64bits(splitValue(d, hi, lo)) != math.Float64bits(f) {
 				return i
 			}
 			x[i] = d

@@ -131,7 +131,7 @@ const xorToll = 85
 func (s *scratch) plan(v []float64, keep *column) *column {
 	best := s.spare(keep, nil, len(v))
 	best.values, best.raws = v, best.raws[:0]
-	whole := convert(best.x, v, 0, false)
+	whole := convert(best.x, v, 0, divided)
 	if whole == len(v) {
 		best.codec = Integer
 		best.lay()
@@ -280,14 +280,14 @@ func decodePacked(dst []float64, c Codec, flags byte, src []byte, end int) error
 		u.to = toFloat
 	case Decimal:
 		exp := h.byte()
-		e := int(exp &^ splitFlag)
+		e, form := int(exp&(1<<exponentBits-1)), exp>>exponentBits
 		switch {
-		case e == 0 || e > maxExponent || exp&splitFlag != 0 && e > maxSplit:
+		case e == 0 || e > maxExponent || form > splitFar || form != divided && e > maxSplit:
 			return damaged(Decimal, "exponent", int(exp))
-		case exp&splitFlag != 0:
-			u.to, u.hi, u.lo = toScaled, splitPowers[e][0], splitPowers[e][1]
-		default:
+		case form == divided:
 			divisor = e
+		default:
+			u.to, u.hi, u.lo = toScaled, splitPowers[form-splitNear][e][0], splitPowers[form-splitNear][e][1]
 		}
 	}
 	x := integers(dst)

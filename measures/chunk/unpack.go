@@ -94,6 +94,18 @@ func (u *unpacker) flatAt(dst []int64, src *byte, slot uint, c int64) {
 
 // sums makes the elements of the running sums, from acc on, of inc + factor*slot. It returns the last sum.
 func (u *unpacker) sums(dst []int64, acc int64) int64 {
+	if u.w == 0 {
+		for i := range dst {
+			acc += u.inc
+			dst[i] = acc
+		}
+		if u.to != toInt64 {
+			for i, x := range dst {
+				dst[i] = u.element(x)
+			}
+		}
+		return acc
+	}
 	k := u.loads(len(dst))
 	if k > 0 {
 		acc = u.sumsAt(dst[:k], &u.src[0], u.next, acc)
