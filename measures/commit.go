@@ -6,6 +6,7 @@ import (
 
 	"granary/measures/journal"
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // committer writes groups to the journal and applies them, one at a time and in order.
@@ -45,7 +46,7 @@ func (s *Store) commit(p *pending) error {
 		if rerr := s.log.Rotate(); rerr != nil {
 			s.o.Logger.Warn("journal segment could not be ended", "error", rerr)
 		}
-		q.segment = s.log.Segment() + 1
+		s.beginSegment()
 	}
 	if rotate {
 		q.mu.Unlock()
@@ -121,8 +122,14 @@ func (s *Store) fail(list []*pending, cause error) {
 	q.waiting = q.waiting[:0]
 	q.group.Reset()
 	q.next = s.log.Last().Seq + 1
-	q.segment = s.log.Segment() + 1
+	s.beginSegment()
 	s.failures.Add(1)
+}
+
+// beginSegment makes the journal segment that is written next the one that the dictionary is kept for. REQUIRES: s.seq.mu.
+func (s *Store) beginSegment() {
+	s.seq.segment = s.log.Segment() + 1
+	s.seq.tenants = make(map[tenant.Num]bool)
 }
 
 // apply brings one committed write into the state. REQUIRES: s.com.mu.

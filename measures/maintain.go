@@ -176,9 +176,7 @@ func (s *Store) Memory() Memory {
 		sh.mu.RUnlock()
 	}
 	m.Series = int64(len(*s.table.blocks.Load())) * blockBytes
-	if d, ok := any(s.Definitions).(interface{ Bytes() int64 }); ok {
-		m.Definitions = d.Bytes()
-	}
+	m.Definitions = int64(s.Definitions.Bytes())
 	return m
 }
 

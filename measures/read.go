@@ -109,13 +109,17 @@ func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (int
 		r := readers.Get().(*Reader)
 		r.reset()
 		r.add(s, sh, ref, sr, e, cut, math.MaxInt64)
-		r.finish()
+		err := r.finish()
 		if len(r.Times) > 0 {
 			found(r.Times[0])
-			r.release()
-			break
 		}
 		r.release()
+		if err != nil {
+			found(cut) // it cannot be read; that is said to who reads it
+		}
+		if ok {
+			break
+		}
 	}
 	if sr.flags&hasLate != 0 {
 		l := sh.late[ref]
@@ -129,7 +133,9 @@ func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (int
 				r := readers.Get().(*Reader)
 				r.reset()
 				r.add(s, sh, ref, sr, &c.entry, cut, math.MaxInt64)
-				r.finish()
+				if err := r.finish(); err != nil {
+					found(cut)
+				}
 				if len(r.Times) > 0 {
 					found(r.Times[0])
 				}
@@ -393,7 +399,6 @@ type Reader struct {
 	scratch  [maxSpan]float64
 	times    [maxSpan]int64
 	err      error
-	from, to int64
 	disorder bool
 }
 

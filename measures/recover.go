@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,14 +24,11 @@ import (
 // segments. The store is ready when it returns nil.
 func (s *Store) Recover(ctx context.Context) error {
 	began := time.Now()
-	var err error
-	if s.catalog, err = catalog.Open(filepath.Join(s.o.Dir, "definitions.db"), catalog.Options{Logger: s.o.Logger}); err != nil {
-		return err
-	}
 	if err := s.loadManifest(); err != nil {
 		return err
 	}
-	if err := s.loadCatalog(); err != nil {
+	catalogLost, err := s.openCatalog()
+	if err != nil {
 		return err
 	}
 	if err := s.loadState(); err != nil {
@@ -43,10 +41,10 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.attachSegments()
+	s.attachSegments(catalogLost)
 	s.seq.mu.Lock()
 	s.seq.next = s.log.Last().Seq + 1
-	s.seq.segment = s.log.Segment() + 1
+	s.beginSegment()
 	s.seq.mu.Unlock()
 	s.applied.Store(s.log.Last().Seq)
 	s.lastSnapshot.Store(s.o.Now().UnixNano())
@@ -102,6 +100,38 @@ func (s *Store) quarantineAll(reason error) error {
 		}
 	}
 	return nil
+}
+
+// openCatalog opens the catalog and loads it. A damaged one is put aside: what could be read of it begins a new one, and the
+// dictionaries of the journal's segments name again what is in use.
+func (s *Store) openCatalog() (lost bool, err error) {
+	path := filepath.Join(s.o.Dir, "definitions.db")
+	o := catalog.Options{Logger: s.o.Logger}
+	if s.catalog, err = catalog.Open(path, o); err == nil {
+		err = s.loadCatalog()
+	}
+	var damaged *catalog.DamagedError
+	if !errors.As(err, &damaged) {
+		return false, err
+	}
+	s.o.Logger.Error("damaged file put aside", "file", path, "error", err)
+	if s.catalog != nil {
+		err = s.catalog.Close(nil)
+	}
+	if qerr := segment.Quarantine(filepath.Join(s.o.Dir, "quarantine"), path, damaged.Error()); qerr != nil {
+		return false, errors.Join(err, qerr)
+	}
+	if s.catalog, err = catalog.Open(path, o); err != nil {
+		return false, err
+	}
+	s.applying = 1 // the lowest number: everything in the journal is newer
+	for _, t := range s.Tenants.All() {
+		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(t.Num)), s.Tenants.AppendRecord(nil, t.Num))
+	}
+	for ref := range s.Definitions.All() {
+		sink{s}.Put(metricdef.Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), s.Definitions.AppendRecord(nil, ref))
+	}
+	return true, nil
 }
 
 func (s *Store) loadCatalog() error {
@@ -178,6 +208,13 @@ func (s *Store) openJournal() error {
 	}
 	log.SetFloor(floor)
 	return nil
+}
+
+// raiseRefs keeps a ref that is in use on disk from being given to a new definition, whatever the catalog says.
+func (s *Store) raiseRefs(ref metricdef.Ref) {
+	if ref >= s.Definitions.Next() {
+		s.Definitions.Raise(ref + 1)
+	}
 }
 
 type replayCounts struct{ records, samples, skipped int64 }
@@ -302,8 +339,9 @@ func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 	}
 }
 
-// attachSegments opens the segment files and tells the series of their chunks. A damaged file is put aside.
-func (s *Store) attachSegments() {
+// attachSegments opens the segment files and tells the series of their chunks. A damaged file is put aside, and so is,
+// when the catalog was lost, a file whose series nobody can name any more.
+func (s *Store) attachSegments(catalogLost bool) {
 	s.setStep("attaching segments")
 	touched := make(map[metricdef.Ref]bool)
 	late := make(map[metricdef.Ref][]lateChunk)
@@ -312,7 +350,13 @@ func (s *Store) attachSegments() {
 		f, err := segment.Open(s.segmentPath(info.Name))
 		if err == nil {
 			sf := s.segments.add(f, info)
-			err = f.Entries(func(e segment.Entry) error { return s.attach(sf, e, touched, late) })
+			err = f.Entries(func(e segment.Entry) error {
+				s.raiseRefs(metricdef.Ref(e.Ref))
+				return s.attach(sf, e, touched, late)
+			})
+			if err == nil && catalogLost && sf.live.Load() == 0 && info.Entries > 0 {
+				err = errors.New("the catalog was lost and with it the names of all series in this file")
+			}
 		}
 		if err != nil {
 			if qerr := s.quarantine(info.Name, err); qerr != nil {

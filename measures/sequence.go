@@ -35,6 +35,9 @@ type sequencer struct {
 	closed  bool
 	undo    []undo
 
+	// tenants are those that this segment names already.
+	tenants map[tenant.Num]bool
+
 	// Scratch.
 	unnamed []metricdef.Ref // refs that this segment's dictionary lacks
 	grids   []gridChange
@@ -226,7 +229,11 @@ func (s *Store) resolve(p *pending) {
 				d.Ref = 0
 				continue
 			}
-			ref = s.Definitions.Reserve(&d.Def, p.wrote)
+			if ref = s.Definitions.Reserve(&d.Def, p.wrote); ref == 0 {
+				b.refuse(d.At, SeriesLimit) // there are no refs left
+				d.Ref = 0
+				continue
+			}
 			sr := s.table.grow(ref)
 			sr.state = reserved
 			sr.policy.Store(s.policyNamed(d.Def.Dialect, d.Def.Name, s.Policies.Current()))
@@ -262,10 +269,16 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, set *policy.Set, t int64) {
 	}
 }
 
-// appendDictionary names the series that this segment does not know: new ones under a kind of their own, since only
+// appendDictionary names the series that this segment does not know, and their tenants: new ones under a kind of their own, since only
 // those change the state. REQUIRES: s.seq.mu.
 func (s *Store) appendDictionary(p *pending) {
 	q := &s.seq
+	for _, ref := range q.unnamed {
+		if num := s.Definitions.Owner(ref); !q.tenants[num] {
+			q.tenants[num] = true
+			s.record(recTenants, p, func(b []byte) []byte { return s.Tenants.AppendRecord(b, num) })
+		}
+	}
 	for _, kind := range [...]journal.Kind{recDefinitions, recDictionary} {
 		start, open := 0, false
 		for _, ref := range q.unnamed {

@@ -149,6 +149,7 @@ func (s *Store) restoreState(index int, p []byte) error {
 		if d.failed || count > uint64(len(d.p)) {
 			return bad("series")
 		}
+		s.raiseRefs(ref)
 		sr := s.table.grow(ref)
 		if sr.state == unused {
 			sr.state = live

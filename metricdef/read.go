@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -159,6 +160,45 @@ func (r *Registry) Tenant(ref Ref) tenant.Num {
 		return tenant.Num(d.tenant)
 	}
 	return 0
+}
+
+// Owner is the tenant of a definition, visible or only reserved, 0 if the ref has none. It is for writers.
+func (r *Registry) Owner(ref Ref) tenant.Num {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if d := r.defs.get(ref); d != nil {
+		return tenant.Num(d.tenant)
+	}
+	return 0
+}
+
+// All yields the refs of all visible definitions, ascending. Definitions that come or go meanwhile may be missed.
+func (r *Registry) All() iter.Seq[Ref] {
+	return func(yield func(Ref) bool) {
+		end := r.Next()
+		for ref := Ref(1); ref < end; ref++ {
+			r.mu.RLock()
+			seen := r.seen(ref) != nil
+			r.mu.RUnlock()
+			if seen && !yield(ref) {
+				return
+			}
+		}
+	}
+}
+
+// Next is the ref that the next new definition gets.
+func (r *Registry) Next() Ref {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.next
+}
+
+// Raise makes next the lowest ref that a new definition may get: refs below it are in use somewhere.
+func (r *Registry) Raise(next Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next = max(r.next, next)
 }
 
 // ByID finds a visible definition of any tenant by its id. The caller checks the tenant against its scope.
