@@ -39,13 +39,12 @@ func (r *Registry) Select(ctx context.Context, t tenant.Num, e match.Expr) ([]Re
 	if err != nil {
 		return nil, err
 	}
-	for s.hold = false; ; s.tries++ {
-		s.hold = s.tries >= 3
-		err := s.collect()
-		if err == errStale {
+	for tries := 0; ; tries++ {
+		s.hold = tries == maxTries
+		switch err := s.collect(); {
+		case err == errStale:
 			continue
-		}
-		if err != nil || s.index == nil {
+		case err != nil || s.index == nil:
 			return nil, err
 		}
 		set, err := s.eval(top)
@@ -56,6 +55,9 @@ func (r *Registry) Select(ctx context.Context, t tenant.Num, e match.Expr) ([]Re
 	}
 }
 
+// maxTries is how often a search begins again because values of tags went away, before it keeps the lock to the end.
+const maxTries = 3
+
 // search is one call of Select. It first runs the matchers over the distinct values of their tags, under the read lock but
 // giving it up now and then, then takes the posting lists in one go, and works on these without the lock.
 type search struct {
@@ -63,8 +65,7 @@ type search struct {
 	r      *Registry
 	tenant tenant.Num
 	leaves []*leaf
-	tries  int
-	hold   bool // do not give up the lock any more: values went away too often meanwhile
+	hold   bool // do not give up the lock any more
 
 	index *index
 	all   []Ref
@@ -334,14 +335,19 @@ func (s *search) eval(n *node) (refSet, error) {
 		return set.not(), err
 	case opOr:
 		out := everything().not()
+		var lists [][]Ref
 		for _, k := range n.kids {
 			set, err := s.eval(k)
-			if err != nil {
+			switch {
+			case err != nil:
 				return refSet{}, err
+			case set.complement:
+				out = out.or(set)
+			case len(set.refs) > 0:
+				lists = append(lists, set.refs)
 			}
-			out = out.or(set)
 		}
-		return out, nil
+		return out.or(refSet{refs: unionAll(lists, nil)}), nil
 	}
 	return s.conjunction(n)
 }

@@ -200,6 +200,9 @@ func (c *Catalog) check() error {
 	})
 }
 
+// shortKey is a copy of a key for an error, which in a damaged file may have any length.
+func shortKey(k []byte) []byte { return append([]byte(nil), k[:min(len(k), 64)]...) }
+
 func (c *Catalog) damaged(bucket string, key []byte, err error) error {
 	return &DamagedError{Path: c.path, Bucket: bucket, Key: key, Err: err}
 }
@@ -245,9 +248,9 @@ func (c *Catalog) Load(bucket string, fn func(k, v []byte) error) error {
 				return nil
 			}
 			return b.ForEach(func(k, stored []byte) error {
-				v, ok := openValue(k, stored)
-				if !ok {
-					return c.damaged(bucket, append([]byte(nil), k...), errors.New("checksum does not match"))
+				v, err := openValue(k, stored, tx.Size())
+				if err != nil {
+					return c.damaged(bucket, shortKey(k), err)
 				}
 				if err := shielded(func() error { return fn(k, v) }); err != nil {
 					return fmt.Errorf("catalog %s: bucket %s, key %x: %w", c.path, bucket, k, err)

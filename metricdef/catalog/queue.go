@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"slices"
+
+	"go.etcd.io/bbolt"
 )
 
 // Change is one key of one bucket with its new value; a nil Value deletes the key.
@@ -101,12 +104,19 @@ func (b *batch) settle() {
 	b.changes = kept
 }
 
-// open checks a stored value and returns it without its checksum.
-func openValue(key, stored []byte) ([]byte, bool) {
-	if len(stored) < sumLen {
-		return nil, false
+// openValue checks a stored value of a file of that size and returns it without its checksum. In a damaged file lengths
+// may be anything, so they are looked at before the bytes.
+func openValue(key, stored []byte, size int64) ([]byte, error) {
+	if len(key) > bbolt.MaxKeySize {
+		return nil, fmt.Errorf("key of %d bytes, at most %d are possible", len(key), bbolt.MaxKeySize)
+	}
+	if len(stored) < sumLen || int64(len(stored)) > size {
+		return nil, fmt.Errorf("value of %d bytes in a file of %d", len(stored), size)
 	}
 	value := stored[sumLen:]
 	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
-	return value, binary.LittleEndian.Uint32(stored) == sum
+	if want := binary.LittleEndian.Uint32(stored); sum != want {
+		return nil, fmt.Errorf("checksum %08x, %08x expected", sum, want)
+	}
+	return value, nil
 }
