@@ -103,12 +103,15 @@ func (r *Registry) Resolve(t tenant.Num, typ Type, key []byte) (Ref, bool) {
 	return 0, false
 }
 
-// Reserve makes a definition that Resolve finds at once and readers see when its record has been applied. The draft must
-// be valid and its key must not resolve; nothing of it is kept. now is its date of creation in nanoseconds since 1970
-// UTC. The answer is 0 if there are no refs left.
+// Reserve makes a definition that Resolve finds at once and readers see when its record has been applied. Its key must
+// not resolve; nothing of the draft is kept. now is its date of creation in nanoseconds since 1970 UTC. The answer is 0
+// if the draft is not valid, which its method Validate explains, or if there are no refs left.
 //
 // REQUIRES: the sequencer's lock, under which the caller has called Resolve.
 func (r *Registry) Reserve(d *Draft, now int64) Ref {
+	if d.Validate() != nil {
+		return 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.next > maxRef || r.words.full() {
