@@ -100,6 +100,29 @@ func (s *defs) drop(ref Ref) {
 	}
 }
 
+// appendVisible appends the visible refs of the first block that exists at or behind the one of from, and returns where
+// the next block begins, if there may be one.
+func (s *defs) appendVisible(refs []Ref, from Ref) (_ []Ref, next Ref, more bool) {
+	for i := uint64(from) >> defShift; i < dirCount*dirSize; i++ {
+		dir := s.dirs[i>>dirShift]
+		if dir == nil {
+			i |= dirSize - 1
+			continue
+		}
+		block := dir.blocks[i&(dirSize-1)]
+		if block == nil {
+			continue
+		}
+		for k := range block {
+			if block[k].state() == visible {
+				refs = append(refs, Ref(i<<defShift)|Ref(k))
+			}
+		}
+		return refs, Ref((i + 1) << defShift), i+1 < dirCount*dirSize
+	}
+	return refs, 0, false
+}
+
 func (s *defs) bytes() int {
 	n := int(unsafe.Sizeof(*s)) + s.count*defBlock*int(unsafe.Sizeof(packed{}))
 	for _, dir := range s.dirs {

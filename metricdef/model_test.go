@@ -259,10 +259,13 @@ func compare(t *rapid.T, r *Registry, m *model) {
 	if r.Len() != len(m.defs) {
 		t.Fatalf("%d definitions, want %d", r.Len(), len(m.defs))
 	}
+	if got, want := slices.Collect(r.All()), slices.Sorted(maps.Keys(m.defs)); !slices.Equal(got, want) {
+		t.Fatalf("all are %v, want %v", got, want)
+	}
 	counts, held := map[tenant.Num]int{}, map[tenant.Num]int{}
 	for ref, d := range m.all() {
 		held[d.Tenant]++
-		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok {
+		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok || r.Owner(ref) != d.Tenant {
 			t.Fatalf("%q resolves to %d, want %d", keyOf(d), got, ref)
 		}
 		if _, visible := m.defs[ref]; !visible {

@@ -175,13 +175,15 @@ func (r *Registry) Owner(ref Ref) tenant.Num {
 // All yields the refs of all visible definitions, ascending. Definitions that come or go meanwhile may be missed.
 func (r *Registry) All() iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
-		end := r.Next()
-		for ref := Ref(1); ref < end; ref++ {
+		var refs []Ref
+		for from, more := Ref(1), true; more; {
 			r.mu.RLock()
-			seen := r.seen(ref) != nil
+			refs, from, more = r.defs.appendVisible(refs[:0], from)
 			r.mu.RUnlock()
-			if seen && !yield(ref) {
-				return
+			for _, ref := range refs {
+				if !yield(ref) {
+					return
+				}
 			}
 		}
 	}

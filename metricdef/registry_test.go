@@ -139,8 +139,21 @@ func TestRecordsOutOfOrder(t *testing.T) {
 
 func TestRefsRunOut(t *testing.T) {
 	r := NewRegistry(Options{})
-	r.next = maxRef
-	d, e := site(0), site(1)
+	fill(r, 2000, site)
+	r.Remove([]Ref{2000})
+	r.Raise(5_000_000)
+	r.Raise(7)
+	if r.Next() != 5_000_000 {
+		t.Errorf("next ref %d", r.Next())
+	}
+	fill(r, 1, func(int) Draft { return site(1999) })
+	r.Raise(maxRef)
+	defer func() {
+		if all := slices.Collect(r.All()); len(all) != 2001 || !slices.IsSorted(all) || all[2000] != maxRef || all[1999] != 5_000_000 {
+			t.Errorf("%d refs", len(all))
+		}
+	}()
+	d, e := site(2000), site(2001)
 	rec := r.AppendRecord(nil, r.Reserve(&d, 1))
 	if _, ref, err := r.Apply(rec); ref != maxRef || err != nil {
 		t.Errorf("the last ref is %d, %v", ref, err)
