@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,55 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 	if _, err := ParseRecord([]byte{2}); err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("a newer version: %v", err)
+	}
+}
+
+// TestStoredRecords reads records as journals hold them from before the policy "cc-default" was: they mean what they
+// meant, and a new set follows them.
+func TestStoredRecords(t *testing.T) {
+	raw := Retention{Length: 48 * time.Hour}
+	old := Policy{Name: DefaultName, Raw: raw, Grid: time.Minute, Across: Mean}
+	for _, c := range []struct {
+		record   string
+		revision uint64
+		metrics  []ClusterCockpitMetric
+		open     bool
+	}{
+		{"010300030a63632d3130732d73756d8080f0a9a4ca4e0080c8afa02500010b63632d3630732d6e6f6e658080f0a9a4ca4e0080b09dc2df010000" +
+			"0764656661756c748080f0a9a4ca4e0080b09dc2df0100020200086370755f6c6f616401010e636c7573746572636f636b70697400066e65745f" +
+			"627700010e636c7573746572636f636b706974", 3, []ClusterCockpitMetric{{"cpu_load", time.Minute, NoMethod}, {"net_bw", 10 * time.Second, Sum}}, false},
+		{"010101010764656661756c748080f0a9a4ca4e0080b09dc2df01000200", 1, nil, true},
+	} {
+		rec, err := hex.DecodeString(c.record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := NewRegistry(Options{})
+		if err := r.Apply(rec); err != nil {
+			t.Fatal(err)
+		}
+		s := r.Current()
+		if s.Revision() != c.revision || s.Open() != c.open || s.Default() != old || !bytes.Equal(AppendRecord(nil, s), rec) {
+			t.Errorf("revision %d, open %v, default %+v", s.Revision(), s.Open(), s.Default())
+		}
+		if p, ok := s.Resolve(ClusterCockpit, "other"); p != old || ok != c.open {
+			t.Errorf("a metric without a rule: %+v, %v", p, ok)
+		}
+		next, err := FromClusterCockpit(c.metrics, raw, c.open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range c.metrics {
+			was, _ := s.Resolve(ClusterCockpit, m.Name)
+			if is, ok := next.Resolve(ClusterCockpit, m.Name); is != was || !ok {
+				t.Errorf("%s was %+v and is %+v", m.Name, was, is)
+			}
+		}
+		if n := r.Next(next); n == nil || n.Revision() != c.revision+1 {
+			t.Errorf("the new set does not follow: %+v", n)
+		} else if err := r.Apply(AppendRecord(nil, n)); err != nil || r.Next(next) != nil {
+			t.Errorf("the new set: %v", err)
+		}
 	}
 }
 

@@ -22,11 +22,12 @@ type Registry struct {
 	current atomic.Pointer[Set]
 }
 
-// NewRegistry makes a registry that holds an open set of revision 0: no rules, the default policy, kept for ever.
+// NewRegistry makes a registry that holds the open set of revision 0: what FromClusterCockpit makes of no metrics, kept
+// for ever.
 func NewRegistry(o Options) *Registry {
-	s, err := NewSet(Content{Open: true})
+	s, err := FromClusterCockpit(nil, Retention{Length: Forever}, true)
 	if err != nil {
-		panic(err) // the empty set is valid
+		panic(err) // no metric is at fault
 	}
 	r := &Registry{o: o}
 	r.current.Store(s)

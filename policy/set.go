@@ -6,11 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // DefaultName is the name of the policy that metrics fall back to. Every set has one of that name.
 const DefaultName = "default"
+
+// Everything is the glob that matches every name. A rule with it says how metrics are kept that no other rule names; it
+// names none of them, so it does not make a set that is not open accept them.
+const Everything = "*"
 
 // Rule chooses the policy of the metrics that its pattern matches.
 type Rule struct {
@@ -27,7 +30,7 @@ type Rule struct {
 type Content struct {
 	Policies []Policy
 	Rules    []Rule
-	// Open accepts metrics that no rule names, at the policy "default".
+	// Open accepts metrics that no rule names, at the policy of a rule for Everything, else at "default".
 	Open bool
 }
 
@@ -51,6 +54,17 @@ type globRule struct {
 	pattern  string
 	dialects []string
 	policy   int
+}
+
+// names says whether the rule makes the metrics that it matches known.
+func (g *globRule) names() bool { return g.pattern != Everything }
+
+// weight orders globs: the longest pattern has the most to say.
+func (g *globRule) weight() int {
+	if !g.names() {
+		return 0
+	}
+	return len(g.pattern)
 }
 
 // NewSet checks the content and makes a set of revision 0 out of it. The content is copied. If it names no policy
@@ -114,8 +128,9 @@ func (s *Set) index() error {
 			s.exact[k] = p
 		}
 	}
-	// The rules are sorted by name, so a stable sort leaves globs of equal length in the order of their names.
-	slices.SortStableFunc(s.globs, func(a, b globRule) int { return len(b.pattern) - len(a.pattern) })
+	// The rules are sorted by name, so a stable sort leaves globs of equal length in the order of their names. Everything
+	// stands behind "?", which is as long.
+	slices.SortStableFunc(s.globs, func(a, b globRule) int { return b.weight() - a.weight() })
 	return nil
 }
 
@@ -132,25 +147,25 @@ func (s *Set) WithRevision(revision uint64) *Set {
 // Open says whether metrics that no rule names are accepted.
 func (s *Set) Open() bool { return s.open }
 
-// Default is the policy of metrics that no rule names.
+// Default is the policy of metrics that no rule matches.
 func (s *Set) Default() Policy { return s.policies[s.def] }
 
 // Resolve returns the policy of a metric: that of the rule that names it, else that of the longest glob that matches,
-// else the default. It is false if no rule wants the metric and the set is not open; the policy is the default then too.
+// else the default. It is false if no rule names the metric and the set is not open; the policy is that of samples which
+// are there nevertheless then, such as those of a metric that was taken out of the configuration.
 func (s *Set) Resolve(dialect, metric string) (Policy, bool) {
-	if p, ok := s.rule(dialect, metric); ok {
-		return s.policies[p], true
-	}
-	return s.policies[s.def], s.open
+	p, named := s.rule(dialect, metric)
+	return s.policies[p], named || s.open
 }
 
-// Known says whether a rule wants the metric.
+// Known says whether a rule names the metric, other than by Everything.
 func (s *Set) Known(dialect, metric string) bool {
-	_, ok := s.rule(dialect, metric)
-	return ok
+	_, named := s.rule(dialect, metric)
+	return named
 }
 
-func (s *Set) rule(dialect, metric string) (int, bool) {
+// rule is the index of the metric's policy, and whether a rule names the metric.
+func (s *Set) rule(dialect, metric string) (policy int, named bool) {
 	if p, ok := s.exact[exactKey{dialect, metric}]; ok {
 		return p, true
 	}
@@ -160,10 +175,10 @@ func (s *Set) rule(dialect, metric string) (int, bool) {
 	for i := range s.globs {
 		g := &s.globs[i]
 		if (len(g.dialects) == 0 || slices.Contains(g.dialects, dialect)) && matchGlob(g.pattern, metric) {
-			return g.policy, true
+			return g.policy, g.names()
 		}
 	}
-	return 0, false
+	return s.def, false
 }
 
 // ByName returns the policy of that name.
@@ -208,10 +223,9 @@ func Equal(a, b *Set) bool {
 	})
 }
 
-// FallBack is the policy "default" with the given retention: a grid of 60 s, combined by the mean.
-func FallBack(raw Retention) Policy {
-	return Policy{Name: DefaultName, Raw: raw, Grid: time.Minute, Across: Mean}
-}
+// FallBack is the policy "default" with the given retention: samples keep their own times, and nothing is implied about
+// combining series.
+func FallBack(raw Retention) Policy { return Policy{Name: DefaultName, Raw: raw} }
 
 // Validate says what is wrong with a policy.
 func (p Policy) Validate() error {

@@ -108,7 +108,8 @@ func TestFromClusterCockpit(t *testing.T) {
 		{Name: "cc-10s-avg", Raw: raw, Grid: 10 * time.Second, Across: Mean},
 		{Name: "cc-60s-none", Raw: raw, Grid: time.Minute},
 		{Name: "cc-60s-sum", Raw: raw, Grid: time.Minute, Across: Sum},
-		{Name: DefaultName, Raw: raw, Grid: time.Minute, Across: Mean},
+		{Name: ClusterCockpitDefaultName, Raw: raw, Grid: time.Minute, Across: Mean},
+		{Name: DefaultName, Raw: raw},
 	}
 	if d := cmp.Diff(want, s.Policies()); d != "" {
 		t.Error(d)
@@ -116,8 +117,14 @@ func TestFromClusterCockpit(t *testing.T) {
 	if p, ok := s.Resolve(ClusterCockpit, "mem_bw"); !ok || p != want[2] {
 		t.Errorf("mem_bw: %+v, %v", p, ok)
 	}
-	if _, ok := s.Resolve(ClusterCockpit, "unknown"); ok {
-		t.Error("a closed set accepts a metric that it does not name")
+	if p, ok := s.Resolve(ClusterCockpit, "unknown"); ok || s.Known(ClusterCockpit, "unknown") || p != want[3] {
+		t.Errorf("a metric that a closed set does not name: %+v, %v", p, ok)
+	}
+	if p, ok := s.Resolve("influx", "mem_bw"); ok || p != want[4] || p != s.Default() {
+		t.Errorf("another dialect: %+v, %v", p, ok)
+	}
+	if got, want := s.Metrics(ClusterCockpit), []string{"cpu_load", "flops_any", "mem_bw", "temp"}; !cmp.Equal(got, want) {
+		t.Errorf("Metrics = %q", got)
 	}
 	if p, ok := s.ByName("cc-10s-avg"); !ok || p != want[0] {
 		t.Errorf("ByName: %+v, %v", p, ok)
@@ -125,6 +132,55 @@ func TestFromClusterCockpit(t *testing.T) {
 	for _, m := range []ClusterCockpitMetric{{"m", 0, Sum}, {"m", -time.Second, Sum}, {"m", 1500 * time.Millisecond, Sum}, {"m", time.Second, Max}} {
 		if _, err := FromClusterCockpit([]ClusterCockpitMetric{m}, raw, false); err == nil || !strings.Contains(err.Error(), `metric "m"`) {
 			t.Errorf("%+v: %v", m, err)
+		}
+	}
+}
+
+func TestFromClusterCockpitOpen(t *testing.T) {
+	raw := Retention{Length: 48 * time.Hour}
+	s, err := FromClusterCockpit(nil, raw, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := s.Resolve(ClusterCockpit, "any"); !ok || p != ClusterCockpitDefault(raw) || s.Known(ClusterCockpit, "any") {
+		t.Errorf("any metric: %+v, %v", p, ok)
+	}
+	if p, ok := s.Resolve("native", "any"); !ok || p != FallBack(raw) || p.Grid != 0 {
+		t.Errorf("another dialect: %+v, %v", p, ok)
+	}
+}
+
+// TestMetricNamedAsOurRule: the rule for all names gives way to metrics that have its name.
+func TestMetricNamedAsOurRule(t *testing.T) {
+	raw := Retention{Length: Forever}
+	s, err := FromClusterCockpit([]ClusterCockpitMetric{
+		{ClusterCockpitDefaultName, time.Second, Sum}, {ClusterCockpitDefaultName + "*", time.Second, Sum}, {Everything, time.Second, Sum},
+	}, raw, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{ClusterCockpitDefaultName, ClusterCockpitDefaultName + "*", Everything} {
+		if p, ok := s.Resolve(ClusterCockpit, name); !ok || p.Name != "cc-1s-sum" {
+			t.Errorf("%s: %+v, %v", name, p, ok)
+		}
+	}
+	if p, ok := s.Resolve(ClusterCockpit, "other"); ok || p != ClusterCockpitDefault(raw) {
+		t.Errorf("other: %+v, %v", p, ok)
+	}
+}
+
+// TestEverythingIsLast: a rule for all names gives way to any other, and names nothing.
+func TestEverythingIsLast(t *testing.T) {
+	pol := func(name string) Policy { return Policy{Name: name, Raw: Retention{Length: time.Hour}} }
+	s := mustSet(t, Content{Policies: []Policy{pol("one"), pol("all")}, Rules: []Rule{
+		{Name: "1", Pattern: Everything, Glob: true, Policy: "all"}, {Name: "2", Pattern: "?", Glob: true, Policy: "one"},
+	}})
+	for metric, want := range map[string]struct {
+		policy string
+		known  bool
+	}{"a": {"one", true}, "ab": {"all", false}} {
+		if p, ok := s.Resolve("any", metric); p.Name != want.policy || ok != want.known {
+			t.Errorf("%s: %q, %v", metric, p.Name, ok)
 		}
 	}
 }

@@ -37,7 +37,7 @@ type Config struct {
 	// Retention is how long samples are kept, policy.Forever for ever: metric-store.retention-in-memory.
 	Retention time.Duration
 	// Metrics are the entries of the section metrics, in the order of the file. AnyMetric is true without that section: then
-	// every metric is accepted, at the default policy.
+	// every metric is accepted, at the policy "cc-default".
 	Metrics   []policy.ClusterCockpitMetric
 	AnyMetric bool
 
