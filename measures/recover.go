@@ -407,6 +407,9 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 	case se.Flags&entryOwn != 0:
 		e.shape |= shapeOwn
 		end += se.Step
+		if se.Flags&entryLate == 0 && sr.era.step != 0 {
+			sr.flags |= hasEras // the series had no grid before
+		}
 	case se.Step <= 0 || int64(se.Span) > math.MaxInt64/se.Step:
 		return &segment.DamagedError{Path: sf.info.Name, Reason: fmt.Sprintf("chunk of series %d with step %d", ref, se.Step)}
 	default:

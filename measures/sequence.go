@@ -97,27 +97,30 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 		s.seq.mu.Unlock()
 		return errClosed
 	}
-	n := s.sequence(p)
-	if n == 0 {
-		s.seq.mu.Unlock()
-		return nil
+	s.sequence(p)
+	if p.seq == 0 {
+		if len(b.Stale) == 0 {
+			s.seq.mu.Unlock()
+			return nil
+		}
+		// A removal may be on its way. The writer asks again when this returns, and must not meet it once more.
+		p.seq = s.seq.next - 1
 	}
 	s.seq.waiting = append(s.seq.waiting, p)
 	s.seq.mu.Unlock()
 	return s.commit(p)
 }
 
-// sequence turns the rows of a batch into records of the group and returns how many rows will be stored. Rows that are
-// refused get the ref 0.
+// sequence turns the rows of a batch into records of the group; p.seq is the last of them, 0 if there is none. Rows that
+// are refused get the ref 0. There may be records although no row is stored: what they say has been decided.
 //
 // REQUIRES: s.seq.mu.
-func (s *Store) sequence(p *pending) int {
+func (s *Store) sequence(p *pending) {
 	b, q := p.batch, &s.seq
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
 	s.resolve(p)
 	set := s.Policies.Current()
 	revision := set.Revision()
-	stored := 0
 	for i, ref := range b.Refs {
 		if ref == 0 {
 			continue // refused by resolve
@@ -133,7 +136,8 @@ func (s *Store) sequence(p *pending) int {
 			b.refuse(i, pastOrFuture(t))
 			continue
 		}
-		if pol := sr.policy.Load(); pol == nil || pol.revision != revision || sr.dictionary != q.segment {
+		// Readers refresh the policy too, so its revision alone does not tell that the grid fits it.
+		if pol := sr.policy.Load(); pol == nil || pol.revision != revision || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
 			s.touch(ref, sr, set, t)
 		}
 		if g := &sr.grid; g.step != 0 {
@@ -152,10 +156,6 @@ func (s *Store) sequence(p *pending) int {
 			b.refuse(i, Freed)
 			continue
 		}
-		stored++
-	}
-	if stored == 0 && len(q.unnamed) == 0 {
-		return 0
 	}
 	s.appendDictionary(p)
 	for grids := q.grids; len(grids) > 0; {
@@ -175,7 +175,6 @@ func (s *Store) sequence(p *pending) int {
 		q.group.Buf = appendSamples(q.group.Buf, b.Refs[from:to], b.Times[from:to], b.Values[from:to])
 		s.end(p)
 	}
-	return stored
 }
 
 func anyRef(refs []metricdef.Ref) bool {
