@@ -363,6 +363,7 @@ func (s *Store) readGridMixed(ref metricdef.Ref, sr *series, t0, step int64, dst
 		}
 	}
 	sh.mu.RUnlock()
+	fillNaN(dst)
 	k0 := g.slot(t0)
 	r := readers.Get().(*Reader)
 	defer r.release()

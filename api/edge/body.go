@@ -87,7 +87,7 @@ func (b *Body) Free() {
 	}
 	from.held.Add(-b.counted)
 	b.from, b.counted, b.Cut = nil, 0, nil
-	if cap(b.Bytes) > keepCapacity {
+	if cap(b.Bytes) > keepLarge {
 		b.Bytes = nil
 	}
 	from.pool.Put(b)

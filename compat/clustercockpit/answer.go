@@ -272,7 +272,9 @@ func (a *answer) metric(name string) (method policy.Method, step int64, known bo
 func (a *answer) read(q *query, group []Node, method policy.Method, step int64, known bool) (found bool, resolution int64, err error) {
 	refs := a.refs[:0]
 	for _, n := range group {
-		refs = gather(refs, n, q.Metric, nil)
+		if n != nil {
+			refs = n.AppendNearest(refs, q.Metric)
+		}
 	}
 	a.refs = refs
 	if len(refs) == 0 {

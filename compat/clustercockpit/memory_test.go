@@ -99,6 +99,16 @@ func (l *level) Series(metric string) (metricdef.Ref, bool) {
 	return ref, ok
 }
 
+func (l *level) AppendNearest(refs []metricdef.Ref, metric string) []metricdef.Ref {
+	if ref, ok := l.metrics[metric]; ok {
+		return append(refs, ref)
+	}
+	for _, name := range sorted(l.children) {
+		refs = l.children[name].AppendNearest(refs, metric)
+	}
+	return refs
+}
+
 func (l *level) AllSeries(yield func(string, metricdef.Ref) bool) {
 	for _, name := range sorted(l.metrics) {
 		if !yield(name, l.metrics[name]) {

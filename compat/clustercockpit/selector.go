@@ -4,12 +4,12 @@ import "granary/metricdef"
 
 // gather appends the series that stand for a metric at a level: its own, else those of its nearest descendants that have
 // one, depth first, so that what a level says of itself hides what its parts say. Levels of different kinds (sockets
-// beside hardware threads) are all taken. with, if it is not nil, says which series count.
+// beside hardware threads) are all taken. with says which series count. Node.AppendNearest is the same for all series.
 func gather(refs []metricdef.Ref, n Node, metric string, with func(metricdef.Ref) bool) []metricdef.Ref {
 	if n == nil {
 		return refs
 	}
-	if ref, ok := n.Series(metric); ok && (with == nil || with(ref)) {
+	if ref, ok := n.Series(metric); ok && with(ref) {
 		return append(refs, ref)
 	}
 	return gatherBelow(refs, n, metric, with)

@@ -24,6 +24,9 @@ type Node interface {
 	Children(yield func(name string, n Node) bool)
 	// Series is the level's own series of a metric.
 	Series(metric string) (metricdef.Ref, bool)
+	// AppendNearest appends the level's own series of a metric, or, if it has none, those of its nearest descendants that
+	// have one, depth first.
+	AppendNearest(refs []metricdef.Ref, metric string) []metricdef.Ref
 	// AllSeries calls yield for all series of this very level, sorted by metric, until it returns false.
 	AllSeries(yield func(metric string, ref metricdef.Ref) bool)
 }

@@ -88,6 +88,11 @@ func (s *Slabs) Get(l Loc) []byte {
 	return sl.mem[off+2 : off+2+n : off+2+n]
 }
 
+// Peek is some byte of the piece at l.
+func (s *Slabs) Peek(l Loc) byte {
+	return s.slabs[l>>offsetBits-1].mem[uint32(l)&(1<<offsetBits-1)*4]
+}
+
 // Free gives a piece up. The memory of a slab goes back to the system with its last piece.
 func (s *Slabs) Free(l Loc) {
 	n := int(l>>offsetBits - 1)
