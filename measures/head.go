@@ -13,7 +13,7 @@ func (sh *shard) putGrid(ref metricdef.Ref, sr *series, t int64, v float64) {
 			return
 		}
 	}
-	if t < sr.headStart {
+	if t < sr.headStart && !sh.shiftHead(sr, t) {
 		sh.putLate(ref, sr, t, v)
 		return
 	}
@@ -54,6 +54,22 @@ func (sr *series) begin(t int64) int64 {
 		}
 	}
 	return t
+}
+
+// shiftHead lets the head begin at t, before its present beginning, if nothing is sealed from there on and what it holds
+// still fits: the first samples of a series overtake each other too. REQUIRES: sh.mu and an open head.
+func (sh *shard) shiftHead(sr *series, t int64) bool {
+	k := int((sr.headStart - t) / sr.era.step)
+	n := int(sr.filled)
+	if sr.flags&hasSealed != 0 && t <= sr.sealedEnd || k <= 0 || k > headSlots-n || !sh.growHead(sr, n+k) {
+		return false
+	}
+	values := sh.values[sr.class].Floats(sr.values)
+	copy(values[k:], values[:n])
+	sr.present = sr.present.shifted(k)
+	sr.headStart = t
+	sr.filled += uint8(k)
+	return true
 }
 
 // putOwn applies a sample of a series without a grid. REQUIRES: sh.mu.

@@ -50,6 +50,14 @@ func (p *presence) from(n int) (q presence) {
 	return q
 }
 
+// shifted is the presence with n slots without a value in front.
+func (p *presence) shifted(n int) (q presence) {
+	for i := range p.all {
+		q.set(i + n)
+	}
+	return q
+}
+
 // all calls yield for the slots that hold a value, in order.
 func (p *presence) all(yield func(int) bool) { eachBit(p[:], yield) }
 

@@ -31,16 +31,26 @@ func (s *Store) Bounds(ref metricdef.Ref, from, to int64) (Bounds, bool) {
 	cut := s.cut(ref, sr)
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	first, ok := sh.oldest(s, ref, sr, cut)
-	if !ok {
-		return Bounds{}, false
-	}
+	cut = sr.visible(cut)
+	first, r := sh.oldest(s, ref, sr, cut)
 	g := sr.era
 	if sr.flags&hasEras != 0 {
 		g = sh.coarsest(ref, sr, from, to)
 	}
-	return Bounds{First: first, Last: sr.newest, Step: g.step, Half: g.half}, true
+	last := sr.newest
+	sh.mu.RUnlock()
+	if r != nil {
+		if err := r.finish(); err != nil {
+			first = min(first, cut) // it cannot be read; that is said to who reads it
+		} else if len(r.Times) > 0 {
+			first = min(first, r.Times[0])
+		}
+		r.release()
+	}
+	if first == math.MaxInt64 {
+		return Bounds{}, false
+	}
+	return Bounds{First: first, Last: last, Step: g.step, Half: g.half}, true
 }
 
 // Newest is the time of the newest visible sample of a series and its slot width, both in nanoseconds; false if it has no
@@ -85,68 +95,45 @@ func (sr *series) visible(cut int64) int64 {
 	return cut
 }
 
-// oldest is the time of the oldest visible sample. REQUIRES: sh.mu, at least for reading.
-func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (int64, bool) {
-	cut = sr.visible(cut)
+// oldest is the time of the oldest sample at or behind cut, as far as that is known without decoding, else the end of
+// time. If r is not nil it gathers the chunks that straddle cut, whose samples may be older; the caller finishes it when the
+// lock is given back, since that may read files and bring chunks back into memory. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (first int64, r *Reader) {
+	first = math.MaxInt64
 	if sr.flags&hasData == 0 || sr.newest < cut {
-		return 0, false
+		return first, nil
 	}
-	first, ok := int64(math.MaxInt64), false
-	found := func(t int64) { first, ok = min(first, t), true }
-	if len(sr.chunks) > 0 && sr.chunks[0].start >= cut && sr.flags&hasLate == 0 {
-		return sr.chunks[0].start, true
-	}
-	for i := range sr.chunks {
-		e := &sr.chunks[i]
-		if e.start >= cut {
-			found(e.start)
-			break
+	straddles := func(e *entry) {
+		if r == nil {
+			r = readers.Get().(*Reader)
+			r.reset()
 		}
-		if i+1 < len(sr.chunks) && sr.chunks[i+1].start <= cut {
-			continue
-		}
-		// The chunk straddles the cut: its first sample behind it, holes left out.
-		r := readers.Get().(*Reader)
-		r.reset()
 		r.add(s, sh, ref, sr, e, cut, math.MaxInt64)
-		err := r.finish()
-		if len(r.Times) > 0 {
-			found(r.Times[0])
-		}
-		r.release()
-		if err != nil {
-			found(cut) // it cannot be read; that is said to who reads it
-		}
-		if ok {
-			break
-		}
+	}
+	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= cut })
+	if i < len(sr.chunks) {
+		first = sr.chunks[i].start // a chunk begins with a sample
+	}
+	if i > 0 && sh.chunkEnd(ref, sr, i-1) >= cut {
+		straddles(&sr.chunks[i-1])
 	}
 	if sr.flags&hasLate != 0 {
 		l := sh.late[ref]
 		if i, _ := slices.BinarySearch(l.times, cut); i < len(l.times) {
-			found(l.times[i])
+			first = min(first, l.times[i])
 		}
 		for i := range l.sealed {
 			if c := &l.sealed[i]; c.start >= cut {
-				found(c.start)
+				first = min(first, c.start)
 			} else if c.end >= cut {
-				r := readers.Get().(*Reader)
-				r.reset()
-				r.add(s, sh, ref, sr, &c.entry, cut, math.MaxInt64)
-				if err := r.finish(); err != nil {
-					found(cut)
-				}
-				if len(r.Times) > 0 {
-					found(r.Times[0])
-				}
-				r.release()
+				straddles(&c.entry)
 			}
 		}
 	}
-	if sr.values != 0 {
-		sh.eachHead(sr, cut, math.MaxInt64, func(t int64, _ float64) { found(t) })
+	if sr.values != 0 && sr.headStart < first {
+		sh.eachHead(sr, cut, math.MaxInt64, func(t int64, _ float64) { first = min(first, t) })
 	}
-	return first, ok
+	return first, r
 }
 
 // coarsest is the grid with the widest slots of those that samples inside the range lie on. REQUIRES: sh.mu.
