@@ -190,6 +190,7 @@ func (s *Store) openJournal() error {
 	s.setStep("opening the journal")
 	log, rec, err := journal.Open(filepath.Join(s.o.Dir, "journal"), journal.Options{
 		Sync: s.o.Sync, Interval: s.o.SyncInterval, Quarantine: filepath.Join(s.o.Dir, "quarantine"), Logger: s.o.Logger,
+		FS: s.o.journalFS,
 	})
 	if err != nil {
 		return err

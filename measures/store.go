@@ -36,6 +36,8 @@ type Options struct {
 	ExplicitTenants bool             // a write makes no tenant
 	Now             func() time.Time // nil: time.Now
 	Logger          *slog.Logger     // nil: slog.Default
+
+	journalFS journal.FS // nil: that of the machine; tests put one that fails in its place
 }
 
 func (o *Options) setDefaults() {
