@@ -436,9 +436,44 @@ func statsOf(x []float64) stats {
 	if len(x) == 0 {
 		return noStats
 	}
-	// Most series have no holes. A sum that is a number shows that; it is summed in order, as everybody would.
-	sum, lo, hi := 0.0, x[0], x[0]
-	for _, v := range x {
+	// Most series have no holes. A sum that is a number shows that. It is made of four, always the same way, because each
+	// addition waits for the one before.
+	var sums [4]float64
+	lo, hi := x[0], x[0]
+	rest := x
+	for ; len(rest) >= 4; rest = rest[4:] {
+		v := (*[4]float64)(rest)
+		sums[0] += v[0]
+		sums[1] += v[1]
+		sums[2] += v[2]
+		sums[3] += v[3]
+		if v[0] < lo {
+			lo = v[0]
+		}
+		if v[0] > hi {
+			hi = v[0]
+		}
+		if v[1] < lo {
+			lo = v[1]
+		}
+		if v[1] > hi {
+			hi = v[1]
+		}
+		if v[2] < lo {
+			lo = v[2]
+		}
+		if v[2] > hi {
+			hi = v[2]
+		}
+		if v[3] < lo {
+			lo = v[3]
+		}
+		if v[3] > hi {
+			hi = v[3]
+		}
+	}
+	sum := (sums[0] + sums[1]) + (sums[2] + sums[3])
+	for _, v := range rest {
 		sum += v
 		if v < lo {
 			lo = v
