@@ -201,11 +201,8 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 	end := base + int64(len(dst))*step
 	var r *Reader
 	var err error
-	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start > base })
-	i = max(i-1, 0)
-	sh.touch(sr.chunks[i:], end)
 	filled := 0 // slots of dst that are decided
-	for ; i < len(sr.chunks) && sr.chunks[i].start < end; i++ {
+	for i := sr.chunkAt(base); i < len(sr.chunks) && sr.chunks[i].start < end; i++ {
 		e := &sr.chunks[i]
 		off := (e.start - base) / step
 		till := clampInt(off+int64(e.shape.span()), filled, len(dst))
@@ -246,8 +243,22 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 	return err
 }
 
-// touch reads a byte of each chunk that will be decoded, so that the processor fetches them from memory side by side and
-// not one after the other. REQUIRES: sh.mu.
+// chunkAt is the index of the chunk that t lies in or behind, 0 if there is none. REQUIRES: sh.mu, at least for reading.
+func (sr *series) chunkAt(t int64) int {
+	lo, hi := 0, len(sr.chunks)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if sr.chunks[mid].start > t {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return max(lo-1, 0)
+}
+
+// touch reads a byte of each chunk that is going to be decoded. Who asks for the bounds of many series before reading
+// them thus lets the processor fetch their chunks side by side, not one after the other. REQUIRES: sh.mu.
 func (sh *shard) touch(chunks []entry, end int64) (sum byte) {
 	for i := range chunks {
 		if chunks[i].start >= end || i == 8 {
@@ -339,16 +350,7 @@ const maxSpan = 512
 func (s *Store) readGridMixed(ref metricdef.Ref, sr *series, t0, step int64, dst []float64) error {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	g := newGrid(t0, step)
-	if sr.era.step == step {
-		g = sr.era
-	} else {
-		for _, old := range sh.eras[ref] {
-			if old.step == step {
-				g = old
-			}
-		}
-	}
+	g := sh.gridAt(ref, sr, t0, step, len(dst))
 	sh.mu.RUnlock()
 	fillNaN(dst)
 	k0 := g.slot(t0)
@@ -363,6 +365,29 @@ func (s *Store) readGridMixed(ref metricdef.Ref, sr *series, t0, step int64, dst
 		}
 	}
 	return nil
+}
+
+// gridAt is the grid of a width for slots from t0 on: the newest of that width that samples there lie on, so that it hangs
+// on the samples alone and not on how they came into memory. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) gridAt(ref metricdef.Ref, sr *series, t0, step int64, slots int) grid {
+	end := t0 + int64(slots)*step
+	if sr.era.step == step && sr.values != 0 && sr.headStart < end {
+		return sr.era
+	}
+	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= end })
+	for i--; i >= 0 && sh.chunkEnd(ref, sr, i) > t0-step; i-- {
+		g := sr.era
+		if n := sr.chunks[i].shape.eraIndex(); n > 0 {
+			g = sh.eras[ref][n-1]
+		}
+		if g.step == step && sr.chunks[i].shape&shapeOwn == 0 {
+			return g
+		}
+	}
+	if sr.era.step == step {
+		return sr.era
+	}
+	return newGrid(t0, step)
 }
 
 // Read fills r with the visible samples of a series inside [from, to), ascending in time, each time once. The columns are
@@ -389,8 +414,7 @@ func (s *Store) read(r *Reader, ref metricdef.Ref, sr *series, from, to int64) e
 	r.reset()
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start > from })
-	for i = max(i-1, 0); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
+	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
 		r.add(s, sh, ref, sr, &sr.chunks[i], from, to)
 	}
 	if sr.flags&hasLate != 0 {
