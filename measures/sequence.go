@@ -223,7 +223,7 @@ func (s *Store) resolve(p *pending) {
 		q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
 		ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
 		if !ok {
-			if limit := s.Tenants.Limits(d.Def.Tenant).Series; limit > 0 && int64(s.Definitions.Count(d.Def.Tenant)) >= limit {
+			if limit := s.Tenants.Limits(d.Def.Tenant).Series; limit > 0 && int64(s.Definitions.Claimed(d.Def.Tenant)) >= limit {
 				b.refuse(d.At, SeriesLimit)
 				d.Ref = 0
 				continue
