@@ -132,6 +132,9 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// lockWait is how long a start waits for the lock of the data folder.
+const lockWait = 2 * time.Second
+
 // takeLock keeps a second process out of the folder.
 func (s *Store) takeLock() error {
 	path := filepath.Join(s.o.Dir, "LOCK")
@@ -139,7 +142,13 @@ func (s *Store) takeLock() error {
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	// A process that was killed a moment ago may not have let go yet.
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("data folder %s is in use by another process: %w", s.o.Dir, err), f.Close())
 	}
 	s.lock = f
