@@ -158,32 +158,42 @@ func (s *Store) loadState() error {
 		return nil
 	}
 	s.setStep("loading open heads")
-	next := 0
+	var faults []error
 	err := segment.ReadState(s.segmentPath(s.manifest.State), func(i int, b []byte) error {
 		if i >= len(s.shards) {
 			return fmt.Errorf("section of shard %d, there are %d", i, len(s.shards))
 		}
-		next++
-		return s.restoreState(i, b)
-	})
-	if err == nil {
-		for i, sh := range s.shards {
-			sh.held = s.manifest.Positions[i]
+		if err := s.restoreState(i, b); err != nil {
+			faults = append(faults, err)
+			s.clearShard(i)
+			return nil
 		}
+		s.shards[i].held = s.manifest.Positions[i]
+		return nil
+	})
+	if err = errors.Join(append(faults, err)...); err == nil {
 		return nil
 	}
-	// Heads are lost with the file; what the journal still has comes back from there.
+	// What could be read stays. The heads of the other shards are lost with the file; what the journal still has of them
+	// comes back from there.
 	if qerr := s.quarantine(s.manifest.State, err); qerr != nil {
 		return errors.Join(err, qerr)
 	}
 	s.manifest.State = ""
-	clear(s.manifest.Positions)
 	for i, sh := range s.shards {
-		sh.closeHeads()
-		s.shards[i] = newShard()
+		s.manifest.Positions[i] = sh.held
 	}
-	s.table.blocks.Store(new([]*block))
 	return nil
+}
+
+// clearShard takes back what was restored of a shard whose section turned out to be damaged.
+func (s *Store) clearShard(i int) {
+	s.shards[i].closeHeads()
+	s.shards[i] = newShard()
+	blocks := *s.table.blocks.Load()
+	for n := i; n < len(blocks); n += len(s.shards) {
+		*blocks[n] = block{}
+	}
 }
 
 func (s *Store) openJournal() error {
