@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"granary/measures/journal"
 	"granary/metricdef"
 	"granary/policy"
 )
@@ -227,5 +228,32 @@ func ownTimes(tb testing.TB, s *Store) {
 	}
 	if err := s.SetPolicies(context.Background(), set); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// TestPolicyOfReservedSeries asks for a series while its definition is on its way to the journal, and changes the policies
+// then: the series keeps to the policy of its metric.
+func TestPolicyOfReservedSeries(t *testing.T) {
+	ctx := context.Background()
+	fs, o, _ := failing(t, journal.Never)
+	s := openTest(t, o)
+	num := setup(t, s, policy.Forever)
+	const ref = 1
+	hook := func() { s.Bounds(ref, minTime, maxTime) }
+	fs.before.Store(&hook)
+	write(t, s, num, "m60", []int{0}, testEpoch, 0)
+	fs.before.Store(nil)
+	for i := range 3 {
+		var b Batch
+		b.Add(ref, testEpoch+int64(i)*60*second+10*second, float64(i))
+		if err := s.Commit(ctx, &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, ok := s.Bounds(ref, minTime, maxTime); !ok || b.Step != 60*second || b.Last != testEpoch+120*second {
+		t.Errorf("%+v", b)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -252,11 +252,7 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, set *policy.Set, t int64) {
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
 		sr.dictionary = q.segment
 	}
-	pol := sr.policy.Load()
-	if pol == nil || pol.revision != set.Revision() {
-		pol = s.policyFor(ref, set)
-		sr.policy.Store(pol)
-	}
+	pol := s.policyOf(ref, sr, set)
 	if step := int64(pol.Grid); step != sr.grid.step || !sr.anchored {
 		q.undo = append(q.undo, undo{ref: ref, what: undoGrid, grid: sr.grid, time: sr.last})
 		sr.grid = grid{}

@@ -141,7 +141,11 @@ func (w *snapshotWriter) shard(index int) error {
 			if n := e.shape.eraIndex(); n > 0 {
 				g = sh.eras[ref][n-1]
 			}
-			failed = w.add(sh, ref, sr, e, g.step, nil)
+			step := g.step
+			if e.shape&shapeOwn != 0 {
+				step = sh.chunkEnd(ref, sr, i) - e.start
+			}
+			failed = w.add(sh, ref, sr, e, step, nil)
 		}
 		if sr.flags&hasLate == 0 {
 			return

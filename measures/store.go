@@ -273,13 +273,30 @@ func (s *Store) policyNamed(dialect, name string, set *policy.Set) *policyState 
 	return s.policies.get(p, set.Revision())
 }
 
-// policyFor resolves the policy of a definition.
+// policyFor resolves the policy of a definition, nil if there is none that readers may see.
 func (s *Store) policyFor(ref metricdef.Ref, set *policy.Set) *policyState {
 	d, ok := s.Definitions.Get(ref)
 	if !ok {
-		return s.policies.get(set.Default(), set.Revision())
+		return nil
 	}
 	return s.policyNamed(d.Dialect, d.Name, set)
+}
+
+// policyOf is the present policy of a series. One whose definition is only reserved keeps the policy that it was reserved
+// with, until it is visible.
+func (s *Store) policyOf(ref metricdef.Ref, sr *series, set *policy.Set) *policyState {
+	pol := sr.policy.Load()
+	if pol != nil && pol.revision == set.Revision() {
+		return pol
+	}
+	if now := s.policyFor(ref, set); now != nil {
+		sr.policy.Store(now)
+		return now
+	}
+	if pol == nil {
+		return s.policies.get(set.Default(), set.Revision())
+	}
+	return pol
 }
 
 // Close takes no more writes, writes a last snapshot and closes the files.

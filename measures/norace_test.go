@@ -1,0 +1,5 @@
+//go:build !race
+
+package measures
+
+const raceEnabled = false
