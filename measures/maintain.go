@@ -42,6 +42,8 @@ func (s *Store) Run(ctx context.Context) {
 				s.o.Logger.Error("snapshot failed; the journal keeps what it would have held", "error", err)
 				s.lastSnapshot.Store(s.o.Now().UnixNano()) // not again at once
 			}
+			// What a snapshot gathered is garbage now, and the next is minutes away.
+			debug.FreeOSMemory()
 		}
 		if n%5 == 0 {
 			s.EnforceCap()
