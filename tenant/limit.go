@@ -8,10 +8,13 @@ type LimitError struct {
 	Limit   string // what is limited, in words: "series"
 	Value   int64  // what would have been reached
 	Max     int64
-	Setting string // key of the section granary: "limits.series"
+	Setting string // its key: "granary.tenants.max"
 }
 
 func (e *LimitError) Error() string {
+	if e.Max == 0 {
+		return fmt.Sprintf("tenant %q does not exist, and a write does not make it (setting %s)", e.Tenant, e.Setting)
+	}
 	return fmt.Sprintf("tenant %q: the limit of %d %s is reached (setting %s)", e.Tenant, e.Max, e.Limit, e.Setting)
 }
 

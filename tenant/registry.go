@@ -23,7 +23,7 @@ type Options struct {
 	Limits Limits
 	// MaxTenants bounds the tenants that Admit lets through; 0 means no bound.
 	MaxTenants int
-	// ExplicitOnly refuses, in Admit, tenants that would be made by the first write.
+	// ExplicitOnly refuses, in Admit, tenants that would be made by the first write, unless they were named to Expect.
 	ExplicitOnly bool
 }
 
@@ -42,6 +42,8 @@ type Registry struct {
 	byID    map[ID]Num // reserved and visible
 	entries []entry    // by number - 1; numbers that were withdrawn leave a gap
 	visible int
+
+	expected map[ID]bool // never changed, only replaced
 }
 
 type entry struct {
@@ -70,17 +72,29 @@ func (r *Registry) Resolve(id ID) (Num, bool) {
 	return n, ok
 }
 
+// Expect names tenants that the configuration wants: a write may make them also where Options.ExplicitOnly is set. They
+// replace the ones named before.
+func (r *Registry) Expect(ids ...ID) {
+	expected := make(map[ID]bool, len(ids))
+	for _, id := range ids {
+		expected[id] = true
+	}
+	r.mu.Lock()
+	r.expected = expected
+	r.mu.Unlock()
+}
+
 // Admit says whether the tenant may be made, by the limits on the count and on implicit creation. The error is a
 // *LimitError.
 func (r *Registry) Admit(d *Draft) error {
-	if d.Implicit && r.o.ExplicitOnly {
-		return &LimitError{Tenant: d.ID, Limit: "implicit tenants", Max: 0, Value: 1, Setting: "tenants.create"}
-	}
 	r.mu.RLock()
-	n := len(r.byID)
+	n, expected := len(r.byID), r.expected[d.ID]
 	r.mu.RUnlock()
+	if d.Implicit && r.o.ExplicitOnly && !expected {
+		return &LimitError{Tenant: d.ID, Limit: "implicit tenants", Max: 0, Value: 1, Setting: "granary.tenants.create"}
+	}
 	if r.o.MaxTenants > 0 && n >= r.o.MaxTenants {
-		return &LimitError{Tenant: d.ID, Limit: "tenants", Max: int64(r.o.MaxTenants), Value: int64(n) + 1, Setting: "tenants.max"}
+		return &LimitError{Tenant: d.ID, Limit: "tenants", Max: int64(r.o.MaxTenants), Value: int64(n) + 1, Setting: "granary.tenants.max"}
 	}
 	return nil
 }

@@ -130,8 +130,17 @@ func TestApplyRefuses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	r := NewRegistry(Options{Limits: Limits{Series: 100}, MaxTenants: 2, ExplicitOnly: true})
 	var limit *LimitError
-	if err := r.Admit(&Draft{ID: "a", Implicit: true}); !errors.As(err, &limit) || limit.Setting != "tenants.create" {
+	if err := r.Admit(&Draft{ID: "a", Implicit: true}); !errors.As(err, &limit) || limit.Setting != "granary.tenants.create" {
 		t.Errorf("an implicit tenant: %v", err)
+	} else if err.Error() != `tenant "a" does not exist, and a write does not make it (setting granary.tenants.create)` {
+		t.Error(err)
+	}
+	r.Expect("x", "y")
+	if err := errors.Join(r.Admit(&Draft{ID: "x", Implicit: true}), r.Admit(&Draft{ID: "y", Implicit: true})); err != nil {
+		t.Errorf("an expected tenant: %v", err)
+	}
+	if r.Expect("x"); r.Admit(&Draft{ID: "y", Implicit: true}) == nil {
+		t.Error("a tenant that is not expected any more")
 	}
 	if err := r.Admit(&Draft{ID: "a"}); err != nil {
 		t.Error(err)

@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"net/http"
 	"strings"
 	"sync"
@@ -11,10 +13,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"granary/tenant/queue"
 )
 
 const (
 	firstRead = 64 << 10 // what a Content-Length may make us allocate before a byte has come
+	firstRoom = 1 << 20  // what it may make us keep free
 	minRead   = 512
 	// maxWindow bounds the memory of a zstd frame; RFC 8878 asks decoders to support 8 MiB.
 	maxWindow = 8 << 20
@@ -24,16 +29,17 @@ const (
 type BodyOptions struct {
 	Limit   int64  // bytes of one body, after decompression; 0: 64 MiB
 	Setting string // the name of the setting behind Limit, for the error
-	// InWork bounds the bytes of all bodies that are held at the same time; 0: no bound.
-	InWork        int64
-	InWorkSetting string
+	// Queue, if not nil, bounds the bytes of all bodies that are held at the same time; bodies wait in it for their turn.
+	Queue        queue.Gate
+	QueueSetting string // the name of the setting behind the bound of Queue
 }
 
 // Bodies reads request bodies whole into pooled, counted buffers. It is safe for concurrent use.
 type Bodies struct {
-	o    BodyOptions
-	held atomic.Int64
-	pool sync.Pool // *Body
+	o     BodyOptions
+	limit int64 // what one body may have, by Limit and by the size of the queue
+	held  atomic.Int64
+	pools [bodyClasses]sync.Pool // *Body, by the size of its buffer
 }
 
 // NewBodies makes a reader of bodies.
@@ -41,8 +47,10 @@ func NewBodies(o BodyOptions) *Bodies {
 	if o.Limit <= 0 {
 		o.Limit = 64 << 20
 	}
-	b := &Bodies{o: o}
-	b.pool.New = func() any { return &Body{} }
+	b := &Bodies{o: o, limit: o.Limit}
+	if o.Queue != nil {
+		b.limit = min(b.limit, o.Queue.Max())
+	}
 	return b
 }
 
@@ -57,22 +65,42 @@ type Body struct {
 	Cut error
 
 	from    *Bodies
-	counted int64
+	counted int64 // bytes of held
+	ticket  queue.Ticket
 }
 
-// Read reads the body of r, undoing its Content-Encoding (gzip, zstd). The error is a *TooLargeError, *BusyError,
-// *EncodingError or *DamagedError; a body that is cut short is not an error, see Body.Cut.
+// Read reads the body of r, undoing its Content-Encoding (gzip, zstd). It waits until the queue has room. The error is a
+// *TooLargeError, *BusyError, *EncodingError or *DamagedError, or the cause of the request's context; a body that is cut
+// short is not an error, see Body.Cut.
 func (b *Bodies) Read(r *http.Request) (*Body, error) {
 	encoding, err := contentEncoding(r)
 	if err != nil {
 		return nil, err
 	}
-	if encoding == "" && r.ContentLength > b.o.Limit {
+	expect := int64(-1) // bytes after decompression
+	if encoding == "" {
+		expect = r.ContentLength
+	}
+	if expect > b.limit {
 		return nil, b.tooLarge()
 	}
-	body := b.pool.Get().(*Body)
-	body.from, body.Cut, body.Bytes = b, nil, body.Bytes[:0]
-	if err := body.fill(r, encoding); err != nil {
+	// Room for a usual body is taken at once: bodies that each hold a part and wait for more would stand in each other's way.
+	// A larger one takes room for what has come, so that many announcements take little.
+	first := int64(firstRead - minRead)
+	if expect >= 0 {
+		first = min(expect, firstRoom)
+	}
+	size := sizeFor(first + minRead)
+	body := b.take(size)
+	if body == nil {
+		body = &Body{Bytes: make([]byte, 0, min(size, firstRead))}
+	}
+	body.from = b
+	if err := body.count(r.Context(), size); err != nil {
+		body.Free()
+		return nil, err
+	}
+	if err := body.fill(r, encoding, expect); err != nil {
 		body.Free()
 		return nil, err
 	}
@@ -86,15 +114,79 @@ func (b *Body) Free() {
 		return
 	}
 	from.held.Add(-b.counted)
-	b.from, b.counted, b.Cut = nil, 0, nil
-	if cap(b.Bytes) > keepLarge {
-		b.Bytes = nil
+	if from.o.Queue != nil {
+		from.o.Queue.Leave(&b.ticket)
 	}
-	from.pool.Put(b)
+	b.from, b.counted, b.Cut, b.Bytes = nil, 0, nil, b.Bytes[:0]
+	from.keep(b)
 }
 
 func (b *Bodies) tooLarge() error {
-	return &TooLargeError{What: "request body", Limit: b.o.Limit, Setting: b.o.Setting}
+	setting := b.o.Setting
+	if b.limit < b.o.Limit {
+		setting = b.o.QueueSetting
+	}
+	return &TooLargeError{What: "request body", Limit: b.limit, Setting: setting}
+}
+
+// count counts a buffer of that size as held, waiting in the queue if it has to. One that is larger than the queue alone,
+// to find out that its body is, counts as all of it.
+func (b *Body) count(ctx context.Context, size int64) error {
+	q := b.from.o.Queue
+	if q != nil {
+		size = min(size, q.Max())
+	}
+	more := size - b.counted
+	if more <= 0 {
+		return nil
+	}
+	if q != nil {
+		take := q.Grow
+		if b.counted == 0 {
+			take = q.Enter
+		}
+		if err := take(ctx, &b.ticket, more); errors.Is(err, queue.ErrFull) {
+			return &BusyError{What: BusyBodies, Limit: q.Max(), Setting: b.from.o.QueueSetting}
+		} else if err != nil {
+			return err
+		}
+	}
+	b.from.held.Add(more)
+	b.counted = size
+	return nil
+}
+
+// Buffers have sizes of 4 KiB to 4 MiB by powers of two, so that a small body does not sit in the buffer of a large one and
+// count as much. What is larger is not kept.
+const (
+	smallestClass = 12
+	bodyClasses   = 11
+)
+
+// sizeFor is the size of the buffer for n bytes.
+func sizeFor(n int64) int64 {
+	class := max(bits.Len64(uint64(n-1)), smallestClass)
+	if class >= smallestClass+bodyClasses {
+		return n
+	}
+	return 1 << class
+}
+
+// take returns a buffer of that size if one is kept, else nil.
+func (b *Bodies) take(size int64) *Body {
+	if class := bits.Len64(uint64(size-1)) - smallestClass; class < bodyClasses {
+		if body, ok := b.pools[class].Get().(*Body); ok {
+			return body
+		}
+	}
+	return nil
+}
+
+func (b *Bodies) keep(body *Body) {
+	size := cap(body.Bytes)
+	if class := bits.Len64(uint64(size-1)) - smallestClass; class >= 0 && class < bodyClasses && size == 1<<(class+smallestClass) {
+		b.pools[class].Put(body)
+	}
 }
 
 // contentEncoding is "", "gzip" or "zstd".
@@ -135,9 +227,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *Body) fill(r *http.Request, encoding string) error {
+func (b *Body) fill(r *http.Request, encoding string, expect int64) error {
 	src := &wire{r: r.Body}
-	expect := r.ContentLength
+	ctx := r.Context()
 	switch encoding {
 	case "gzip":
 		z, err := newGzip(src)
@@ -145,7 +237,7 @@ func (b *Body) fill(r *http.Request, encoding string) error {
 			return b.end(src, encoding, err)
 		}
 		defer gzipReaders.Put(z)
-		return b.drain(src, z, encoding, expect)
+		return b.drain(ctx, src, z, encoding, expect)
 	case "zstd":
 		z, err := newZstd(src)
 		if err != nil {
@@ -156,32 +248,28 @@ func (b *Body) fill(r *http.Request, encoding string) error {
 				zstdReaders.Put(z)
 			}
 		}()
-		return b.drain(src, z, encoding, expect)
+		return b.drain(ctx, src, z, encoding, expect)
 	default:
-		return b.drain(src, src, encoding, expect)
+		return b.drain(ctx, src, src, encoding, expect)
 	}
 }
 
 // drain reads r to its end. Memory grows with what has come, never with what the sender says will come.
-func (b *Body) drain(src *wire, r io.Reader, encoding string, expect int64) error {
-	limit := b.from.o.Limit
-	if err := b.grow(int(min(max(expect, 0), firstRead)) + minRead); err != nil {
-		return err
-	}
+func (b *Body) drain(ctx context.Context, src *wire, r io.Reader, encoding string, expect int64) error {
 	for {
 		if cap(b.Bytes)-len(b.Bytes) < minRead {
 			// A plain body whose first part has come is given all it announced: copying twice would be waste.
-			n := cap(b.Bytes)
-			if encoding == "" && expect > 0 && int64(n) < expect && expect <= 16*int64(len(b.Bytes)) {
-				n = int(expect) - len(b.Bytes) + minRead
+			n := int64(cap(b.Bytes))
+			if n < expect && expect <= 16*int64(len(b.Bytes)) {
+				n = expect - int64(len(b.Bytes)) + minRead
 			}
-			if err := b.grow(n); err != nil {
+			if err := b.grow(ctx, n); err != nil {
 				return err
 			}
 		}
 		n, err := r.Read(b.Bytes[len(b.Bytes):cap(b.Bytes)])
 		b.Bytes = b.Bytes[:len(b.Bytes)+n]
-		if int64(len(b.Bytes)) > limit {
+		if int64(len(b.Bytes)) > b.from.limit {
 			return b.from.tooLarge()
 		}
 		if err != nil {
@@ -204,32 +292,22 @@ func (b *Body) end(src *wire, encoding string, err error) error {
 	return nil
 }
 
-// grow makes room for n more bytes and counts it.
-func (b *Body) grow(n int) error {
-	need := len(b.Bytes) + n
-	// One byte more than the limit is enough to know that it was passed.
-	need = min(need, int(b.from.o.Limit)+minRead)
-	if need > cap(b.Bytes) {
-		if err := b.count(int64(need)); err != nil {
-			return err
-		}
-		grown := make([]byte, len(b.Bytes), need)
-		copy(grown, b.Bytes)
-		b.Bytes = grown
-		return nil
+// grow makes room for n more bytes, waiting in the queue if it has to.
+func (b *Body) grow(ctx context.Context, n int64) error {
+	// A little more than the limit is enough to know that it was passed.
+	size := sizeFor(min(int64(len(b.Bytes))+n, b.from.limit+minRead))
+	if err := b.count(ctx, size); err != nil {
+		return err
 	}
-	return b.count(int64(cap(b.Bytes)))
-}
-
-func (b *Body) count(n int64) error {
-	if n <= b.counted {
-		return nil
+	bytes := []byte(nil)
+	if other := b.from.take(size); other != nil {
+		bytes, other.Bytes = other.Bytes, b.Bytes[:0]
+		bytes = append(bytes, b.Bytes...)
+		b.from.keep(other)
+	} else {
+		bytes = append(make([]byte, 0, size), b.Bytes...)
 	}
-	held := b.from.held.Add(n - b.counted)
-	b.counted = n
-	if max := b.from.o.InWork; max > 0 && held > max {
-		return &BusyError{Limit: max, Setting: b.from.o.InWorkSetting}
-	}
+	b.Bytes = bytes
 	return nil
 }
 

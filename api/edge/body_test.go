@@ -2,16 +2,22 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"granary/tenant/queue"
 )
 
 func request(body io.Reader, length int64, header ...string) *http.Request {
@@ -119,21 +125,112 @@ func TestBodies(t *testing.T) {
 }
 
 func TestBodiesInWork(t *testing.T) {
-	bodies := NewBodies(BodyOptions{InWork: 100_000, InWorkSetting: "limits.bodies"})
-	first, err := bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000))
-	var busy *BusyError
-	if !errors.As(err, &busy) || KindOf(err) != Unavailable || !strings.Contains(err.Error(), "100000 bytes (setting limits.bodies)") {
-		t.Errorf("%v", err)
-	}
-	first.Free()
-	if second, err := bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000)); err != nil {
-		t.Errorf("after the first is done: %v", err)
-	} else {
+	synctest.Test(t, func(t *testing.T) {
+		gate := queue.NewLimit(100_000, 2*time.Second)
+		bodies := NewBodies(BodyOptions{Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+		read := func() (*Body, error) {
+			return bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000))
+		}
+		first, err := read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = read()
+		var busy *BusyError
+		if !errors.As(err, &busy) || Status(err) != http.StatusTooManyRequests || CodeOf(err) != "bodies-in-work" ||
+			err.Error() != "request bodies in work would exceed 100000 bytes (setting limits.bodies), try again" {
+			t.Errorf("%v", err)
+		}
+		// One that waits goes in when the first is done.
+		time.AfterFunc(time.Second, first.Free)
+		second, err := read()
+		if err != nil {
+			t.Fatalf("after the first is done: %v", err)
+		}
+		// The sender of one that waits goes away.
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000).WithContext(ctx)); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
 		second.Free()
+		if bodies.Held() != 0 || gate.Stats().Held != 0 {
+			t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
+		}
+	})
+}
+
+// TestLargerThanTheQueue: what never fits does not wait.
+func TestLargerThanTheQueue(t *testing.T) {
+	gate := queue.NewLimit(100_000, time.Hour)
+	bodies := NewBodies(BodyOptions{Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+	text := bytes.Repeat([]byte("x"), 100_001)
+	for name, r := range map[string]*http.Request{
+		"announced":   request(bytes.NewReader(text), int64(len(text))),
+		"unannounced": request(bytes.NewReader(text), -1),
+		"compressed":  request(bytes.NewReader(gzipped(t, text)), -1, "Content-Encoding", "gzip"),
+	} {
+		_, err := bodies.Read(r)
+		if err == nil || Status(err) != http.StatusRequestEntityTooLarge || err.Error() != "request body exceeds the limit of 100000 bytes (setting limits.bodies)" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, r := range map[string]*http.Request{
+		"announced":   request(bytes.NewReader(text[1:]), int64(len(text)-1)),
+		"unannounced": request(bytes.NewReader(text[1:]), -1),
+	} {
+		body, err := bodies.Read(r)
+		if err != nil {
+			t.Fatalf("%s, as large as the queue: %v", name, err)
+		}
+		if len(body.Bytes) != 100_000 || gate.Stats().Held != 100_000 {
+			t.Errorf("%s: %d bytes, %+v", name, len(body.Bytes), gate.Stats())
+		}
+		body.Free()
+	}
+	if bodies.Held() != 0 || gate.Stats().Held != 0 {
+		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
+	}
+}
+
+// TestBodiesOfMany: whatever the sizes and encodings, each body comes whole, none waits for ever, the bound holds, and all room is
+// given back.
+func TestBodiesOfMany(t *testing.T) {
+	const bound = 4 << 20
+	gate := queue.NewLimit(bound, time.Minute)
+	bodies := NewBodies(BodyOptions{Limit: 2 << 20, Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(g), 7))
+			for range 6 {
+				text := bytes.Repeat([]byte{byte(r.Uint32())}, 1+r.IntN(3<<19))
+				req := request(bytes.NewReader(text), int64(len(text)))
+				switch r.IntN(3) {
+				case 0:
+					req = request(bytes.NewReader(text), -1)
+				case 1:
+					z := gzipped(t, text)
+					req = request(bytes.NewReader(z), int64(len(z)), "Content-Encoding", "gzip")
+				}
+				body, err := bodies.Read(req)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !bytes.Equal(body.Bytes, text) || body.Cut != nil {
+					t.Errorf("%d bytes of %d came, %v", len(body.Bytes), len(text), body.Cut)
+				}
+				if held := bodies.Held(); held > bound+4<<20 { // one body may pass the bound while it grows
+					t.Errorf("%d bytes are held", held)
+				}
+				body.Free()
+			}
+		})
+	}
+	wg.Wait()
+	if bodies.Held() != 0 || gate.Stats().Held != 0 {
+		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
 	}
 }
 
@@ -169,7 +266,7 @@ func BenchmarkReadBody(b *testing.B) {
 	for i := range text {
 		text[i] = "cpu_load,cluster=alex value=12.5\n"[r.IntN(33)]
 	}
-	bodies := NewBodies(BodyOptions{})
+	bodies := NewBodies(BodyOptions{Queue: queue.NewLimit(256<<20, time.Second)})
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	src := bytes.NewReader(text)

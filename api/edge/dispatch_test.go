@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -190,9 +191,21 @@ func TestKinds(t *testing.T) {
 	if err := errors.New("x"); KindOf(err) != Internal || CodeOf(err) != "" {
 		t.Error("an error that says nothing")
 	}
-	for status, err := range map[int]error{413: &TooLargeError{}, 415: &EncodingError{}, 400: &DamagedError{}, 503: &BusyError{}} {
-		if Status(err) != status || CodeOf(err) == "" || KindOf(err) == Internal {
-			t.Errorf("%T: %d", err, Status(err))
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+		text   string
+	}{
+		{&TooLargeError{What: "answer", Limit: 7, Setting: "a.b"}, 413, "size-limit", "answer exceeds the limit of 7 bytes (setting a.b)"},
+		{&TooLargeError{What: "answer", Limit: 7, Points: true, Setting: "a.b"}, 413, "answer-too-large", "answer exceeds the limit of 7 points (setting a.b)"},
+		{&EncodingError{Encoding: "br"}, 415, "content-encoding", `Content-Encoding "br" is not understood; gzip, zstd and identity are`},
+		{&DamagedError{Encoding: "gzip", Err: io.EOF}, 400, "damaged-body", "request body is not valid gzip: EOF"},
+		{&BusyError{Limit: 7, Setting: "a.b"}, 429, "bodies-in-work", "request bodies in work would exceed 7 bytes (setting a.b), try again"},
+		{&BusyError{What: BusyQueries, Limit: 7, Setting: "a.b"}, 429, "queries-in-work", "7 queries are worked on, which is the limit (setting a.b); try again"},
+	} {
+		if Status(c.err) != c.status || CodeOf(c.err) != c.code || KindOf(c.err) == Internal || c.err.Error() != c.text {
+			t.Errorf("%d %s %s", Status(c.err), CodeOf(c.err), c.err)
 		}
 	}
 }

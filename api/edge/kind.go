@@ -73,38 +73,66 @@ func Status(err error) int {
 	}
 }
 
-// TooLargeError refuses a body that is larger than its limit.
+// TooLargeError refuses a body or an answer that is larger than its limit.
 type TooLargeError struct {
 	What    string // "request body", "answer"
-	Limit   int64  // bytes
+	Limit   int64
+	Points  bool   // the limit is one of points, not of bytes
 	Setting string // the setting that changes the limit
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s exceeds the limit of %d bytes (setting %s)", e.What, e.Limit, e.Setting)
+	unit := "bytes"
+	if e.Points {
+		unit = "points"
+	}
+	return fmt.Sprintf("%s exceeds the limit of %d %s (setting %s)", e.What, e.Limit, unit, e.Setting)
 }
 
 // Kind implements the kinds of errors.
 func (*TooLargeError) Kind() string { return string(OverLimit) }
 
 // Code implements the codes of errors.
-func (*TooLargeError) Code() string { return "size-limit" }
+func (e *TooLargeError) Code() string {
+	if e.Points {
+		return "answer-too-large"
+	}
+	return "size-limit"
+}
 
-// BusyError refuses a body because the bodies of all requests together would need more memory than the limit.
+// BusyWith says what there is too much of.
+type BusyWith uint8
+
+// What a BusyError is about.
+const (
+	BusyBodies  BusyWith = iota // bytes of request bodies
+	BusyQueries                 // queries at the same time
+)
+
+// BusyError refuses a request that found no room in time among all that are worked on. It may be sent again.
 type BusyError struct {
-	Limit   int64 // bytes
+	What    BusyWith
+	Limit   int64 // bytes, or queries
 	Setting string
 }
 
 func (e *BusyError) Error() string {
+	if e.What == BusyQueries {
+		return fmt.Sprintf("%d queries are worked on, which is the limit (setting %s); try again", e.Limit, e.Setting)
+	}
 	return fmt.Sprintf("request bodies in work would exceed %d bytes (setting %s), try again", e.Limit, e.Setting)
 }
 
 // Kind implements the kinds of errors.
-func (*BusyError) Kind() string { return string(Unavailable) }
+func (*BusyError) Kind() string { return string(OverLimit) }
 
 // Code implements the codes of errors.
-func (*BusyError) Code() string { return "bodies-in-work" }
+func (e *BusyError) Code() string {
+	if e.What == BusyQueries {
+		return "queries-in-work"
+	}
+	return "bodies-in-work"
+}
 
 // EncodingError refuses a Content-Encoding that is not known.
 type EncodingError struct{ Encoding string }

@@ -8,12 +8,12 @@ import (
 
 // Health answers "/healthz": 200 as long as the process serves at all.
 func Health() http.Handler {
-	return getOnly(func(w http.ResponseWriter, r *http.Request) { text(w, http.StatusOK, "ok\n") })
+	return GetOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { text(w, http.StatusOK, "ok\n") }))
 }
 
 // Ready answers "/readyz": 200 if ready says so, else 503 with its progress and Retry-After.
 func Ready(ready func() (ok bool, progress string)) http.Handler {
-	return getOnly(func(w http.ResponseWriter, r *http.Request) {
+	return GetOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ok, progress := ready()
 		if !ok {
 			w.Header().Set("Retry-After", "1")
@@ -21,11 +21,11 @@ func Ready(ready func() (ok bool, progress string)) http.Handler {
 			return
 		}
 		text(w, http.StatusOK, "ready\n")
-	})
+	}))
 }
 
-// getOnly answers one path exactly, to GET and HEAD. A handler mounted under a prefix also sees what lies below it.
-func getOnly(h http.HandlerFunc) http.Handler {
+// GetOnly answers one path exactly, to GET and HEAD. A handler mounted under a prefix also sees what lies below it.
+func GetOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.Count(r.URL.Path, "/") > 1:
@@ -34,7 +34,7 @@ func getOnly(h http.HandlerFunc) http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		default:
-			h(w, r)
+			h.ServeHTTP(w, r)
 		}
 	})
 }

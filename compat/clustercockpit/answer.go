@@ -9,6 +9,7 @@ import (
 	"granary/api/edge"
 	"granary/metricdef"
 	"granary/policy"
+	"granary/tenant/queue"
 )
 
 const second = int64(1e9)
@@ -30,6 +31,8 @@ type answer struct {
 	cluster Node
 	from    int64 // nanoseconds
 	to      int64
+	points  int64 // of the grids so far
+	ticket  queue.Ticket
 
 	b       []byte
 	refs    []metricdef.Ref
@@ -56,11 +59,16 @@ func (d *Dialect) query(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
+	if !d.enter(w, r, &a.ticket) {
+		return
+	}
+	defer d.o.Gate.Leave(&a.ticket)
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	a.ctx, a.b = r.Context(), buf.B
 	err = a.build()
 	buf.B = a.b
+	d.o.Gate.Leave(&a.ticket) // a client that reads slowly keeps nobody waiting
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -301,6 +309,9 @@ func (a *answer) read(q *query, group []Node, method policy.Method, step int64, 
 		return false, 0, err
 	case n == 0:
 		return false, 0, nil
+	}
+	if a.points += int64(len(a.grid.Values)); a.d.o.Points > 0 && a.points > a.d.o.Points {
+		return false, 0, &edge.TooLargeError{What: "answer", Limit: a.d.o.Points, Points: true, Setting: settingPoints}
 	}
 	return true, a.entry(q), nil
 }

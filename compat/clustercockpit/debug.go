@@ -9,12 +9,18 @@ import (
 
 	"granary/api/edge"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // debug serves /api/debug: the tree at and below the level that the parameter "selector" names ("cluster:host:level"),
 // with the windows of each series. The layout, line for line, is the original's; unlike its, the text is valid JSON,
 // sorted, without levels that hold no data, and levels whose name has a colon (PCI addresses) can be named.
 func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
+	var ticket queue.Ticket
+	if !d.enter(w, r, &ticket) {
+		return
+	}
+	defer d.o.Gate.Leave(&ticket)
 	selector := r.URL.Query().Get("selector")
 	buf := edge.NewBuffer()
 	defer buf.Free()
@@ -34,6 +40,7 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 	}
 	t.b = append(t.b, "\n}}\n"...)
 	buf.B = t.b
+	d.o.Gate.Leave(&ticket)
 	if t.err != nil {
 		d.fail(w, r, t.err)
 		return

@@ -17,6 +17,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Name is the dialect's name: in rules of policies, in definitions, in logs.
@@ -33,6 +34,8 @@ const (
 
 	settingAnswer  = "granary.compat.clustercockpit.max-answer"
 	settingQueries = "granary.compat.clustercockpit.max-queries"
+	settingPoints  = "granary.limits.query-points"
+	settingGate    = "granary.limits.concurrent-queries"
 	settingBody    = "granary.compat.clustercockpit.max-query-body"
 )
 
@@ -55,14 +58,25 @@ type Options struct {
 	Ready func() (ok bool, progress string)
 
 	Lines    *edge.Bodies // reads the bodies of /api/write; nil: edge's default limit
-	Requests *edge.Bodies // reads all other bodies; nil: up to 16 MiB
+	Requests *edge.Bodies // reads all other bodies; nil: NewRequests(0)
 	Compress edge.Compress
-	Padding  int   // nulls in front of one series; 0: DefaultPadding
+	Padding  int   // nulls in front of one series; 0: DefaultPadding, below 0: none
 	Queries  int   // queries of one request; 0: DefaultQueries
 	Answer   int64 // bytes of one answer; 0: DefaultAnswer
+	Points   int64 // points of all grids of one answer; 0: no limit
+	// Gate bounds the requests that read at the same time; nil: no bound.
+	Gate queue.Gate
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default
+}
+
+// DefaultRequest is the largest body of a request that is no write, in bytes.
+const DefaultRequest = 16 << 20
+
+// NewRequests makes what reads the bodies of requests that are no writes, up to limit bytes, 0: DefaultRequest.
+func NewRequests(limit int64) *edge.Bodies {
+	return edge.NewBodies(edge.BodyOptions{Limit: cmp.Or(limit, DefaultRequest), Setting: settingBody})
 }
 
 // Dialect is the handler of everything below Prefix. It is safe for concurrent use.
@@ -83,7 +97,10 @@ func New(o Options) *Dialect {
 		o.Lines = edge.NewBodies(edge.BodyOptions{Setting: "granary.limits.body"})
 	}
 	if o.Requests == nil {
-		o.Requests = edge.NewBodies(edge.BodyOptions{Limit: 16 << 20, Setting: settingBody})
+		o.Requests = NewRequests(0)
+	}
+	if o.Gate == nil {
+		o.Gate = queue.NewLimit(0, 0)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -171,6 +188,18 @@ func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (admitted, bool)
 		}
 	}
 	return a, true
+}
+
+// enter waits until the request may read; if it may not, it has been answered. Leave the gate with the ticket.
+func (d *Dialect) enter(w http.ResponseWriter, r *http.Request, t *queue.Ticket) bool {
+	err := d.o.Gate.Enter(r.Context(), t, 1)
+	if errors.Is(err, queue.ErrFull) {
+		err = &edge.BusyError{What: edge.BusyQueries, Limit: d.o.Gate.Max(), Setting: settingGate}
+	}
+	if err != nil {
+		d.fail(w, r, err)
+	}
+	return err == nil
 }
 
 // cleanPath is the path without empty, "." and ".." elements, keeping a slash at its end.

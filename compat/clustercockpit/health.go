@@ -9,6 +9,7 @@ import (
 
 	"granary/api/edge"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // staleAfter is how many steps after its last slot ended a series is stale.
@@ -34,6 +35,11 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	var ticket queue.Ticket
+	if !d.enter(w, r, &ticket) {
+		return
+	}
+	defer d.o.Gate.Leave(&ticket)
 	slices.Sort(req.Nodes)
 	cluster := d.cluster(r.Context(), req.Cluster)
 	now := d.o.Now().Unix()
@@ -62,6 +68,7 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 	}
 	b = append(b, '}', '\n')
 	buf.B = b
+	d.o.Gate.Leave(&ticket)
 	d.o.Compress.Answer(w, r, http.StatusOK, "application/json", buf.B)
 }
 

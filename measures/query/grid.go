@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 
@@ -14,13 +15,16 @@ import (
 // ErrNoMethod says that several series were found and their policy names no method to combine them.
 var ErrNoMethod = errors.New("query: several series and no method to combine them")
 
-// LimitError says that an answer would hold more points than is allowed.
+// Setting is the name of the setting behind Options.MaxPoints.
+const Setting = "granary.limits.query-points"
+
+// LimitError says that a grid would hold more points than is allowed.
 type LimitError struct {
 	Points, Limit int64
 }
 
 func (e *LimitError) Error() string {
-	return "query: the answer would hold more points than limits.query-points allows"
+	return fmt.Sprintf("query: the answer would hold %d points, the limit is %d (setting %s)", e.Points, e.Limit, Setting)
 }
 
 // Kind tells the edge what sort of error this is.

@@ -12,19 +12,24 @@ import (
 // ErrFull says that there was no room in time. The work may be tried again later.
 var ErrFull = errors.New("queue: no room in time")
 
-// Gate lets work in up to a bound. It must be safe for concurrent use.
+// Ticket is what a piece of work holds of a Gate. The zero Ticket holds nothing. It belongs to one piece of work and one
+// gate until Leave, and must not be copied meanwhile.
+type Ticket struct{ units int64 }
+
+// Gate lets work in up to a bound. It must be safe for concurrent use; a ticket is for one goroutine at a time.
 //
 // A Limit is one queue for all. Queues that are fair between tenants give each tenant a Gate of its own, so that those who
 // pass gates need not know of it.
 type Gate interface {
 	// Enter takes n units, waiting for room in the order of the calls. It returns ErrFull if there was none in time, and the
 	// cause of ctx if that ended first; nothing is taken then. More than Max units are an error at once.
-	Enter(ctx context.Context, n int64) error
-	// Grow takes n more units for work that is inside already. It goes ahead of work that has not entered: what is inside
-	// holds room until it is done.
-	Grow(ctx context.Context, n int64) error
-	// Leave gives n units back.
-	Leave(n int64)
+	Enter(ctx context.Context, t *Ticket, n int64) error
+	// Grow takes n more units for work that is inside already, with the errors of Enter. It goes ahead of work that has not
+	// entered, since what is inside holds room until it is done. So that pieces of work which all wait to grow do not wait
+	// for each other, one of them at a time need not wait, and passes the bound by at most Max.
+	Grow(ctx context.Context, t *Ticket, n int64) error
+	// Leave gives back all that the ticket holds.
+	Leave(t *Ticket)
 	// Max is the number of units that fit when nothing else is inside.
 	Max() int64
 }
@@ -44,14 +49,15 @@ type Limit struct {
 
 	mu       sync.Mutex
 	held     int64
-	growing  list // before entering
+	over     *Ticket // the one that may pass the bound; nil if none does
+	growing  list    // before entering
 	entering list
 	waited   uint64
 	refused  uint64
 }
 
 // NewLimit makes a gate for max units, 0 or less for any number, in front of which a call waits at most for the time
-// given.
+// given; 0 is not at all.
 func NewLimit(max int64, wait time.Duration) *Limit {
 	if max <= 0 {
 		max = math.MaxInt64
@@ -63,35 +69,54 @@ func NewLimit(max int64, wait time.Duration) *Limit {
 func (l *Limit) Max() int64 { return l.max }
 
 // Enter implements Gate.
-func (l *Limit) Enter(ctx context.Context, n int64) error {
+func (l *Limit) Enter(ctx context.Context, t *Ticket, n int64) error {
 	l.mu.Lock()
-	if l.growing.first == nil && l.entering.first == nil && n <= l.max-l.held {
-		l.held += n
+	if l.growing.first == nil && l.entering.first == nil && l.fits(n) {
+		l.take(t, n)
 		l.mu.Unlock()
 		return nil
 	}
-	return l.await(ctx, n, &l.entering)
+	return l.await(ctx, t, n, &l.entering)
 }
 
 // Grow implements Gate.
-func (l *Limit) Grow(ctx context.Context, n int64) error {
+func (l *Limit) Grow(ctx context.Context, t *Ticket, n int64) error {
 	l.mu.Lock()
-	if l.growing.first == nil && n <= l.max-l.held {
-		l.held += n
+	if n <= l.max-t.units && (l.growing.first == nil && l.fits(n) || l.mayPass(t)) {
+		l.take(t, n)
 		l.mu.Unlock()
 		return nil
 	}
-	return l.await(ctx, n, &l.growing)
+	return l.await(ctx, t, n, &l.growing)
 }
 
 // Leave implements Gate.
-func (l *Limit) Leave(n int64) {
+func (l *Limit) Leave(t *Ticket) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.held -= n; l.held < 0 {
-		panic(fmt.Sprintf("queue: %d units left that never entered", -l.held))
+	l.held -= t.units
+	t.units = 0
+	if l.over == t {
+		l.over = nil
 	}
 	l.admit()
+	l.mu.Unlock()
+}
+
+// fits says whether there is room. REQUIRES: l.mu.
+func (l *Limit) fits(n int64) bool { return n <= l.max-l.held }
+
+// mayPass says whether the ticket may pass the bound, and makes it the one that does. REQUIRES: l.mu.
+func (l *Limit) mayPass(t *Ticket) bool {
+	if l.over == nil {
+		l.over = t
+	}
+	return l.over == t
+}
+
+// take gives units to the ticket. REQUIRES: l.mu.
+func (l *Limit) take(t *Ticket, n int64) {
+	l.held += n
+	t.units += n
 }
 
 // Stats returns the figures of this moment.
@@ -102,16 +127,16 @@ func (l *Limit) Stats() Stats {
 }
 
 // await waits in a queue. It is called with l.mu held, and gives it up.
-func (l *Limit) await(ctx context.Context, n int64, q *list) error {
-	if n > l.max || l.wait <= 0 {
+func (l *Limit) await(ctx context.Context, t *Ticket, n int64, q *list) error {
+	if n > l.max-t.units || l.wait <= 0 {
 		l.refused++
 		l.mu.Unlock()
-		if n > l.max {
-			return fmt.Errorf("queue: %d units never fit into %d", n, l.max)
+		if n > l.max-t.units {
+			return fmt.Errorf("queue: %d units never fit into %d", t.units+n, l.max)
 		}
 		return ErrFull
 	}
-	w := &waiter{units: n, ready: make(chan struct{})}
+	w := &waiter{ticket: t, units: n, ready: make(chan struct{})}
 	q.push(w)
 	l.waited++
 	l.mu.Unlock()
@@ -147,11 +172,11 @@ func (l *Limit) admit() {
 			q = &l.entering
 		}
 		w := q.first
-		if w == nil || w.units > l.max-l.held {
+		if w == nil || !l.fits(w.units) && (q == &l.entering || !l.mayPass(w.ticket)) {
 			return
 		}
 		q.remove(w)
-		l.held += w.units
+		l.take(w.ticket, w.units)
 		w.in = true
 		close(w.ready)
 	}
@@ -159,6 +184,7 @@ func (l *Limit) admit() {
 
 // waiter is a call that waits. Its fields belong to the lock of the gate.
 type waiter struct {
+	ticket     *Ticket
 	units      int64
 	in         bool
 	ready      chan struct{} // closed when in becomes true

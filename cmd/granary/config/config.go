@@ -48,6 +48,7 @@ type Config struct {
 	Snapshot       Snapshot
 	Limits         Limits
 	Bounds         Bounds
+	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
 
 	// Compress says how answers are compressed for those who ask for gzip: granary.compress.
@@ -154,9 +155,19 @@ type Snapshot struct {
 type Limits struct {
 	Body          int64 // body: bytes of a request body, after decompression
 	Line          int64 // line: bytes of a line of line protocol
-	QueryPoints   int64 // query-points: points of one answer
+	QueryPoints   int64 // query-points: points of the answer to one request
 	AnswerPadding int64 // answer-padding: points of front padding a series; beyond it none is given
 	Series        int64 // series: definitions of a tenant; 0 is no limit
+	// ConcurrentQueries is how many requests read at the same time: concurrent-queries; 0 is four for each processor.
+	ConcurrentQueries int64
+}
+
+// Timeouts is granary.timeouts, of the HTTP server. Unbounded is none.
+type Timeouts struct {
+	Header time.Duration // header: until the header of a request has come
+	Read   time.Duration // read: until the whole request has come
+	Write  time.Duration // write: from the end of the header until the answer is out
+	Idle   time.Duration // idle: between two requests of a connection
 }
 
 // Bounds is granary.bounds: samples outside are counted and ignored.
@@ -175,7 +186,11 @@ type ClusterCockpit struct {
 	// Tenants says to which tenant a cluster belongs: cluster-tenants. The others belong to Tenants.Default.
 	Tenants   map[string]tenant.ID
 	Queue     int64         // queue: bytes of bodies that may wait or be worked on
-	QueueWait time.Duration // queue-wait: how long a write waits for its turn
+	QueueWait time.Duration // queue-wait: how long a write, or a query, waits for its turn
+
+	MaxAnswer    int64 // max-answer: bytes of one answer
+	MaxQueries   int64 // max-queries: queries of one request
+	MaxQueryBody int64 // max-query-body: bytes of the body of a request that is no write
 }
 
 // Compress is a level of compression.
@@ -224,8 +239,10 @@ func Default() *Config {
 		Snapshot:  Snapshot{Interval: 10 * time.Minute, JournalBytes: 128 << 20},
 		Limits:    Limits{Body: 64 << 20, Line: 64 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000},
 		Bounds:    Bounds{Future: 10 * time.Minute},
+		Timeouts:  Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
 		ClusterCockpit: ClusterCockpit{
 			Enabled: true, Tenants: map[string]tenant.ID{}, Queue: 256 << 20, QueueWait: 2 * time.Second,
+			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Compress:     CompressFast,
 		DiskFreeMark: 512 << 20,

@@ -100,7 +100,18 @@ func (c *Config) readLimits(s *section) {
 	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
 	l.integer("answer-padding", &c.Limits.AnswerPadding, 0, math.MaxInt32)
 	l.integer("series", &c.Limits.Series, 0, math.MaxInt64)
+	l.integer("concurrent-queries", &c.Limits.ConcurrentQueries, 0, 1<<20)
 	l.end(true)
+
+	t := s.sub("timeouts")
+	t.duration("header", &c.Timeouts.Header, time.Millisecond, Unbounded)
+	t.duration("read", &c.Timeouts.Read, time.Millisecond, Unbounded)
+	t.duration("write", &c.Timeouts.Write, time.Millisecond, Unbounded)
+	t.duration("idle", &c.Timeouts.Idle, time.Millisecond, Unbounded)
+	if w := c.Timeouts.Write; t.n != nil && w > 0 && (c.Timeouts.Read < 0 || c.Timeouts.Read > w) {
+		t.warn(t.n, Doubtful, "write", "%v is shorter than read; it counts from the end of the header, so a body that takes longer gets no answer", w)
+	}
+	t.end(true)
 
 	b := s.sub("bounds")
 	b.duration("future", &c.Bounds.Future, 0, Unbounded)
@@ -142,6 +153,9 @@ func (c *Config) readClusterCockpit(s *section) {
 	}
 	s.size("queue", &cc.Queue, 1<<20, math.MaxInt64)
 	s.duration("queue-wait", &cc.QueueWait, 0)
+	s.size("max-answer", &cc.MaxAnswer, 1<<10, math.MaxInt64)
+	s.integer("max-queries", &cc.MaxQueries, 1, math.MaxInt32)
+	s.size("max-query-body", &cc.MaxQueryBody, 1<<10, 1<<30)
 	s.end(true)
 }
 

@@ -136,11 +136,12 @@ granary:
   tenants: {default: me, create: explicit, max: 5}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
-  limits: {body: 1MB, line: 1000, query-points: 7, answer-padding: 0, series: 9}
+  limits: {body: 1MB, line: 1000, query-points: 7, answer-padding: 0, series: 9, concurrent-queries: 3}
+  timeouts: {header: 1s, read: none, write: none, idle: 5s}
   bounds: {future: none, past: 7d}
   backend: {token-file: tok}
   compat:
-    clustercockpit: {enabled: false, cluster-tenants: {alex: t1, "8": t2}, queue: 2MiB, queue-wait: 0s}
+    clustercockpit: {enabled: false, cluster-tenants: {alex: t1, "8": t2}, queue: 2MiB, queue-wait: 0s, max-answer: 3MiB, max-queries: 4, max-query-body: 5MiB}
     nats: {enabled: false, batch: 2kB, batch-wait: 1s, pending-messages: 1, pending: 65536}
   log: {level: debug, format: json}
   admin: {listen: "localhost:6060"}
@@ -157,10 +158,11 @@ granary:
 	want.Tenants = Tenants{Default: "me", Max: 5}
 	want.Journal = Journal{SyncAlways, 2 * time.Second}
 	want.Snapshot = Snapshot{time.Hour, 1 << 20}
-	want.Limits = Limits{1_000_000, 1000, 7, 0, 9}
+	want.Limits = Limits{1_000_000, 1000, 7, 0, 9, 3}
+	want.Timeouts = Timeouts{time.Second, Unbounded, Unbounded, 5 * time.Second}
 	want.Bounds = Bounds{Unbounded, 7 * 24 * time.Hour}
 	want.Backend.Token = "secret"
-	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, Queue: 2 << 20}
+	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, Queue: 2 << 20, MaxAnswer: 3 << 20, MaxQueries: 4, MaxQueryBody: 5 << 20}
 	want.NATS = NATS{BatchBytes: 2000, BatchWait: time.Second, PendingMessages: 1, PendingBytes: 65536}
 	want.Log = Log{slog.LevelDebug, true}
 	if d := cmp.Diff(want, c, ignoreInner); d != "" {
@@ -168,6 +170,28 @@ granary:
 	}
 	if len(warns) != 1 || warns[0].Key != "metric-store.cleanup.mode" || warns[0].Kind != NoEffect {
 		t.Errorf("warnings: %v", warns)
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	for text, want := range map[string]string{
+		"{}":                            "",
+		"{read: 5m, write: 10m}":        "",
+		"{read: 5m, write: none}":       "",
+		"{read: none, write: none}":     "",
+		"{read: 5m}":                    "config.yaml:1: granary.timeouts.write: 1m0s is shorter than read; it counts from the end of the header, so a body that takes longer gets no answer",
+		"{read: none, write: 1h}":       "config.yaml:1: granary.timeouts.write: 1h0m0s is shorter than read; it counts from the end of the header, so a body that takes longer gets no answer",
+		"{write: 10s}":                  "config.yaml:1: granary.timeouts.write: 10s is shorter than read; it counts from the end of the header, so a body that takes longer gets no answer",
+		"{header: 1ms, idle: \"none\"}": "",
+	} {
+		_, warns, err := load(t, files{"config.yaml": "granary: {timeouts: " + text + "}"}, Overrides{})
+		got := ""
+		for _, w := range warns {
+			got += w.String()
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
 	}
 }
 

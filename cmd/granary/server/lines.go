@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"granary/api/edge"
 	"granary/cmd/granary/config"
@@ -15,7 +14,6 @@ import (
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
 	"granary/metricdef"
-	"granary/policy"
 	"granary/tenant"
 )
 
@@ -25,23 +23,11 @@ type lines struct {
 	writer   *ingest.Writer
 	fallback tenant.ID
 	clusters map[string]tenant.ID
-	bounds   line.Bounds
+	bounds   config.Bounds
 }
 
 func newLines(store *measures.Store, writer *ingest.Writer, cfg *config.Config) *lines {
-	l := &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants}
-	l.bounds = line.Bounds{Past: bound(cfg.Bounds.Past), Future: bound(cfg.Bounds.Future)}
-	if cfg.Bounds.Past == 0 && cfg.Retention != policy.Forever {
-		l.bounds.Past = cfg.Retention
-	}
-	return l
-}
-
-func bound(d time.Duration) time.Duration {
-	if d == config.Unbounded {
-		return 0
-	}
-	return d
+	return &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants, bounds: cfg.Bounds}
 }
 
 // scope is all tenants that clusters lie in.
@@ -51,8 +37,9 @@ func (l *lines) scope() edge.Scope {
 
 // mapping is what lines mean that come with a default cluster; only, if not empty, is the tenant of all of them.
 func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, scope edge.Scope) *line.ClusterCockpit {
-	m := &line.ClusterCockpit{Cluster: cluster, Tenants: string(only), Limits: l.bounds}
-	if set := l.store.Policies.Current(); !set.Open() {
+	set := l.store.Policies.Current()
+	m := &line.ClusterCockpit{Cluster: cluster, Tenants: string(only), Limits: bounds(l.bounds, set)}
+	if !set.Open() {
 		m.Known = func(metric string) bool {
 			_, known := set.Resolve(clustercockpit.Name, metric)
 			return known
@@ -108,7 +95,7 @@ func (s *Server) natsOptions() nats.Options {
 	c := s.cfg.NATS
 	o := nats.Options{
 		Address: c.Address, Username: c.Username, Password: string(c.Password), CredsFile: c.CredsFile, Writer: natsLines{s.lines}, Logger: s.o.Logger,
-		BatchBytes: int(c.BatchBytes), BatchWait: c.BatchWait, PendingMessages: int(c.PendingMessages), PendingBytes: int(c.PendingBytes),
+		BatchBytes: int(c.BatchBytes), BatchWait: max(c.BatchWait, 1) /* 0 is the default there */, PendingMessages: int(c.PendingMessages), PendingBytes: int(c.PendingBytes),
 	}
 	for _, sub := range c.Subscriptions {
 		o.Subscriptions = append(o.Subscriptions, nats.Subscription{

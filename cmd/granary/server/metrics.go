@@ -79,6 +79,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.bodies != nil {
 		gauge("bodies_held_bytes", "Request bodies that are being worked on.", float64(c.s.bodies.Held()))
 	}
+	writes, queries := c.s.writes.Stats(), c.s.queries.Stats()
+	gauge("bodies_waiting", "Request bodies that wait for their turn.", float64(writes.Waiting))
+	count("bodies_waited_total", "Request bodies that had to wait.", float64(writes.Waited))
+	count("bodies_refused_total", "Request bodies whose turn did not come in time.", float64(writes.Refused))
+	gauge("queries_in_work", "Requests that read.", float64(queries.Held))
+	gauge("queries_waiting", "Requests that wait for their turn to read.", float64(queries.Waiting))
+	count("queries_waited_total", "Requests that had to wait for their turn to read.", float64(queries.Waited))
+	count("queries_refused_total", "Requests whose turn to read did not come in time.", float64(queries.Refused))
 	c.s.writer.Counters().Each(func(dialect string, d *ingest.DialectCounters) {
 		l := []string{"dialect", dialect}
 		count("ingest_bodies_total", "Bodies decoded.", float64(d.Bodies.Load()), l...)

@@ -55,6 +55,7 @@ func (f *Offline) start(ctx context.Context, cfg *config.Config, o Options, writ
 			close(f.stopped) // nothing runs in the background
 		}
 	}()
+	f.store.Tenants.Expect(tenants(cfg)...)
 	if err := f.store.Recover(ctx); err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
@@ -136,14 +137,4 @@ func (f *Offline) Close() error {
 	f.stop()
 	<-f.stopped
 	return f.store.Close()
-}
-
-// storeOptions are the options of the store that the configuration asks for.
-func storeOptions(cfg *config.Config, o Options) measures.Options {
-	return measures.Options{
-		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
-		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
-		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
-		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
-	}
 }

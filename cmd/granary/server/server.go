@@ -25,7 +25,7 @@ import (
 	"granary/measures/ingest/line"
 	"granary/measures/journal"
 	"granary/measures/query"
-	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Options are what a server needs beside its configuration.
@@ -48,9 +48,12 @@ type Server struct {
 	engine *query.Engine
 	writer *ingest.Writer
 	lines  *lines
-	bodies *edge.Bodies
 	nats   *nats.Client
 	watch  *requests
+
+	writes  *queue.Limit // bytes of bodies
+	queries *queue.Limit
+	bodies  *edge.Bodies
 
 	listener net.Listener
 	admin    net.Listener
@@ -93,15 +96,10 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 func (s *Server) open() error {
 	cfg := s.cfg
 	var err error
-	s.store, err = measures.Open(measures.Options{
-		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
-		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
-		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: s.o.Now, Logger: s.o.Logger,
-		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
-	})
-	if err != nil {
+	if s.store, err = measures.Open(storeOptions(cfg, s.o)); err != nil {
 		return err
 	}
+	s.store.Tenants.Expect(tenants(cfg)...)
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
@@ -124,7 +122,9 @@ func (s *Server) open() error {
 	s.writer = ingest.New(s.store, s.store.Definitions, ingest.Options{MaxLine: int(cfg.Limits.Line), Now: s.o.Now, Logger: s.o.Logger, Cache: line.CacheOptions{}})
 	s.lines = newLines(s.store, s.writer, cfg)
 	s.watch = newRequests()
-	s.http = edge.NewServer(s.handler(), edge.ServerOptions{Logger: s.o.Logger})
+	s.writes = queue.NewLimit(cfg.ClusterCockpit.Queue, cfg.ClusterCockpit.QueueWait)
+	s.queries = queue.NewLimit(concurrentQueries(cfg), cfg.ClusterCockpit.QueueWait)
+	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	if s.admin != nil {
 		s.pprof = &http.Server{Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
 	}
@@ -155,45 +155,37 @@ func (s *Server) handler() http.Handler {
 	d.Mount("/", "edge", edge.Landing(s.o.Version, nil))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.store.Ready))
-	d.Mount("/metrics", "edge", s.guard(s.metrics()))
+	d.Mount("/metrics", "edge", edge.GetOnly(s.guard(s.metrics())))
 	if s.cfg.ClusterCockpit.Enabled {
-		d.Mount(clustercockpit.Prefix, clustercockpit.Name, s.clusterCockpit())
+		d.Mount(clustercockpit.Prefix, clustercockpit.Name, clustercockpit.New(s.clusterCockpit()))
 	}
 	return d
 }
 
-func (s *Server) clusterCockpit() http.Handler {
+// clusterCockpit is the dialect's part of the wiring.
+func (s *Server) clusterCockpit() clustercockpit.Options {
 	cfg := s.cfg
 	compress, err := edge.ParseCompress(string(cfg.Compress))
 	if err != nil {
 		panic("server: checked configuration: " + err.Error())
 	}
 	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
-		InWork: cfg.ClusterCockpit.Queue, InWorkSetting: "granary.compat.clustercockpit.queue"})
+		Queue: s.writes, QueueSetting: "granary.compat.clustercockpit.queue"})
+	padding := int(cfg.Limits.AnswerPadding)
+	if padding == 0 {
+		padding = -1 // 0 is the default there
+	}
 	o := clustercockpit.Options{
 		Tree: tree{s.store.Definitions}, Reader: reader{s.engine}, Store: windows{s.store, s.o.Logger}, Writer: s.lines,
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
-		Ready: s.store.Ready, Lines: s.bodies, Compress: compress, Padding: int(cfg.Limits.AnswerPadding), Now: s.o.Now, Logger: s.o.Logger,
+		Ready: s.store.Ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: compress,
+		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
+		Gate: s.queries, Now: s.o.Now, Logger: s.o.Logger,
 	}
 	if key := cfg.Auth.ClusterCockpitKey; key != nil {
 		o.Auth = clustercockpit.NewTokenAuth(clustercockpit.TokenOptions{Key: key, Scope: s.lines.scope(), Now: s.o.Now})
 	}
-	return clustercockpit.New(o)
-}
-
-// guard lets only those in who may see the whole service: this machine, or everybody if the configuration says so in as
-// many words.
-func (s *Server) guard(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.cfg.Auth.Open {
-			host, _, err := net.SplitHostPort(r.RemoteAddr)
-			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-				http.Error(w, "only from this machine, unless granary.auth is none", http.StatusForbidden)
-				return
-			}
-		}
-		h.ServeHTTP(w, r)
-	})
+	return o
 }
 
 // profiles serves what the admin listener is for.

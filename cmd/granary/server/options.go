@@ -1,0 +1,72 @@
+package server
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"time"
+
+	"granary/api/edge"
+	"granary/cmd/granary/config"
+	"granary/measures"
+	"granary/measures/ingest/line"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// storeOptions are the options of the store that the configuration asks for.
+func storeOptions(cfg *config.Config, o Options) measures.Options {
+	return measures.Options{
+		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
+		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
+		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
+		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+	}
+}
+
+// serverOptions are those of the HTTP server. Below zero is no limit, there as here.
+func serverOptions(cfg *config.Config, o Options) edge.ServerOptions {
+	t := cfg.Timeouts
+	return edge.ServerOptions{Header: t.Header, Read: t.Read, Write: t.Write, Idle: t.Idle, Logger: o.Logger}
+}
+
+// concurrentQueries is how many requests may read at the same time.
+func concurrentQueries(cfg *config.Config) int64 {
+	if n := cfg.Limits.ConcurrentQueries; n > 0 {
+		return n
+	}
+	return 4 * int64(runtime.GOMAXPROCS(0))
+}
+
+// tenants are the tenants that the configuration names.
+func tenants(cfg *config.Config) []tenant.ID {
+	ids := append(slices.Collect(maps.Values(cfg.ClusterCockpit.Tenants)), cfg.Tenants.Default)
+	for _, s := range cfg.NATS.Subscriptions {
+		if s.Tenant != "" {
+			ids = append(ids, s.Tenant)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// bounds are the bounds on the time of a sample. Where the configuration names no age it is the retention, which changes
+// when the metrics are loaded anew.
+func bounds(b config.Bounds, set *policy.Set) line.Bounds {
+	out := line.Bounds{Past: bound(b.Past), Future: bound(b.Future)}
+	if b.Past == 0 {
+		out.Past = max(set.Default().Raw.Length, 0) // policy.Forever is below zero
+	}
+	return out
+}
+
+// bound is a bound in the line package's terms, where 0 is none.
+func bound(d time.Duration) time.Duration {
+	switch d {
+	case config.Unbounded:
+		return 0
+	case 0:
+		return 1
+	}
+	return d
+}
