@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -38,6 +39,7 @@ func (s *Store) Bounds(ref metricdef.Ref, from, to int64) (Bounds, bool) {
 		g = sh.coarsest(ref, sr, from, to)
 	}
 	last := sr.newest
+	sh.touch(sr.chunks[sr.chunkAt(from):], to)
 	sh.mu.RUnlock()
 	if r != nil {
 		if err := r.finish(); err != nil {
@@ -255,7 +257,8 @@ func (sr *series) chunkAt(t int64) int {
 
 // touch reads a byte of each chunk that is going to be decoded. Who asks for the bounds of many series before reading
 // them thus lets the processor fetch their chunks side by side, not one after the other. REQUIRES: sh.mu.
-func (sh *shard) touch(chunks []entry, end int64) (sum byte) {
+func (sh *shard) touch(chunks []entry, end int64) {
+	var sum byte
 	for i := range chunks {
 		if chunks[i].start >= end || i == 8 {
 			break
@@ -264,7 +267,7 @@ func (sh *shard) touch(chunks []entry, end int64) (sum byte) {
 			sum += sh.chunks.Peek(chunks[i].mem)
 		}
 	}
-	return sum
+	runtime.KeepAlive(sum) // else the compiler leaves the reads out
 }
 
 func clampInt(v int64, lo, hi int) int { return int(min(max(v, int64(lo)), int64(hi))) }
