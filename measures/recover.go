@@ -49,6 +49,13 @@ func (s *Store) Recover(ctx context.Context) error {
 	s.applied.Store(s.log.Last().Seq)
 	s.lastSnapshot.Store(s.o.Now().UnixNano())
 	s.makeRoom()
+	if s.impaired {
+		// The manifest names what is gone. Were the process to end now, the next start would know less than this one, which
+		// has read the damaged files as far as they can be read.
+		if err := s.Snapshot(); err != nil {
+			s.o.Logger.Error("snapshot behind a start with damaged files failed", "error", err)
+		}
+	}
 	s.ready.Store(true)
 	s.o.Logger.Info("recovered", "definitions", s.Definitions.Len(), "records", replayed.records, "samples", replayed.samples,
 		"skipped", replayed.skipped, "took", time.Since(began).Round(time.Millisecond))
@@ -84,7 +91,14 @@ func (s *Store) loadManifest() error {
 	return err
 }
 
+// quarantine puts a file aside. One that is gone already, since it was put aside at a start that no snapshot followed, is
+// no error.
 func (s *Store) quarantine(name string, reason error) error {
+	s.impaired = true
+	if errors.Is(reason, fs.ErrNotExist) {
+		s.o.Logger.Error("file is missing", "file", name, "error", reason)
+		return nil
+	}
 	s.o.Logger.Error("damaged file put aside", "file", name, "error", reason)
 	return segment.Quarantine(filepath.Join(s.o.Dir, "quarantine"), s.segmentPath(name), reason.Error())
 }
@@ -398,15 +412,19 @@ func (s *Store) attachSegments(catalogLost bool) {
 // attach tells one series of one chunk in a segment.
 func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateChunk) error {
 	ref := metricdef.Ref(se.Ref)
-	sr := s.table.at(ref)
-	if sr == nil || sr.state == dead || se.Span > maxSpan {
+	if se.Span > maxSpan {
 		return nil
 	}
-	if sr.state == unused {
-		if _, ok := s.Definitions.Get(ref); !ok {
+	sr := s.table.at(ref)
+	if sr == nil || sr.state == unused {
+		if s.Definitions.Owner(ref) == 0 {
 			return nil
 		}
+		sr = s.table.grow(ref)
 		sr.state = live
+	}
+	if sr.state == dead {
+		return nil
 	}
 	e := entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}
 	if se.Flags&entryHole != 0 {
@@ -440,6 +458,10 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 	if se.Flags&entryLate != 0 {
 		late[ref] = append(late[ref], lateChunk{entry: e, end: end, seq: se.Seq})
 		return nil
+	}
+	if sr.flags&hasSealed == 0 || end > sr.sealedEnd {
+		sr.sealedEnd = end
+		sr.flags |= hasSealed
 	}
 	sr.chunks = appendEntry(sr.chunks, e)
 	touched[ref] = true

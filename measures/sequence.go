@@ -237,6 +237,8 @@ func (s *Store) resolve(p *pending) {
 			sr.state = reserved
 			sr.policy.Store(s.policyNamed(d.Def.Dialect, d.Def.Name, s.Policies.Current()))
 			q.undo = append(q.undo, undo{ref: ref, what: undoReserve})
+		} else if sr := s.table.grow(ref); sr.state == unused {
+			sr.state = live // it came from the catalog, and nothing on disk has a sample of it
 		}
 		d.Ref = ref
 		b.Refs[d.At] = ref
