@@ -68,6 +68,9 @@ func NewLimit(max int64, wait time.Duration) *Limit {
 // Max implements Gate.
 func (l *Limit) Max() int64 { return l.max }
 
+// Wait is how long a call waits at most.
+func (l *Limit) Wait() time.Duration { return l.wait }
+
 // Enter implements Gate.
 func (l *Limit) Enter(ctx context.Context, t *Ticket, n int64) error {
 	l.mu.Lock()

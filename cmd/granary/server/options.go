@@ -9,7 +9,9 @@ import (
 	"granary/api/edge"
 	"granary/cmd/granary/config"
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/measures/ingest/line"
+	"granary/measures/query"
 	"granary/policy"
 	"granary/tenant"
 )
@@ -22,6 +24,16 @@ func storeOptions(cfg *config.Config, o Options) measures.Options {
 		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
 		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
 	}
+}
+
+// ingestOptions are those of the way in.
+func ingestOptions(cfg *config.Config, o Options) ingest.Options {
+	return ingest.Options{MaxLine: int(cfg.Limits.Line), Now: o.Now, Logger: o.Logger}
+}
+
+// queryOptions are those of the way out.
+func queryOptions(cfg *config.Config) query.Options {
+	return query.Options{MaxPoints: cfg.Limits.QueryPoints}
 }
 
 // serverOptions are those of the HTTP server. Below zero is no limit, there as here.

@@ -22,7 +22,6 @@ import (
 	"granary/compat/nats"
 	"granary/measures"
 	"granary/measures/ingest"
-	"granary/measures/ingest/line"
 	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/tenant/queue"
@@ -118,8 +117,8 @@ func (s *Server) open() error {
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
 		return err
 	}
-	s.engine = query.New(s.store, query.Options{MaxPoints: cfg.Limits.QueryPoints})
-	s.writer = ingest.New(s.store, s.store.Definitions, ingest.Options{MaxLine: int(cfg.Limits.Line), Now: s.o.Now, Logger: s.o.Logger, Cache: line.CacheOptions{}})
+	s.engine = query.New(s.store, queryOptions(cfg))
+	s.writer = ingest.New(s.store, s.store.Definitions, ingestOptions(cfg, s.o))
 	s.lines = newLines(s.store, s.writer, cfg)
 	s.watch = newRequests()
 	s.writes = queue.NewLimit(cfg.ClusterCockpit.Queue, cfg.ClusterCockpit.QueueWait)

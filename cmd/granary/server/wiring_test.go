@@ -1,0 +1,281 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"granary/api/edge"
+	"granary/cmd/granary/config"
+	"granary/compat/clustercockpit"
+	"granary/measures/ingest/line"
+	"granary/measures/journal"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// everything gives each key a value that is not its default, where one file can do that.
+const everything = `
+main: {addr: "127.0.0.1:0"}
+metrics:
+  a: {frequency: 7, aggregation: sum}
+metric-store:
+  retention-in-memory: 5h
+  memory-cap: 3
+  nats-subscriptions:
+    - {subscribe-to: one.>, cluster-tag: alex, tenant: t1}
+    - {subscribe-to: two, durable: true, stream: S, consumer: C}
+nats: {address: "nats://127.0.0.1:1", username: u, password: p}
+granary:
+  compress: best
+  disk-free-mark: 1MiB
+  tenants: {default: me, create: explicit, max: 5}
+  journal: {sync: always, interval: 2s}
+  snapshot: {interval: 1h, journal-bytes: 1MiB}
+  limits: {body: 2kB, line: 1000, query-points: 7, answer-padding: 8, series: 9, concurrent-queries: 3}
+  timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
+  bounds: {future: 1h, past: 7d}
+  compat:
+    clustercockpit: {cluster-tenants: {alex: t2}, queue: 2MiB, queue-wait: 3s, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
+    nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
+  admin: {listen: "localhost:0"}
+`
+
+// TestEverySettingHasItsEffect walks the keys of docs/config.md. Each is looked up where the value has to arrive, or names the
+// test that shows its effect.
+func TestEverySettingHasItsEffect(t *testing.T) {
+	s := unserved(t, configured(t, everything))
+	set, _ := s.cfg.Policies()
+	store, served, messages, dialect := storeOptions(s.cfg, s.o), serverOptions(s.cfg, s.o), s.natsOptions(), s.clusterCockpit()
+	values := map[string][2]any{
+		"main.addr":                                      {strings.HasPrefix(s.Addr(), "127.0.0.1:"), true},
+		"metrics.NAME.frequency":                         {resolve(set, "a").Grid, 7 * time.Second},
+		"metrics.NAME.aggregation":                       {resolve(set, "a").Across, policy.Sum},
+		"metric-store.retention-in-memory":               {resolve(set, "a").Raw, policy.Retention{Length: 5 * time.Hour}},
+		"metric-store.memory-cap":                        {store.MemoryCap, int64(3e9)},
+		"metric-store.nats-subscriptions[].subscribe-to": {messages.Subscriptions[0].Subject, "one.>"},
+		"metric-store.nats-subscriptions[].cluster-tag":  {messages.Subscriptions[0].ClusterTag, "alex"},
+		"metric-store.nats-subscriptions[].tenant":       {messages.Subscriptions[0].Tenant, "t1"},
+		"metric-store.nats-subscriptions[].durable":      {messages.Subscriptions[1].Durable, true},
+		"metric-store.nats-subscriptions[].stream":       {messages.Subscriptions[1].Stream, "S"},
+		"metric-store.nats-subscriptions[].consumer":     {messages.Subscriptions[1].Consumer, "C"},
+		"nats.address":                                   {messages.Address, "nats://127.0.0.1:1"},
+		"nats.username":                                  {messages.Username, "u"},
+		"nats.password":                                  {messages.Password, "p"},
+		"nats.creds-file-path":                           {natsOf(t, "nats: {creds-file-path: /f}").natsOptions().CredsFile, "/f"},
+		"granary.listen":                                 {configured(t, "main: {addr: \":1\"}\ngranary: {listen: \":2\"}").Listen, ":2"},
+		"granary.data":                                   {storeOptions(configured(t, "granary: {data: /d}"), Options{}).Dir, "/d"},
+		"granary.memory-cap":                             {storeOptions(configured(t, "metric-store: {memory-cap: 3}\ngranary: {memory-cap: 4096}"), Options{}).MemoryCap, int64(4096)},
+		"granary.compress":                               {dialect.Compress, edge.CompressBest},
+		"granary.disk-free-mark":                         {store.DiskFreeMark, int64(1 << 20)},
+		"granary.tenants.default":                        {[]tenant.ID{dialect.Default, s.lines.fallback}, []tenant.ID{"me", "me"}},
+		"granary.tenants.create":                         {store.ExplicitTenants, true},
+		"granary.tenants.max":                            {store.MaxTenants, 5},
+		"granary.journal.sync":                           {store.Sync, journal.Always},
+		"granary.journal.interval":                       {store.SyncInterval, 2 * time.Second},
+		"granary.snapshot.interval":                      {store.SnapshotEvery, time.Hour},
+		"granary.snapshot.journal-bytes":                 {store.SnapshotJournal, int64(1 << 20)},
+		"granary.limits.body":                            {tooLarge(dialect.Lines), "request body exceeds the limit of 2000 bytes (setting granary.limits.body)"},
+		"granary.limits.line":                            {ingestOptions(s.cfg, s.o).MaxLine, 1000},
+		"granary.limits.query-points":                    {[]int64{queryOptions(s.cfg).MaxPoints, dialect.Points}, []int64{7, 7}},
+		"granary.limits.answer-padding":                  {dialect.Padding, 8},
+		"granary.limits.series":                          {store.Limits, tenant.Limits{Series: 9}},
+		"granary.limits.concurrent-queries":              {s.queries.Max(), int64(3)},
+		"granary.timeouts.header":                        {s.http.ReadHeaderTimeout, time.Second},
+		"granary.timeouts.read":                          {s.http.ReadTimeout, 2 * time.Second},
+		"granary.timeouts.write":                         {[]time.Duration{s.http.WriteTimeout, served.Write}, []time.Duration{0, config.Unbounded}},
+		"granary.timeouts.idle":                          {s.http.IdleTimeout, 4 * time.Second},
+		"granary.bounds.future":                          {bounds(s.cfg.Bounds, set).Future, time.Hour},
+		"granary.bounds.past":                            {bounds(s.cfg.Bounds, set).Past, 7 * 24 * time.Hour},
+		"granary.compat.clustercockpit.enabled":          {apiWithout(t), http.StatusNotFound},
+		"granary.compat.clustercockpit.cluster-tenants":  {[]tenant.ID{dialect.Clusters["alex"], s.lines.clusters["alex"]}, []tenant.ID{"t2", "t2"}},
+		"granary.compat.clustercockpit.queue":            {s.writes.Max(), int64(2 << 20)},
+		"granary.compat.clustercockpit.queue-wait":       {[]time.Duration{s.writes.Wait(), s.queries.Wait()}, []time.Duration{3 * time.Second, 3 * time.Second}},
+		"granary.compat.clustercockpit.max-answer":       {dialect.Answer, int64(4 << 20)},
+		"granary.compat.clustercockpit.max-queries":      {dialect.Queries, 5},
+		"granary.compat.clustercockpit.max-query-body":   {tooLarge(dialect.Requests), "request body exceeds the limit of 6000 bytes (setting granary.compat.clustercockpit.max-query-body)"},
+		"granary.compat.nats.enabled":                    {natsOf(t, "granary: {compat: {nats: {enabled: false}}}").nats == nil, true},
+		"granary.compat.nats.batch":                      {messages.BatchBytes, 2000},
+		"granary.compat.nats.batch-wait":                 {messages.BatchWait, time.Second},
+		"granary.compat.nats.pending-messages":           {messages.PendingMessages, 11},
+		"granary.compat.nats.pending":                    {messages.PendingBytes, 65537},
+		"granary.admin.listen":                           {s.admin != nil && s.pprof != nil, true},
+	}
+	here := []string{"server_test.go", "pressure_test.go"}
+	tests := map[string]string{ // the test, and the file if it is none of these
+		"main.https-cert-file":               "TestTLS",
+		"main.https-key-file":                "TestTLS",
+		"main.user":                          "TestRights",
+		"main.group":                         "TestRights",
+		"main.backend-url":                   "TestBackend",
+		"granary.backend.token":              "TestBackend",
+		"granary.backend.token-file":         "TestBackend",
+		"main.jwt-public-key":                "TestWhoMaySeeWhat",
+		"granary.auth":                       "TestWhoMaySeeWhat",
+		"metric-store.cleanup.mode":          "TestGranarySection ../config/load_test.go",
+		"granary.archive":                    "TestGranarySection ../config/load_test.go",
+		"granary.log.level":                  "TestLogger ../serve_test.go",
+		"granary.log.format":                 "TestLogger ../serve_test.go",
+		"metric-store.checkpoints.directory": "TestPeerFiles ../config/load_test.go",
+	}
+	keys, without := documented(t)
+	for _, key := range keys {
+		v, arrives := values[key]
+		test, tested := tests[key]
+		switch {
+		case slices.Contains(without, key):
+			if arrives || tested {
+				t.Errorf("%s is documented as without effect", key)
+			}
+		case arrives == tested:
+			t.Errorf("%s has no effect that a test shows, or two", key)
+		case tested:
+			name, file, elsewhere := strings.Cut(test, " ")
+			files := here
+			if elsewhere {
+				files = []string{file}
+			}
+			if !slices.ContainsFunc(files, func(file string) bool {
+				b, err := os.ReadFile(file)
+				return err == nil && bytes.Contains(b, []byte("\nfunc "+name+"(t *testing.T)"))
+			}) {
+				t.Errorf("%s: there is no %s", key, test)
+			}
+		default:
+			if d := cmp.Diff(v[1], v[0]); d != "" {
+				t.Errorf("%s:\n%s", key, d)
+			}
+		}
+		delete(values, key)
+		delete(tests, key)
+	}
+	for key := range values {
+		t.Errorf("%s is not documented", key)
+	}
+	for key := range tests {
+		t.Errorf("%s is not documented", key)
+	}
+}
+
+// documented are the keys of docs/config.md, and those of them that have no effect.
+func documented(t *testing.T) (keys, without []string) {
+	t.Helper()
+	b, err := os.ReadFile("../../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range strings.SplitSeq(string(b), "\n") {
+		cells := strings.Split(row, "|")
+		if !strings.HasPrefix(row, "| `") || len(cells) < 5 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			keys = append(keys, m[1])
+			if strings.TrimSpace(cells[3]) == "without effect" {
+				without = append(without, m[1])
+			}
+		}
+	}
+	if len(keys) < 60 {
+		t.Fatalf("only %d keys are documented", len(keys))
+	}
+	return keys, without
+}
+
+func resolve(set *policy.Set, metric string) policy.Policy {
+	p, _ := set.Resolve(clustercockpit.Name, metric)
+	return p
+}
+
+// natsOf is a server with a subscription to nobody.
+func natsOf(t *testing.T, yaml string) *Server {
+	t.Helper()
+	cfg := configured(t, yaml)
+	cfg.NATS.Address = "nats://127.0.0.1:1"
+	cfg.NATS.Subscriptions = []config.Subscription{{Subject: "s"}}
+	if cfg.NATS.CredsFile != "" {
+		return &Server{cfg: cfg} // it is not there
+	}
+	return unserved(t, cfg)
+}
+
+func apiWithout(t *testing.T) int {
+	t.Helper()
+	return ask(unserved(t, configured(t, "granary: {compat: {clustercockpit: {enabled: false}}}")), here, http.MethodGet, "/api/query", "").Code
+}
+
+func tooLarge(b *edge.Bodies) string {
+	body, err := b.Read(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1<<20))))
+	if err != nil {
+		return err.Error()
+	}
+	body.Free()
+	return ""
+}
+
+// TestZeroes: a 0 in the configuration means what the documentation says, also where it is the default of a part.
+func TestZeroes(t *testing.T) {
+	cfg := configured(t, "granary: {limits: {answer-padding: 0, concurrent-queries: 0}, compat: {clustercockpit: {queue-wait: 0s}, nats: {batch-wait: 0s}}}")
+	s := unserved(t, cfg)
+	if p := s.clusterCockpit().Padding; p >= 0 {
+		t.Errorf("padding %d", p)
+	}
+	if n := s.queries.Max(); n < 4 || n%4 != 0 {
+		t.Errorf("%d queries", n)
+	}
+	if s.writes.Wait() != 0 {
+		t.Errorf("writes wait for %v", s.writes.Wait())
+	}
+	if w := s.natsOptions().BatchWait; w != 1 {
+		t.Errorf("NATS waits for %v", w)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	for _, c := range []struct {
+		config string
+		want   line.Bounds
+	}{
+		{"{}", line.Bounds{Past: config.DefaultRetention, Future: 10 * time.Minute}},
+		{"metric-store: {retention-in-memory: 0s}", line.Bounds{Future: 10 * time.Minute}},
+		{"metric-store: {retention-in-memory: 3h}\ngranary: {bounds: {future: none}}", line.Bounds{Past: 3 * time.Hour}},
+		{"granary: {bounds: {future: 0s, past: none}}", line.Bounds{Future: 1}},
+		{"metric-store: {retention-in-memory: 3h}\ngranary: {bounds: {future: 1s, past: 4h}}", line.Bounds{Past: 4 * time.Hour, Future: time.Second}},
+	} {
+		cfg := configured(t, c.config)
+		set, _ := cfg.Policies()
+		if got := bounds(cfg.Bounds, set); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.config, got, c.want)
+		}
+	}
+}
+
+// TestRetentionReloaded: the age of samples follows the retention in force.
+func TestRetentionReloaded(t *testing.T) {
+	s := running(t, configured(t, "metric-store: {retention-in-memory: 1h}"))
+	write := func() string {
+		old := time.Now().Add(-2 * time.Hour).Unix()
+		w := ask(s, here, http.MethodPost, "/api/write", "m,cluster=c,hostname=h value=1 "+strconv.FormatInt(old, 10))
+		return w.Header().Get("X-Granary-Ignored")
+	}
+	if got := write(); got != "too-old=1" {
+		t.Errorf("ignored: %q", got)
+	}
+	set, _ := configured(t, "metric-store: {retention-in-memory: 5h}").Policies()
+	if err := s.store.SetPolicies(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	s.writer.Drop()
+	if got := write(); got != "" {
+		t.Errorf("ignored: %q", got)
+	}
+}
