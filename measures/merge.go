@@ -25,6 +25,9 @@ func (s *Store) mergeFiles() error {
 	}
 	groups := make(map[key][]segment.FileInfo)
 	for _, f := range s.manifest.Files {
+		if f.Size >= wholeFile/mergeAt {
+			continue // eight of these would be more than a chunk's place can name
+		}
 		k := key{f.Window, tier(f.Size)}
 		groups[k] = append(groups[k], f)
 	}
@@ -41,6 +44,9 @@ func (s *Store) mergeFiles() error {
 // merge writes the live chunks of some files into one. REQUIRES: s.maintenance.
 func (s *Store) merge(group []segment.FileInfo) (err error) {
 	id := s.manifest.NextFile
+	if id > maxFile {
+		return nil // the next snapshot says so
+	}
 	w, err := segment.Create(s.segmentDir(), id, s.segmentOptions())
 	if err != nil {
 		return err

@@ -124,17 +124,21 @@ const (
 func (s shape) span() int     { return int(s & shapeSpan) }
 func (s shape) eraIndex() int { return int(s >> shapeEra) }
 
-// segLoc is a place in a segment file: file number (20 bits), offset in units of 8 bytes (32), length in bytes (12).
+// segLoc is a place in a segment file: file number (24 bits), offset in units of 8 bytes (28), length in bytes (12). At a
+// snapshot a minute that writes three files, the numbers last for ten years.
 type segLoc uint64
 
-// maxChunk is the largest chunk that a segLoc can name.
-const maxChunk = 1<<12 - 1
+const (
+	maxChunk  = 1<<12 - 1 // bytes of the largest chunk that a segLoc can name
+	maxFile   = 1<<24 - 1 // the highest file number
+	wholeFile = 1 << 30   // bytes above which a file is not added to and not merged again
+)
 
 func newSegLoc(file uint32, off uint64, n uint32) segLoc {
-	return segLoc(uint64(file)<<44 | off>>3<<12 | uint64(n))
+	return segLoc(uint64(file)<<40 | off>>3<<12 | uint64(n))
 }
-func (l segLoc) file() uint32 { return uint32(l >> 44) }
-func (l segLoc) off() uint64  { return uint64(l) >> 12 & (1<<32 - 1) << 3 }
+func (l segLoc) file() uint32 { return uint32(l >> 40) }
+func (l segLoc) off() uint64  { return uint64(l) >> 12 & (1<<28 - 1) << 3 }
 func (l segLoc) len() uint32  { return uint32(l) & maxChunk }
 
 // policyState is a policy as a series holds it.

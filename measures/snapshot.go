@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -44,6 +45,7 @@ type placed struct {
 type snapshotWriter struct {
 	s       *Store
 	open    map[int64]*segment.Writer
+	full    []segment.FileInfo // files that are durable
 	ids     map[int64]uint32
 	next    uint32
 	placed  []placed
@@ -161,20 +163,25 @@ func (w *snapshotWriter) shard(index int) error {
 
 func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
 	window := sr.window(e.start)
-	f, ok := w.open[window]
-	if !ok {
-		if len(w.open) >= maxSegmentsAtOnce {
-			window = mixedWindow
-			f, ok = w.open[window]
+	if _, ok := w.open[window]; !ok && len(w.open) >= maxSegmentsAtOnce {
+		window = mixedWindow
+	}
+	if f := w.open[window]; f != nil && f.Size() >= wholeFile {
+		if err := w.close(window); err != nil {
+			return err
 		}
-		if !ok {
-			var err error
-			if f, err = segment.Create(w.s.segmentDir(), w.next, w.s.segmentOptions()); err != nil {
-				return err
-			}
-			w.open[window], w.ids[window] = f, w.next
-			w.next++
+	}
+	f := w.open[window]
+	if f == nil {
+		if w.next > maxFile {
+			return errors.New("no numbers are left for segment files; export the data and import it into an empty folder")
 		}
+		var err error
+		if f, err = segment.Create(w.s.segmentDir(), w.next, w.s.segmentOptions()); err != nil {
+			return err
+		}
+		w.open[window], w.ids[window] = f, w.next
+		w.next++
 	}
 	b := sh.chunks.Get(e.mem)
 	w.order++
@@ -204,16 +211,23 @@ func (w *snapshotWriter) finish() ([]segment.FileInfo, error) {
 		windows = append(windows, win)
 	}
 	sort.Slice(windows, func(i, j int) bool { return w.ids[windows[i]] < w.ids[windows[j]] })
-	var infos []segment.FileInfo
 	for _, win := range windows {
-		info, err := w.open[win].Finish()
-		if err != nil {
+		if err := w.close(win); err != nil {
 			return nil, err
 		}
-		delete(w.open, win)
-		infos = append(infos, segment.FileInfo{ID: info.ID, Name: info.Name, Window: win, Size: info.Size, Entries: info.Entries})
 	}
-	return infos, nil
+	return w.full, nil
+}
+
+// close makes one file durable.
+func (w *snapshotWriter) close(window int64) error {
+	info, err := w.open[window].Finish()
+	if err != nil {
+		return err
+	}
+	delete(w.open, window)
+	w.full = append(w.full, segment.FileInfo{ID: info.ID, Name: info.Name, Window: window, Size: info.Size, Entries: info.Entries})
+	return nil
 }
 
 func (w *snapshotWriter) abort() {
