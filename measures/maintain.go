@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,7 @@ import (
 // evictState is what the maintainer remembers between two looks at the memory cap.
 type evictState struct {
 	evicted int64 // chunks whose memory was given back because a segment holds them
+	tight   bool  // the cap is below what can be given back; this has been logged
 }
 
 // Run does what has to be done behind the writes until ctx ends: the catalog, snapshots, retention, the memory cap and the
@@ -154,7 +156,8 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 		sh.mu.Lock()
 		sh.dropBefore(s, ref, sr, math.MaxInt64)
 		delete(sh.eras, ref)
-		sr.flags, sr.era, sr.chunks = 0, grid{}, nil
+		sh.setChunks(sr, nil)
+		sr.flags, sr.era = 0, grid{}
 		sh.mu.Unlock()
 	}
 	s.Definitions.Remove(refs)
@@ -175,9 +178,10 @@ func (s *Store) Memory() Memory {
 		sh.mu.RLock()
 		m.Heads += sh.headBytes()
 		m.Chunks += sh.chunks.Mapped()
+		m.Series += sh.counts.entries * int64(unsafe.Sizeof(entry{}))
 		sh.mu.RUnlock()
 	}
-	m.Series = int64(len(*s.table.blocks.Load())) * blockBytes
+	m.Series += int64(len(*s.table.blocks.Load())) * blockBytes
 	m.Definitions = int64(s.Definitions.Bytes())
 	return m
 }
@@ -202,13 +206,22 @@ func (s *Store) EnforceCap() {
 	if over <= 0 {
 		return
 	}
-	if err := s.snapshot(); err != nil {
-		s.o.Logger.Error("snapshot for the memory cap failed", "error", err)
-	}
-	over -= s.evictChunks(over)
-	if over <= 0 {
+	if s.Memory().Chunks < limit/16 {
+		// What is left are open heads and definitions, which no snapshot makes smaller.
+		if !s.evict.tight {
+			s.o.Logger.Warn("memory cap: series and their open heads alone exceed it", "setting", "memory-cap", "cap", limit, "over", over)
+		}
+		s.evict.tight = true
 		return
 	}
+	s.evict.tight = false
+	err := s.snapshot()
+	over = s.makeRoom()
+	over -= s.evictChunks(over)
+	if over <= 0 || err == nil {
+		return
+	}
+	s.o.Logger.Error("snapshot for the memory cap failed", "error", err)
 	before := s.Memory().Chunks
 	samples := s.dropOldest(over)
 	s.dropped.Add(samples)
@@ -275,20 +288,19 @@ func (s *Store) evictEntry(sh *shard, e *entry, window int64) {
 	}
 }
 
-// dropOldest gives up the oldest chunks, an eighth of the time that is held at a step, until enough is free. REQUIRES:
-// s.maintenance.
+// dropOldest gives up the oldest chunks that nothing but memory holds, an eighth of their time at a step, until enough is
+// free. What a segment holds costs next to nothing and stays. REQUIRES: s.maintenance.
 func (s *Store) dropOldest(want int64) (samples int64) {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for i, sh := range s.shards {
 		sh.mu.RLock()
 		s.eachOf(i, func(_ metricdef.Ref, sr *series) {
 			for k := range sr.chunks {
-				if sr.chunks[k].mem != 0 {
-					oldest = min(oldest, sr.chunks[k].start)
+				if sr.chunks[k].seg == 0 {
+					oldest, newest = min(oldest, sr.chunks[k].start), max(newest, sr.newest)
 					break
 				}
 			}
-			newest = max(newest, sr.newest)
 		})
 		sh.mu.RUnlock()
 	}
@@ -296,23 +308,39 @@ func (s *Store) dropOldest(want int64) (samples int64) {
 		return 0
 	}
 	start := s.Memory().Total()
-	step := (newest - oldest) / 8
-	for cut := oldest + step; cut < newest; cut += max(step, 1) {
+	step := max((newest-oldest)/8, 1)
+	for cut := oldest + step; cut < newest && start-s.Memory().Total() < want; cut += step {
 		for i, sh := range s.shards {
 			sh.mu.Lock()
-			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
-				n := sh.dropBefore(s, ref, sr, cut)
-				if n > 0 {
-					sr.raiseLow(cut)
-				}
-				samples += n
-			})
+			s.eachOf(i, func(ref metricdef.Ref, sr *series) { samples += sh.dropUnsaved(s, ref, sr, cut) })
 			sh.chunks.Trim()
 			sh.mu.Unlock()
 		}
-		if start-s.Memory().Total() >= want {
-			break
+	}
+	return samples
+}
+
+// dropUnsaved gives up the chunks before a time that no segment holds. REQUIRES: sh.mu.
+func (sh *shard) dropUnsaved(s *Store, ref metricdef.Ref, sr *series, cut int64) (samples int64) {
+	keep := make([]entry, 0, len(sr.chunks))
+	for i := range sr.chunks {
+		if e := &sr.chunks[i]; e.seg != 0 || sh.chunkEnd(ref, sr, i) >= cut {
+			keep = append(keep, *e)
+		} else {
+			samples += sh.dropEntry(s, e)
 		}
+	}
+	if len(keep) < len(sr.chunks) {
+		sh.setChunks(sr, slices.Clip(keep))
+	}
+	if l := sh.late[ref]; l != nil {
+		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {
+			if c.seg != 0 || c.end >= cut {
+				return false
+			}
+			samples += sh.dropEntry(s, &c.entry)
+			return true
+		})
 	}
 	return samples
 }

@@ -463,7 +463,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 		sr.sealedEnd = end
 		sr.flags |= hasSealed
 	}
-	sr.chunks = appendEntry(sr.chunks, e)
+	sh.setChunks(sr, appendEntry(sr.chunks, e))
 	touched[ref] = true
 	return nil
 }

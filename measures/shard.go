@@ -33,6 +33,7 @@ type shardCounts struct {
 	sealed      int64 // chunks sealed
 	sealedBytes int64
 	failed      int64 // samples lost because no memory could be mapped
+	entries     int64 // room in the lists of chunks
 }
 
 type sealScratch struct {
@@ -118,7 +119,7 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 	if !sh.keep(sr, &e, end, b) {
 		sh.counts.failed += int64(n)
 	} else {
-		sr.chunks = appendEntry(sr.chunks, e)
+		sh.setChunks(sr, appendEntry(sr.chunks, e))
 	}
 	sr.sealedEnd = end
 	sr.flags |= hasSealed
@@ -155,6 +156,12 @@ func appendEntry(list []entry, e entry) []entry {
 		list = grown
 	}
 	return append(list, e)
+}
+
+// setChunks gives a series another list of chunks. REQUIRES: sh.mu.
+func (sh *shard) setChunks(sr *series, list []entry) {
+	sh.counts.entries += int64(cap(list) - cap(sr.chunks))
+	sr.chunks = list
 }
 
 // window is the expiry window of a chunk that ends at a time: windows are an eighth of the retention, an hour at least,

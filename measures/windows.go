@@ -135,7 +135,7 @@ func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) 
 		n++
 	}
 	if n > 0 {
-		sr.chunks = slices.Clone(sr.chunks[n:])
+		sh.setChunks(sr, slices.Clone(sr.chunks[n:]))
 	}
 	if sr.flags&hasLate == 0 {
 		return samples
