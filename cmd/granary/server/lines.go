@@ -68,8 +68,10 @@ func (e *forbidden) Error() string { return fmt.Sprintf("tenant %q is not yours"
 func (*forbidden) Kind() string    { return string(edge.Forbidden) }
 func (*forbidden) Code() string    { return "tenant-forbidden" }
 
-// WriteLines implements clustercockpit.Writer.
+// WriteLines implements clustercockpit.Writer. The context of a request ends with its connection, but lines that have come
+// are stored whether or not their sender waits for the answer: the complete lines of a body that was cut off above all.
 func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body []byte) (clustercockpit.Written, error) {
+	ctx = context.WithoutCancel(ctx)
 	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, from.Cluster, "", from.Scope), body)
 	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader()}
 	if r.First != nil {

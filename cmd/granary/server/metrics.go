@@ -70,8 +70,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count := func(name, help string, v float64, labels ...string) {
 		put(prometheus.CounterValue, name, help, v, labels...)
 	}
-	ready, _ := c.s.store.Ready()
-	gauge("ready", "1 once recovery has ended.", boolean(ready))
+	ready, _ := c.s.ready()
+	gauge("ready", "1 once requests are taken.", boolean(ready))
 	gauge("build_info", "1; the version is a label.", 1, "version", c.s.o.Version)
 	if ready {
 		c.store(c.s.store.Stats(), gauge, count)

@@ -11,6 +11,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -57,7 +58,11 @@ type Server struct {
 	listener net.Listener
 	admin    net.Listener
 	http     *http.Server
+	silent   silent
 	pprof    *http.Server
+
+	// inForce is true once the policies of the configuration are: what came before would lie on the grids of others.
+	inForce atomic.Bool
 }
 
 // collectAt is the growth of the Go heap, in percent, at which the collector runs. Samples lie outside of that heap and a
@@ -124,6 +129,8 @@ func (s *Server) open() error {
 	s.writes = queue.NewLimit(cfg.ClusterCockpit.Queue, cfg.ClusterCockpit.QueueWait)
 	s.queries = queue.NewLimit(concurrentQueries(cfg), cfg.ClusterCockpit.QueueWait)
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
+	s.http.ConnState = s.silent.watch
+	s.http.RegisterOnShutdown(s.silent.close)
 	if s.admin != nil {
 		s.pprof = &http.Server{Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
 	}
@@ -133,6 +140,17 @@ func (s *Server) open() error {
 		}
 	}
 	return nil
+}
+
+// ready says whether requests are taken, and else how far the start is.
+func (s *Server) ready() (bool, string) {
+	if ok, progress := s.store.Ready(); !ok {
+		return false, progress
+	}
+	if !s.inForce.Load() {
+		return false, "bringing the policies of the configuration into force"
+	}
+	return true, ""
 }
 
 // Addr is the address that is listened to.
@@ -153,7 +171,7 @@ func (s *Server) handler() http.Handler {
 	d := edge.NewDispatcher(edge.DispatchOptions{Logger: s.o.Logger, Now: s.o.Now, Observe: s.watch.observe})
 	d.Mount("/", "edge", edge.Landing(s.o.Version, nil))
 	d.Mount("/healthz", "edge", edge.Health())
-	d.Mount("/readyz", "edge", edge.Ready(s.store.Ready))
+	d.Mount("/readyz", "edge", edge.Ready(s.ready))
 	d.Mount("/metrics", "edge", edge.GetOnly(s.guard(s.metrics())))
 	if s.cfg.ClusterCockpit.Enabled {
 		d.Mount(clustercockpit.Prefix, clustercockpit.Name, clustercockpit.New(s.clusterCockpit()))
@@ -177,7 +195,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 	o := clustercockpit.Options{
 		Tree: tree{s.store.Definitions}, Reader: reader{s.engine}, Store: windows{s.store, s.o.Logger}, Writer: s.lines,
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
-		Ready: s.store.Ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: compress,
+		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: compress,
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
 		Gate: s.queries, Now: s.o.Now, Logger: s.o.Logger,
 	}
@@ -245,8 +263,12 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	set, _ := s.cfg.Policies()
 	if err := s.store.SetPolicies(ctx, set); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("policies: %w", err)
 	}
+	s.inForce.Store(true)
 	if s.nats != nil {
 		if err := s.nats.Start(); err != nil {
 			return err
