@@ -88,9 +88,19 @@ func (s *Slabs) Get(l Loc) []byte {
 	return sl.mem[off+2 : off+2+n : off+2+n]
 }
 
-// Peek is some byte of the piece at l.
-func (s *Slabs) Peek(l Loc) byte {
-	return s.slabs[l>>offsetBits-1].mem[uint32(l)&(1<<offsetBits-1)*4]
+// Peek reads a byte of each of the first cache lines of the piece at l, or of what lies behind it, and returns their sum.
+func (s *Slabs) Peek(l Loc) (sum byte) {
+	const line, lines = 64, 4
+	mem := s.slabs[l>>offsetBits-1].mem
+	off := int(uint32(l)&(1<<offsetBits-1)) * 4
+	if off+line*lines > len(mem) {
+		return mem[off]
+	}
+	mem = mem[off : off+line*lines]
+	for i := 0; i < len(mem); i += line {
+		sum += mem[i]
+	}
+	return sum
 }
 
 // Free gives a piece up. The memory of a slab goes back to the system with its last piece.
