@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -94,14 +96,9 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	}
 	row("listen", "%s://%s", scheme, cfg.Listen)
 	row("data", "%s", cfg.Data)
-	switch {
-	case cfg.Auth.ClusterCockpitKey != nil:
-		row("identity", "JWTs of main.jwt-public-key")
-	default:
-		row("identity", "none is demanded")
-	}
+	row("identity", "%s", identity(cfg))
 	if cfg.AnyMetric {
-		row("metrics", "any, every 60 s")
+		row("metrics", "any, every 60 s, averaged")
 	} else {
 		row("metrics", "%s", metricSummary(cfg.Metrics))
 	}
@@ -115,18 +112,105 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	} else {
 		row("memory cap", "none")
 	}
-	row("journal", "sync %s", cfg.Journal.Sync)
+	row("times", "%s", times(cfg))
+	row("tenant", "%s", tenants(cfg))
+	switch cfg.Journal.Sync {
+	case config.SyncInterval:
+		row("journal", "synced every %v", cfg.Journal.Interval)
+	case config.SyncAlways:
+		row("journal", "synced before each acknowledgement")
+	default:
+		row("journal", "synced when the kernel pleases")
+	}
+	row("snapshots", "every %s, or after %s of journal", shortDuration(cfg.Snapshot.Interval), config.FormatSize(cfg.Snapshot.JournalBytes))
+	if cfg.DiskFreeMark > 0 {
+		row("disk", "writes stop while less than %s is free", config.FormatSize(cfg.DiskFreeMark))
+	}
+	cc := cfg.ClusterCockpit
+	if cc.Enabled {
+		row("writes", "up to %s a body, %s of bodies at a time; more waits for %v", config.FormatSize(min(cfg.Limits.Body, cc.Queue)), config.FormatSize(cc.Queue), cc.QueueWait)
+		row("answers", "up to %d points and %s, compressed: %s", cfg.Limits.QueryPoints, config.FormatSize(cc.MaxAnswer), cfg.Compress)
+	} else {
+		row("api", "/api is not served")
+	}
 	if cfg.Backend.URL != "" {
 		row("backend", "%s", cfg.Backend.URL)
 	}
 	if cfg.NATS.Active() {
-		var subjects []string
-		for _, s := range cfg.NATS.Subscriptions {
-			subjects = append(subjects, s.Subject)
-		}
-		row("nats", "%s: %s", cfg.NATS.Address, strings.Join(subjects, ", "))
+		row("nats", "%s: %s", cfg.NATS.Address, subscriptions(cfg.NATS.Subscriptions))
+	}
+	if cfg.User != "" || cfg.Group != "" {
+		row("rights", "of %s", strings.Trim(cfg.User+":"+cfg.Group, ":"))
+	}
+	if cfg.AdminListen != "" {
+		row("profiles", "http://%s/debug/pprof/", cfg.AdminListen)
 	}
 	return t.Flush()
+}
+
+// identity says who may do what.
+func identity(cfg *config.Config) string {
+	key, open := cfg.Auth.ClusterCockpitKey != nil, cfg.Auth.Open
+	switch {
+	case key && open:
+		return "JWTs of main.jwt-public-key on /api; none for the rest"
+	case key:
+		return "JWTs of main.jwt-public-key on /api; /metrics is closed, unless granary.auth is none"
+	case open:
+		return "none is demanded"
+	case loopback(cfg.Listen):
+		return "none is demanded, and only this machine can connect"
+	default:
+		return "none is demanded on /api, from any address; /metrics is for this machine only"
+	}
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// times says which times of samples are taken.
+func times(cfg *config.Config) string {
+	past := "of any age"
+	switch {
+	case cfg.Bounds.Past > 0:
+		past = "up to " + shortDuration(cfg.Bounds.Past) + " old"
+	case cfg.Bounds.Past == 0 && cfg.Retention != policy.Forever:
+		past = "up to " + shortDuration(cfg.Retention) + " old"
+	}
+	switch {
+	case cfg.Bounds.Future == config.Unbounded:
+		return past + ", or ahead of now by any time"
+	case cfg.Bounds.Future == 0:
+		return past + ", none ahead of now"
+	}
+	return past + ", or ahead of now by " + shortDuration(cfg.Bounds.Future)
+}
+
+// tenants says where clusters lie.
+func tenants(cfg *config.Config) string {
+	list := []string{string(cfg.Tenants.Default)}
+	for _, cluster := range slices.Sorted(maps.Keys(cfg.ClusterCockpit.Tenants)) {
+		list = append(list, fmt.Sprintf("%s of cluster %s", cfg.ClusterCockpit.Tenants[cluster], cluster))
+	}
+	return strings.Join(list, ", ")
+}
+
+func subscriptions(subs []config.Subscription) string {
+	var list []string
+	for _, s := range subs {
+		text := s.Subject
+		if s.ClusterTag != "" {
+			text += " (cluster " + s.ClusterTag + ")"
+		}
+		if s.Durable {
+			text += " (durable)"
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
 }
 
 // metricSummary is "12 (4 every 10 s, 8 every 60 s)".
@@ -154,10 +238,17 @@ func metricSummary(metrics []policy.ClusterCockpitMetric) string {
 	return fmt.Sprintf("%d (%s)", len(metrics), strings.Join(parts, ", "))
 }
 
-// shortDuration writes whole days as such.
+// shortDuration writes whole days as such, and no units of which there are none.
 func shortDuration(d time.Duration) string {
 	if day := 24 * time.Hour; d >= day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	return d.String()
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -165,6 +165,24 @@ func TestCheck(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
 	}
+	for file, want := range map[string]string{
+		`{"main": {"addr": ":80", "jwt-public-key": "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0="}}`:                              "JWTs of main.jwt-public-key on /api; /metrics is closed, unless granary.auth is none",
+		`{"main": {"addr": ":80", "jwt-public-key": "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0="}, "granary": {"auth": "none"}}`: "JWTs of main.jwt-public-key on /api; none for the rest",
+		`{"main": {"addr": ":80"}}`:                              "none is demanded on /api, from any address; /metrics is for this machine only",
+		`{"main": {"addr": ":80"}, "granary": {"auth": "none"}}`: "none is demanded",
+		`{}`:                                    "none is demanded, and only this machine can connect",
+		`{"metric-store": {"memory-cap": 100}}`: "100GB",
+		`{"granary": {"memory-cap": "8GiB"}}`:   "8GiB",
+		`{"granary": {"bounds": {"past": "90m", "future": "0s"}}}`:                                                             "up to 1h30m old, none ahead of now",
+		`{"granary": {"bounds": {"past": "none", "future": "none"}}}`:                                                          "of any age, or ahead of now by any time",
+		`{"granary": {"tenants": {"default": "me"}, "compat": {"clustercockpit": {"cluster-tenants": {"b": "y", "a": "x"}}}}}`: "me, x of cluster a, y of cluster b",
+		`{"granary": {"compat": {"clustercockpit": {"enabled": false}}}}`:                                                      "/api is not served",
+		`{"granary": {"journal": {"sync": "always"}}}`:                                                                         "synced before each acknowledgement",
+	} {
+		if code, out, stderr := command(t, "check", write(t, "c.json", file)); code != exitOK || !strings.Contains(out, "  "+want+"\n") {
+			t.Errorf("%s: no %q in %s%s", file, want, out, stderr)
+		}
+	}
 	if _, out, _ = command(t, "check", write(t, "empty.yaml", "")); !strings.Contains(out, "any, every 60 s") || !strings.Contains(out, "retention   30d") {
 		t.Errorf("%s", out)
 	}

@@ -67,6 +67,7 @@ func Load(path string, o Options) (*Config, []Warning, error) {
 	c.readNATS(top.sub("nats"))
 	archive := c.readGranary(top.sub("granary"), o)
 	c.refuseArchive(r, metricStore, archive)
+	refuseOldLayout(r, top)
 	top.end(false)
 	if len(c.NATS.Subscriptions) > 0 && c.NATS.Address == "" {
 		n := metricStore.find("nats-subscriptions")

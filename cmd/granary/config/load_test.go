@@ -195,6 +195,20 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestOldLayout: a file of cc-metric-store 1.4 would be served without the identity that it asks for.
+func TestOldLayout(t *testing.T) {
+	_, _, err := load(t, files{"config.json": `{
+		"metrics": {"clock": {"frequency": 60, "aggregation": "avg"}},
+		"http-api": {"address": "localhost:8082"},
+		"jwt-public-key": "` + key + `"
+	}`}, Overrides{})
+	want := "config.json:3: http-api: is a key of cc-metric-store 1.4; since 1.5 it is main.addr, main.https-cert-file and main.https-key-file\n" +
+		"config.json:4: jwt-public-key: is a key of cc-metric-store 1.4; since 1.5 it is main.jwt-public-key"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	short := base64.StdEncoding.EncodeToString(make([]byte, 31))
 	for _, c := range []struct{ name, file, want string }{

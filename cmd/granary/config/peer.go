@@ -164,7 +164,13 @@ func (c *Config) readMetricStore(s *section) {
 
 	p := s.sub("checkpoints")
 	p.noEffect("file-format", text)
-	p.noEffect("directory", text)
+	if n := p.get("directory"); n != nil {
+		if n.kind != text {
+			p.wrong(n, "directory", "a text")
+		} else {
+			p.warn(n, NoEffect, "directory", "is accepted without effect; nothing is read or written there, and granary.data says where the data lies")
+		}
+	}
 	p.noEffect("max-wal-size", number)
 	if s.n != nil {
 		c.PeerDirectory = "./var/checkpoints"
@@ -205,6 +211,29 @@ func (c *Config) refuseArchive(r *reader, metricStore *node, archive string) {
 	}
 	r.errs = append(r.errs, &Error{mode.file, mode.line, key,
 		`expected "delete", found "archive": this version writes no archives; set granary.archive to "none" to let old samples go without one`})
+}
+
+// oldKeys are the keys of cc-metric-store 1.4 that stood at the top, and where their values stand since 1.5.
+var oldKeys = map[string]string{
+	"http-api":            "main.addr, main.https-cert-file and main.https-key-file",
+	"http-api-address":    "main.addr",
+	"jwt-public-key":      "main.jwt-public-key",
+	"retention-in-memory": "metric-store.retention-in-memory",
+	"checkpoints":         "metric-store.checkpoints",
+	"archive":             "metric-store.cleanup",
+}
+
+// refuseOldLayout refuses what cc-metric-store 1.5 refuses for its missing sections. Here every section may be absent, and a
+// file of 1.4 would be served without the identity that it asks for.
+func refuseOldLayout(r *reader, top *section) {
+	if top.n == nil {
+		return
+	}
+	for _, m := range top.n.members {
+		if now, old := oldKeys[m.key]; old {
+			r.errs = append(r.errs, &Error{top.n.file, m.line, m.key, "is a key of cc-metric-store 1.4; since 1.5 it is " + now})
+		}
+	}
 }
 
 func (c *Config) readSubscriptions(s *section) {

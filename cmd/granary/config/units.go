@@ -86,13 +86,13 @@ func ParseSize(s string) (int64, error) {
 	return 0, fmt.Errorf("%q is no size", shorten(s))
 }
 
-// FormatSize writes a number of bytes in the largest unit of 1024 that divides it.
+// FormatSize writes a number of bytes exactly, in the unit of 1024 or of 1000 that leaves the smallest number.
 func FormatSize(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n != 0 && n%1024 == 0 && i < len(units)-1 {
-		n /= 1024
-		i++
+	best, unit := n, "B"
+	for _, u := range sizeUnits {
+		if size := int64(u.len); n != 0 && n%size == 0 && n/size < best {
+			best, unit = n/size, u.name
+		}
 	}
-	return strconv.FormatInt(n, 10) + units[i]
+	return strconv.FormatInt(best, 10) + unit
 }

@@ -39,7 +39,7 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("ParseSize(%q) = %v", s, got)
 		}
 	}
-	for n, want := range map[int64]string{0: "0B", 1: "1B", 1024: "1KiB", 1500: "1500B", 3 << 29: "1536MiB", 1 << 50: "1024TiB"} {
+	for n, want := range map[int64]string{0: "0B", 1: "1B", 1024: "1KiB", 1500: "1500B", 2000: "2kB", 3 << 29: "1536MiB", 100e9: "100GB", 1 << 50: "1024TiB"} {
 		if got := FormatSize(n); got != want {
 			t.Errorf("FormatSize(%d) = %s", n, got)
 		}
