@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"granary/measures/journal"
@@ -233,6 +234,9 @@ func (s *Store) changeNow(kind journal.Kind, prepare func(wrote int64) ([]byte, 
 		return errClosed
 	}
 	payload, err := prepare(p.wrote)
+	if err == nil && len(payload) > journal.MaxRecord {
+		err = &Error{kind: "over limit", code: "journal-record-too-large", text: fmt.Sprintf("a record of kind %d would have %d bytes, at most %d are possible", kind, len(payload), journal.MaxRecord)}
+	}
 	if err != nil || payload == nil {
 		s.seq.mu.Unlock()
 		return err

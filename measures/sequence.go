@@ -151,6 +151,8 @@ func (s *Store) sequence(p *pending) {
 			}
 			t = sr.last
 			b.Times[i] = t
+		} else if t > sr.last {
+			sr.last = t // holds must see that a sample is on its way
 		}
 		if t < sr.lowMark && sr.lowMark != 0 {
 			b.refuse(i, Freed)
@@ -220,6 +222,12 @@ func (s *Store) resolve(p *pending) {
 	b, q := p.batch, &s.seq
 	for i := range b.Drafts {
 		d := &b.Drafts[i]
+		if t := b.Times[d.At]; t <= minTime || t >= maxTime {
+			// A definition goes into the journal with its first sample, so that one without must not be made.
+			b.refuse(d.At, pastOrFuture(t))
+			d.Ref = 0
+			continue
+		}
 		q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
 		ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
 		if !ok {
