@@ -24,7 +24,14 @@ func (s *Store) mergeFiles() error {
 		tier   int
 	}
 	groups := make(map[key][]segment.FileInfo)
-	for _, f := range s.manifest.Files {
+	for _, f := range slices.Clone(s.manifest.Files) {
+		if s.segments.damaged(f.ID) {
+			// What can be read of it is written anew, and the file is put aside.
+			if err := s.merge([]segment.FileInfo{f}); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.Size >= wholeFile/mergeAt {
 			continue // eight of these would be more than a chunk's place can name
 		}
@@ -67,7 +74,13 @@ func (s *Store) merge(group []segment.FileInfo) (err error) {
 				return nil
 			}
 			b, err := f.read(buf[:0], p.was)
-			if err != nil {
+			if isDamaged(err) {
+				if b = s.inMemory(buf[:0], &p); b == nil {
+					s.leaveOut(p.ref, f, p.was, err)
+					return nil
+				}
+				f.damage.CompareAndSwap(nil, &err)
+			} else if err != nil {
 				return err
 			}
 			buf = b
@@ -84,22 +97,27 @@ func (s *Store) merge(group []segment.FileInfo) (err error) {
 			return err
 		}
 	}
-	made, err := w.Finish()
-	if err != nil {
-		return err
-	}
 	next := *s.manifest
-	next.NextFile = id + 1
 	next.Files = slices.DeleteFunc(slices.Clone(s.manifest.Files), func(f segment.FileInfo) bool {
 		return slices.ContainsFunc(group, func(g segment.FileInfo) bool { return g.ID == f.ID })
 	})
-	info := segment.FileInfo{ID: made.ID, Name: made.Name, Window: group[0].Window, Size: made.Size, Entries: made.Entries}
-	next.Files = append(next.Files, info)
+	var infos []segment.FileInfo
+	if len(moved) == 0 {
+		w.Abort()
+	} else {
+		made, err := w.Finish()
+		if err != nil {
+			return err
+		}
+		infos = append(infos, segment.FileInfo{ID: made.ID, Name: made.Name, Window: group[0].Window, Size: made.Size, Entries: made.Entries})
+		next.NextFile = id + 1
+		next.Files = append(next.Files, infos...)
+	}
 	if err := next.Save(s.segmentDir()); err != nil {
 		return err
 	}
 	s.manifest = &next
-	if err := s.publish([]segment.FileInfo{info}, moved); err != nil {
+	if err := s.publish(infos, moved); err != nil {
 		return err
 	}
 	s.dropUnlisted()

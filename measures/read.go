@@ -599,6 +599,9 @@ func (r *Reader) mergeDeferred() {
 			r.err = err
 			break
 		}
+		if b == nil {
+			continue
+		}
 		r.decode(b, d.shape, d.start, d.grid, d.from, d.to)
 	}
 	upTo(len(times))
@@ -606,12 +609,16 @@ func (r *Reader) mergeDeferred() {
 }
 
 // fetch reads a chunk from its segment and, while there is room, brings it back into memory: what was asked for once is
-// asked for again. The bytes are valid until the next fetch.
+// asked for again. The bytes are valid until the next fetch; nil is a chunk that is damaged and has been left out.
 func (r *Reader) fetch(d *deferred) ([]byte, error) {
 	if r.raw == nil {
 		r.raw = make([]byte, 0, maxChunk+64)
 	}
 	b, err := d.file.read(r.raw, d.loc)
+	if isDamaged(err) {
+		r.store.leaveOut(d.ref, d.file, d.loc, err)
+		return nil, nil
+	}
 	if err == nil && r.store.room.Add(-int64(len(b))) > 0 {
 		r.store.promote(d.ref, d.start, d.loc, b)
 	}
@@ -639,6 +646,9 @@ func (r *Reader) placeDeferred(dst []float64, base, step int64) error {
 		b, err := r.fetch(d)
 		if err != nil {
 			return err
+		}
+		if b == nil {
+			continue
 		}
 		if err := placeChunk(dst, b, d.shape, (d.start-base)/step); err != nil {
 			return err

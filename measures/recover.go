@@ -41,6 +41,12 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A series of which a damaged file has left nothing but the definition takes samples as the others do.
+	for ref := range s.Definitions.All() {
+		if sr := s.table.grow(ref); sr.state == unused {
+			sr.state = live
+		}
+	}
 	s.attachSegments(catalogLost)
 	s.seq.mu.Lock()
 	s.seq.next = s.log.Last().Seq + 1

@@ -22,6 +22,9 @@ type segmentFile struct {
 	file *segment.File
 	refs atomic.Int32 // readers, plus one while the set holds it
 	live atomic.Int64 // chunks of the file that a series still names
+
+	// damage is what was found wrong with a chunk of the file, nil if nothing was.
+	damage atomic.Pointer[error]
 }
 
 func newSegmentSet() *segmentSet { return &segmentSet{files: make(map[uint32]*segmentFile)} }

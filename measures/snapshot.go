@@ -311,15 +311,20 @@ func (s *Store) dropUnlisted() {
 		listed[f.ID] = true
 	}
 	s.segments.mu.RLock()
-	var gone []uint32
-	for id := range s.segments.files {
+	var gone []*segmentFile
+	for id, f := range s.segments.files {
 		if !listed[id] {
-			gone = append(gone, id)
+			gone = append(gone, f)
 		}
 	}
 	s.segments.mu.RUnlock()
-	for _, id := range gone {
-		s.segments.drop(id)
+	for _, f := range gone {
+		if cause := f.damage.Load(); cause != nil {
+			if err := s.quarantine(f.info.Name, *cause); err != nil {
+				s.o.Logger.Error("damaged file could not be put aside", "file", f.info.Name, "error", err)
+			}
+		}
+		s.segments.drop(f.id)
 	}
 	if _, err := segment.Sweep(s.segmentDir(), s.manifest); err != nil {
 		s.o.Logger.Warn("old segment files could not be removed", "error", err)

@@ -1,0 +1,67 @@
+package measures
+
+import (
+	"errors"
+	"slices"
+
+	"granary/measures/segment"
+	"granary/metricdef"
+)
+
+// A chunk in a segment whose checksum does not hold is found when it is read, which may be long after the start. It is
+// left out of the series then, all others of the file stay, and the next snapshot writes them to another file and puts the
+// damaged one into quarantine. Should the process end before that, the next start attaches the chunk again and the next
+// read finds it again.
+
+// isDamaged says whether an error tells of bytes that are not what was written, not of a medium that cannot be read.
+func isDamaged(err error) bool {
+	var damaged *segment.DamagedError
+	return errors.As(err, &damaged)
+}
+
+// damaged says whether a chunk of a file was found to be damaged.
+func (ss *segmentSet) damaged(id uint32) bool {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	f := ss.files[id]
+	return f != nil && f.damage.Load() != nil
+}
+
+// leaveOut takes a damaged chunk out of its series.
+func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause error) {
+	sr, sh := s.table.at(ref), s.shardOf(ref)
+	sh.mu.Lock()
+	found := false
+	is := func(e *entry) bool {
+		is := e.seg == loc && e.mem == 0
+		found = found || is
+		return is
+	}
+	if i := slices.IndexFunc(sr.chunks, func(e entry) bool { return is(&e) }); i >= 0 {
+		sr.chunks = slices.Delete(slices.Clone(sr.chunks), i, i+1)
+	} else if l := sh.late[ref]; l != nil {
+		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool { return is(&c.entry) })
+		if len(l.times) == 0 && len(l.sealed) == 0 {
+			delete(sh.late, ref)
+			sr.flags &^= hasLate
+		}
+	}
+	sh.mu.Unlock()
+	if !found {
+		return // somebody else was faster
+	}
+	s.segments.forget(loc.file())
+	f.damage.CompareAndSwap(nil, &cause)
+	s.o.Logger.Error("damaged chunk left out; the next snapshot puts its file aside", "file", f.info.Name, "series", s.Definitions.Name(ref), "ref", ref, "error", cause)
+}
+
+// inMemory appends the bytes of a chunk that are in memory beside those in a segment; nil if there are none.
+func (s *Store) inMemory(dst []byte, p *placed) []byte {
+	sh := s.shardOf(p.ref)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := sh.find(s, p); e != nil && e.mem != 0 {
+		return append(dst, sh.chunks.Get(e.mem)...)
+	}
+	return nil
+}
