@@ -194,7 +194,7 @@ func (s *Store) writable() error {
 		return s.Readable()
 	}
 	if s.diskLow.Load() {
-		return unavailable("disk-low", nil, "free space on the disk of %s is below the setting disk-free-mark (%d bytes)", s.o.Dir, s.o.DiskFreeMark)
+		return unavailable("disk-low", nil, "free space on the disk of %s is below the setting granary.disk-free-mark (%d bytes)", s.o.Dir, s.o.DiskFreeMark)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type LineError = line.Error
 
 // Options configure a Writer. Zero values take the defaults.
 type Options struct {
-	MaxLine  int               // bytes of a line, 64 KiB by default (setting limits.line)
+	MaxLine  int               // bytes of a line, 64 KiB by default (setting granary.limits.line)
 	MaxRows  int               // rows of a commit, 32,768 by default
 	Cache    line.CacheOptions // its Now is that of the writer if nil
 	Now      func() time.Time  // time.Now by default

@@ -21,7 +21,7 @@ type Resolver interface {
 type Options struct {
 	// Cache remembers keys. Nil: every line goes through the library.
 	Cache *Cache
-	// MaxLine bounds a line, in bytes without its newline, 64 KiB by default (setting limits.line).
+	// MaxLine bounds a line, in bytes without its newline, 64 KiB by default (setting granary.limits.line).
 	MaxLine int
 	// MaxRows bounds the rows that Decode gathers for one tenant before it returns, 32,768 by default.
 	MaxRows int

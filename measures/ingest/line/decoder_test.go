@@ -217,7 +217,7 @@ func TestMaxLine(t *testing.T) {
 			if len(got.samples) != tc.samples || got.malformed != tc.malformed {
 				t.Errorf("limit %d: %+v", tc.limit, got)
 			}
-			if want := fmt.Sprintf("at line 1:1: line of %d bytes, the limit is %d (setting limits.line)", len(good), tc.limit); tc.malformed > 0 && !strings.Contains(got.first, want) {
+			if want := fmt.Sprintf("at line 1:1: line of %d bytes, the limit is %d (setting granary.limits.line)", len(good), tc.limit); tc.malformed > 0 && !strings.Contains(got.first, want) {
 				t.Errorf("%s, want %s", got.first, want)
 			}
 		}

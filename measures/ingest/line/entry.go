@@ -62,7 +62,7 @@ func (d *Decoder) entry() error {
 	d.tally.Lines++
 	d.tally.Parsed++
 	if n := len(bytes.TrimSuffix(text, newline)); n > d.o.MaxLine {
-		d.malformed(line, start, fmt.Sprintf("at line %d:1: line of %d bytes, the limit is %d (setting limits.line)", line, n, d.o.MaxLine))
+		d.malformed(line, start, fmt.Sprintf("at line %d:1: line of %d bytes, the limit is %d (setting granary.limits.line)", line, n, d.o.MaxLine))
 		return nil
 	}
 	if d.unwanted(text) {
