@@ -1,0 +1,16 @@
+// Package e2e tests the built program from outside: a process on a free port of this machine, with a data folder of its
+// own, that is fed, killed, stopped, damaged and asked.
+//
+// The tests have the build tag e2e, because they take minutes:
+//
+//	go test -tags e2e ./cmd/granary/e2e/
+//
+// With -short they do fewer rounds. The environment changes what is done:
+//
+//	GRANARY_E2E_RACE=1      build the program with the race detector
+//	GRANARY_E2E_ROUNDS=500  rounds of each crash test
+//	GRANARY_E2E_SEED=7      seed of the moments of the kills and of what is sent; each test logs the one it took
+//	GRANARY_GOLDEN=FILE     recorded exchanges with cc-metric-store, for TestGolden
+//
+// The package holds tests only and is imported by nothing.
+package e2e
