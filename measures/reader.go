@@ -1,0 +1,261 @@
+package measures
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"sync"
+
+	"granary/measures/chunk"
+	"granary/metricdef"
+)
+
+// Reader holds the columns of one read and the scratch memory for it. The zero value is ready; it serves one goroutine.
+type Reader struct {
+	Times  []int64
+	Values []float64
+
+	// parts are runs of the columns in the order in which they win: a later one over an earlier one.
+	deferred []deferred
+	store    *Store // that the deferred chunks belong to
+	raw      []byte // for the bytes of one chunk
+	scratch  [maxSpan]float64
+	times    [maxSpan]int64
+	err      error
+	disorder bool
+}
+
+// deferred is a chunk that only a segment holds: it is read after the shard's lock is given back. at is how many samples
+// stood in the columns before it, so that the order of winning can be kept.
+type deferred struct {
+	ref   metricdef.Ref
+	file  *segmentFile
+	loc   segLoc
+	shape shape
+	start int64
+	grid  grid
+	at    int
+	from  int64
+	to    int64
+}
+
+var readers = sync.Pool{New: func() any { return new(Reader) }}
+
+func (r *Reader) reset() {
+	r.Times, r.Values, r.deferred = r.Times[:0], r.Values[:0], r.deferred[:0]
+	r.err, r.disorder = nil, false
+}
+
+func (r *Reader) release() {
+	r.dropDeferred()
+	readers.Put(r)
+}
+
+func (r *Reader) dropDeferred() {
+	for i := range r.deferred {
+		r.deferred[i].file.release()
+	}
+	clear(r.deferred)
+	r.deferred = r.deferred[:0]
+}
+
+func (r *Reader) push(t int64, v float64) {
+	if n := len(r.Times); n > 0 && t <= r.Times[n-1] {
+		r.disorder = true
+	}
+	r.Times = append(r.Times, t)
+	r.Values = append(r.Values, v)
+}
+
+// add gathers the samples of one chunk, now if it is in memory, else in finish. REQUIRES: sh.mu.
+func (r *Reader) add(s *Store, sh *shard, ref metricdef.Ref, sr *series, e *entry, from, to int64) {
+	g := sr.era
+	if n := e.shape.eraIndex(); n > 0 {
+		g = sh.eras[ref][n-1]
+	}
+	if e.mem == 0 {
+		r.deferChunk(s, ref, e, g)
+		d := &r.deferred[len(r.deferred)-1]
+		d.from, d.to = from, to
+		return
+	}
+	r.decode(sh.chunks.Get(e.mem), e.shape, e.start, g, from, to)
+}
+
+func (r *Reader) deferChunk(s *Store, ref metricdef.Ref, e *entry, g grid) {
+	r.store = s
+	f := s.segments.acquire(e.seg.file())
+	r.deferred = append(r.deferred, deferred{ref: ref, file: f, loc: e.seg, shape: e.shape, start: e.start, grid: g, at: len(r.Times), from: math.MinInt64, to: math.MaxInt64})
+}
+
+// decode appends the samples of a chunk inside [from, to).
+func (r *Reader) decode(b []byte, sp shape, start int64, g grid, from, to int64) {
+	times, values, err := r.unpack(b, sp, start, g)
+	if err != nil {
+		r.err = err
+		return
+	}
+	for i, t := range times {
+		if t >= from && t < to {
+			r.push(t, values[i])
+		}
+	}
+}
+
+// unpack decodes a chunk into the scratch columns.
+func (r *Reader) unpack(b []byte, sp shape, start int64, g grid) ([]int64, []float64, error) {
+	n := sp.span()
+	if n > maxSpan {
+		return nil, nil, fmt.Errorf("chunk spans %d slots, at most %d are possible", n, maxSpan)
+	}
+	times, values := r.times[:n], r.scratch[:n]
+	switch {
+	case sp&shapeOwn != 0:
+		if len(b) < 2 || int(b[0])|int(b[1])<<8 > len(b)-2 {
+			return nil, nil, fmt.Errorf("chunk of %d bytes is too short", len(b))
+		}
+		k := int(b[0]) | int(b[1])<<8
+		if err := chunk.DecodeTimes(times, b[2:2+k]); err != nil {
+			return nil, nil, err
+		}
+		b = b[2+k:]
+	case sp&shapeHole != 0:
+		var present [maxSpan / 64]uint64
+		rest, err := chunk.DecodeBitmap(present[:(n+63)/64], n, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		b = rest
+		k := 0
+		eachBit(present[:], func(bit int) bool {
+			times[k] = start + int64(bit)*g.step
+			k++
+			return true
+		})
+		times, values = times[:k], values[:k]
+	default:
+		for i := range times {
+			times[i] = start + int64(i)*g.step
+		}
+	}
+	return times, values, chunk.DecodeFloats(values, b)
+}
+
+// finish reads what only segments hold and puts the columns in order: ascending, of equal times the one that came last.
+func (r *Reader) finish() error {
+	if len(r.deferred) > 0 && r.err == nil {
+		r.mergeDeferred()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	if r.disorder {
+		r.order()
+	}
+	return nil
+}
+
+// mergeDeferred reads the deferred chunks into their places in the order of winning.
+func (r *Reader) mergeDeferred() {
+	times, values := slices.Clone(r.Times), slices.Clone(r.Values)
+	r.Times, r.Values, r.disorder = r.Times[:0], r.Values[:0], false
+	at := 0
+	upTo := func(n int) {
+		for ; at < n; at++ {
+			r.push(times[at], values[at])
+		}
+	}
+	for i := range r.deferred {
+		d := &r.deferred[i]
+		upTo(d.at)
+		b, err := r.fetch(d)
+		if err != nil {
+			r.err = err
+			break
+		}
+		if b == nil {
+			continue
+		}
+		r.decode(b, d.shape, d.start, d.grid, d.from, d.to)
+	}
+	upTo(len(times))
+	r.dropDeferred()
+}
+
+// fetch reads a chunk from its segment and, while there is room, brings it back into memory: what was asked for once is
+// asked for again. The bytes are valid until the next fetch; nil is a chunk that is damaged and has been left out.
+func (r *Reader) fetch(d *deferred) ([]byte, error) {
+	if r.raw == nil {
+		r.raw = make([]byte, 0, maxChunk+64)
+	}
+	b, err := d.file.read(r.raw, d.loc)
+	if isDamaged(err) {
+		r.store.leaveOut(d.ref, d.file, d.loc, err)
+		return nil, nil
+	}
+	if err == nil && r.store.room.Add(-int64(len(b))) > 0 {
+		r.store.promote(d.ref, d.start, d.loc, b)
+	}
+	return b, err
+}
+
+// promote keeps the bytes of a chunk in memory that only a segment held. It can be evicted again at any time.
+func (s *Store) promote(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
+	sr, sh := s.table.at(ref), s.shardOf(ref)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= start })
+	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc || sr.chunks[i].mem != 0 {
+		return // gone, moved, late, or brought by somebody else
+	}
+	if mem, err := sh.chunks.Put(sr.window(start), b); err == nil {
+		sr.chunks[i].mem = mem
+	}
+}
+
+// placeDeferred is the form of mergeDeferred for the usual grid read, whose chunks all lie on the output's grid.
+func (r *Reader) placeDeferred(dst []float64, base, step int64) error {
+	for i := range r.deferred {
+		d := &r.deferred[i]
+		b, err := r.fetch(d)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			continue
+		}
+		if err := placeChunk(dst, b, d.shape, (d.start-base)/step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// order sorts the columns by time, keeping of equal times the last.
+func (r *Reader) order() {
+	n := len(r.Times)
+	idx := make([]int, n)
+	for i := range idx {
+		idx[i] = i
+	}
+	slices.SortStableFunc(idx, func(a, b int) int {
+		switch {
+		case r.Times[a] < r.Times[b]:
+			return -1
+		case r.Times[a] > r.Times[b]:
+			return 1
+		}
+		return 0
+	})
+	times, values := make([]int64, 0, n), make([]float64, 0, n)
+	for _, i := range idx {
+		if k := len(times); k > 0 && times[k-1] == r.Times[i] {
+			values[k-1] = r.Values[i]
+			continue
+		}
+		times = append(times, r.Times[i])
+		values = append(values, r.Values[i])
+	}
+	r.Times, r.Values, r.disorder = times, values, false
+}
