@@ -181,7 +181,7 @@ func (s *Store) Memory() Memory {
 		m.Series += sh.counts.entries * int64(unsafe.Sizeof(entry{}))
 		sh.mu.RUnlock()
 	}
-	m.Series += int64(len(*s.table.blocks.Load())) * blockBytes
+	m.Series += s.table.bytes()
 	m.Definitions = int64(s.Definitions.Bytes())
 	return m
 }

@@ -212,7 +212,9 @@ func (s *Store) clearShard(i int) {
 	s.shards[i] = newShard()
 	blocks := *s.table.blocks.Load()
 	for n := i; n < len(blocks); n += len(s.shards) {
-		*blocks[n] = block{}
+		if blocks[n] != nil {
+			*blocks[n] = block{}
+		}
 	}
 }
 

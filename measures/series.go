@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"granary/measures/slab"
@@ -150,6 +151,7 @@ type policyState struct {
 type block [blockSeries]series
 
 // table finds a series by its ref: a list of blocks that only grows. Readers load it without a lock; the sequencer adds.
+// Blocks are made when a ref of theirs is used, so that a ref that is far off costs little.
 type table struct {
 	blocks atomic.Pointer[[]*block]
 }
@@ -157,7 +159,7 @@ type table struct {
 func (t *table) at(ref metricdef.Ref) *series {
 	blocks := *t.blocks.Load()
 	i := int(ref / blockSeries)
-	if i >= len(blocks) {
+	if i >= len(blocks) || blocks[i] == nil {
 		return nil
 	}
 	return &blocks[i][ref%blockSeries]
@@ -165,13 +167,27 @@ func (t *table) at(ref metricdef.Ref) *series {
 
 // grow makes room for ref. REQUIRES: the sequencer's lock, or the single goroutine of recovery.
 func (t *table) grow(ref metricdef.Ref) *series {
-	old := *t.blocks.Load()
-	if need := int(ref/blockSeries) + 1; need > len(old) {
-		blocks := old
-		for len(blocks) < need {
-			blocks = append(blocks, new(block))
-		}
-		t.blocks.Store(&blocks)
+	i := int(ref / blockSeries)
+	blocks := *t.blocks.Load()
+	switch {
+	case i >= len(blocks):
+		blocks = append(blocks, make([]*block, i+1-len(blocks))...) // behind what readers see
+	case blocks[i] == nil:
+		blocks = slices.Clone(blocks)
+	default:
+		return &blocks[i][ref%blockSeries]
 	}
-	return t.at(ref)
+	blocks[i] = new(block)
+	t.blocks.Store(&blocks)
+	return &blocks[i][ref%blockSeries]
+}
+
+// bytes is the memory of the blocks.
+func (t *table) bytes() (n int64) {
+	for _, b := range *t.blocks.Load() {
+		if b != nil {
+			n += blockBytes
+		}
+	}
+	return n
 }

@@ -246,6 +246,9 @@ func (s *Store) eachOf(index int, fn func(metricdef.Ref, *series)) {
 	blocks := *s.table.blocks.Load()
 	for n := index; n < len(blocks); n += len(s.shards) {
 		blk := blocks[n]
+		if blk == nil {
+			continue
+		}
 		for i := range blk {
 			sr := &blk[i]
 			if sr.flags != 0 || sr.era.step != 0 || sr.values != 0 {

@@ -174,12 +174,16 @@ func TestWriteReadRestart(t *testing.T) {
 // TestAgainstModel drives a store and a plain map with the same random writes, in and out of order, through snapshots,
 // crashes, stops, freeing and changes of frequency, and compares what they show.
 func TestAgainstModel(t *testing.T) {
-	for seed := range uint64(6) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { againstModel(t, seed) })
+	seeds, steps := uint64(4), 800
+	if testing.Short() || raceEnabled {
+		seeds, steps = 2, 300
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { againstModel(t, seed, steps) })
 	}
 }
 
-func againstModel(t *testing.T, seed uint64) {
+func againstModel(t *testing.T, seed uint64, steps int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	c := &clock{testEpoch}
@@ -195,7 +199,7 @@ func againstModel(t *testing.T, seed uint64) {
 		model[h][testEpoch] = float64(h)
 	}
 	now := int64(0)
-	for range 3000 {
+	for range steps {
 		switch p := rnd.IntN(1000); {
 		case p < 20:
 			if err := s.Snapshot(); err != nil {
