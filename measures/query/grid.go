@@ -39,9 +39,12 @@ type Source interface {
 	ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 }
 
+// mostPoints bounds an answer where nothing else does: a gibibyte of values.
+const mostPoints = 1 << 27
+
 // Options bound an engine.
 type Options struct {
-	MaxPoints int64 // points of one grid; 0: no bound
+	MaxPoints int64 // points of one grid; 0: 1<<27
 	OwnStep   int64 // slot width for series whose samples keep their own times, nanoseconds; 0: 60 s
 }
 
@@ -72,6 +75,7 @@ func (g *Grid) To() int64 { return g.From + int64(len(g.Values))*g.Step }
 type member struct {
 	ref    metricdef.Ref
 	bounds measures.Bounds
+	own    bool // samples keep their own times
 }
 
 var scratch = sync.Pool{New: func() any { return new(gridScratch) }}
@@ -94,10 +98,11 @@ func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64,
 	sc.members = sc.members[:0]
 	for _, ref := range refs {
 		if b, ok := e.source.Bounds(ref, from, to); ok {
-			if b.Step == 0 {
+			own := b.Step == 0
+			if own {
 				b.Step, b.Half = e.o.OwnStep, e.o.OwnStep/2
 			}
-			sc.members = append(sc.members, member{ref, b})
+			sc.members = append(sc.members, member{ref, b, own})
 		}
 	}
 	g.Values = g.Values[:0]
@@ -113,15 +118,25 @@ func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64,
 	for i := range sc.members {
 		b := &sc.members[i].bounds
 		first = max(first, b.First)
-		// The end of the newest slot: a time at or behind it lies in no slot of this series.
-		last = min(last, b.Last-b.Half+b.Step)
+		// The end of the newest slot: a time at or behind it lies in no slot of this series. Slots of samples with their own
+		// times are laid from the beginning of the answer, so that the newest may be the first moment of one.
+		end := b.Last - b.Half + b.Step
+		if sc.members[i].own {
+			end++
+		}
+		last = min(last, end)
 		g.Step = max(g.Step, b.Step)
 	}
 	g.From = first
 	if end := min(to, last); first < end {
-		points := (end - first + g.Step - 1) / g.Step
-		if e.o.MaxPoints > 0 && points > e.o.MaxPoints {
-			return n, &LimitError{Points: points, Limit: e.o.MaxPoints}
+		// The width of a range may be more than an int64 holds, if only its ends are.
+		points := int64((uint64(end)-uint64(first)-1)/uint64(g.Step) + 1)
+		limit := int64(mostPoints)
+		if e.o.MaxPoints > 0 {
+			limit = min(limit, e.o.MaxPoints)
+		}
+		if points < 0 || points > limit {
+			return n, &LimitError{Points: points, Limit: limit}
 		}
 		g.Values = resize(g.Values, int(points))
 	}
