@@ -67,6 +67,11 @@ func TestCrashHTTP(t *testing.T) {
 		snapshots += strings.Count(p.log.String(), "msg=snapshot")
 
 		configFile(t, config, crashConfig([]string{"interval", "always", "never"}[round%3]))
+		for range round % 3 { // some starts do not come to their end either
+			p = launch(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data, "--config", config)
+			time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+			p.kill()
+		}
 		p = serve(t, config, data)
 		hosts := l.all()
 		for _, h := range hosts {
