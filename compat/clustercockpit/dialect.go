@@ -273,6 +273,11 @@ func (d *Dialect) clusters(ctx context.Context, yield func(name string, n Node) 
 
 // refuse answers an error in the form of cc-metric-store.
 func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	d.refuseAs(w, r, status, text, "")
+}
+
+// refuseAs is refuse with the stable code of the error, which has a page in docs/errors, in a member of our own.
+func (d *Dialect) refuseAs(w http.ResponseWriter, r *http.Request, status int, text, code string) {
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	b := buf.B
@@ -280,6 +285,11 @@ func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, status int, tex
 	b = edge.AppendString(b, http.StatusText(status))
 	b = append(b, `,"error":`...)
 	b = edge.AppendString(b, text)
+	if code != "" {
+		b = append(b, `,"granary":{"code":`...)
+		b = edge.AppendString(b, code)
+		b = append(b, '}')
+	}
 	b = append(b, '}', '\n')
 	buf.B = b
 	edge.CompressOff.Answer(w, r, status, "application/json", buf.B)
@@ -300,5 +310,9 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}
-	d.refuse(w, r, status, err.Error())
+	code := ""
+	if status != http.StatusBadRequest { // what the original answers too is answered as the original does
+		code = edge.CodeOf(err)
+	}
+	d.refuseAs(w, r, status, err.Error(), code)
 }

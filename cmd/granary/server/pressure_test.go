@@ -131,7 +131,11 @@ func TestFullQueues(t *testing.T) {
 			body = ""
 		}
 		w := ask(s, here, method, path, body)
-		if w.Code != 429 || w.Header().Get("Retry-After") == "" || w.Body.String() != `{"status":"Too Many Requests","error":"`+want+"\"}\n" {
+		code := "queries-in-work"
+		if path == "/api/write" {
+			code = "bodies-in-work"
+		}
+		if w.Code != 429 || w.Header().Get("Retry-After") == "" || w.Body.String() != `{"status":"Too Many Requests","error":"`+want+`","granary":{"code":"`+code+"\"}}\n" {
 			t.Errorf("%s: %d %v %s", path, w.Code, w.Header(), w.Body)
 		}
 	}
@@ -207,7 +211,7 @@ func TestPointsOfARequest(t *testing.T) {
 	if code, text := ask1(base+600, "h0", "h1"); code != 200 {
 		t.Errorf("20 points: %d %s", code, text)
 	}
-	if code, text := ask1(base+600, "h0", "h1", "h2"); code != 413 || text != `{"status":"Request Entity Too Large","error":"answer exceeds the limit of 25 points (setting granary.limits.query-points)"}`+"\n" {
+	if code, text := ask1(base+600, "h0", "h1", "h2"); code != 413 || text != `{"status":"Request Entity Too Large","error":"answer exceeds the limit of 25 points (setting granary.limits.query-points)","granary":{"code":"answer-too-large"}}`+"\n" {
 		t.Errorf("30 points: %d %s", code, text)
 	}
 	var long strings.Builder
