@@ -226,7 +226,11 @@ func TestLastOfAll(t *testing.T) {
 // acknowledged is there.
 func TestCloseMeanwhile(t *testing.T) {
 	ctx := context.Background()
-	for round := range 5 {
+	rounds, enough := 5, 200
+	if testing.Short() || raceEnabled {
+		rounds, enough = 2, 40
+	}
+	for round := range rounds {
 		dir := t.TempDir()
 		o := testOptions(dir, &clock{testEpoch})
 		s := openTest(t, o)
@@ -243,7 +247,7 @@ func TestCloseMeanwhile(t *testing.T) {
 					if s.Commit(ctx, &b) != nil {
 						return
 					}
-					if acked[w] = i; i == 200 {
+					if acked[w] = i; i == enough {
 						begun.Done()
 					}
 				}
