@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"granary/measures/journal"
 	"granary/metricdef"
@@ -17,6 +18,34 @@ type committer struct {
 	// Under mu.
 	spare   *journal.Group
 	writing []*pending
+	refused refusals
+}
+
+// refusals is what the journal did not take since it last took something.
+type refusals struct {
+	writes int
+	logged time.Time // when it was last said; zero: the journal takes writes
+}
+
+// refusalLog is how often it is said that the journal does not take writes.
+const refusalLog = 10 * time.Second
+
+// sayRefused logs that writes are refused, at once and then now and again. REQUIRES: s.com.mu.
+func (s *Store) sayRefused(writes int, cause error) {
+	r := &s.com.refused
+	r.writes += writes
+	if now := s.o.Now(); r.logged.IsZero() || now.Sub(r.logged) >= refusalLog {
+		r.logged = now
+		s.o.Logger.Error("the journal does not take writes", "error", cause, "refused", r.writes)
+	}
+}
+
+// sayTaken logs that writes are taken again, if they were refused. REQUIRES: s.com.mu.
+func (s *Store) sayTaken() {
+	if r := &s.com.refused; !r.logged.IsZero() {
+		s.o.Logger.Info("the journal takes writes again", "refused", r.writes)
+		*r = refusals{}
+	}
 }
 
 // keepGroup is how many bytes of a commit buffer are kept for the next group.
@@ -60,6 +89,7 @@ func (s *Store) commit(p *pending) error {
 		s.fail(list, err)
 		return p.err
 	}
+	s.sayTaken()
 	for _, w := range list {
 		s.apply(w)
 		w.done, w.fresh, w.grids = true, nil, nil
@@ -114,6 +144,7 @@ func (s *Store) fail(list []*pending, cause error) {
 		}
 	}
 	q.undo = q.undo[:0]
+	failed := len(list) + len(q.waiting)
 	for _, l := range [][]*pending{list, q.waiting} {
 		for _, w := range l {
 			w.done, w.err = true, err
@@ -125,6 +156,7 @@ func (s *Store) fail(list []*pending, cause error) {
 	q.next = s.log.Last().Seq + 1
 	s.beginSegment()
 	s.failures.Add(1)
+	s.sayRefused(failed, cause)
 }
 
 // beginSegment makes the journal segment that is written next the one that the dictionary is kept for. REQUIRES: s.seq.mu.

@@ -61,6 +61,9 @@ func (s *Store) snapshotDue() bool {
 	if grown == 0 {
 		return false
 	}
+	if s.shorten.Swap(false) {
+		return true
+	}
 	return grown >= s.o.SnapshotJournal || s.o.Now().UnixNano()-s.lastSnapshot.Load() >= int64(s.o.SnapshotEvery)
 }
 
@@ -78,6 +81,7 @@ func (s *Store) watchDisk() {
 	if low != s.diskLow.Swap(low) {
 		if low {
 			s.o.Logger.Error("disk is low: writes are refused", "free", free, "mark", s.o.DiskFreeMark)
+			s.shorten.Store(true)
 		} else {
 			s.o.Logger.Info("disk has room again: writes are taken", "free", free)
 		}

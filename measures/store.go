@@ -89,6 +89,7 @@ type Store struct {
 	ready         atomic.Bool
 	closed        atomic.Bool
 	diskLow       atomic.Bool
+	shorten       atomic.Bool // a snapshot is wanted now, so that the journal can be trimmed
 	retentionHeld atomic.Bool // nothing expires while the list of busy hosts is not known
 	rotate        atomic.Bool
 	room          atomic.Int64 // bytes of evicted chunks that may be brought back before the next look at the cap
@@ -115,6 +116,9 @@ type progress struct {
 // Open opens the data folder and takes its lock. Nothing can be read or written before Recover.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
+	if _, err := os.Stat(filepath.Join(o.Dir, "journal")); errors.Is(err, os.ErrNotExist) {
+		o.Logger.Warn("there is no data yet: a new data folder is made", "data", o.Dir)
+	}
 	for _, d := range []string{"", "journal", "segments", "quarantine"} {
 		if err := os.MkdirAll(filepath.Join(o.Dir, d), 0o750); err != nil {
 			return nil, fmt.Errorf("data folder: %w", err)
@@ -149,8 +153,11 @@ func (s *Store) takeLock() error {
 			break
 		}
 	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errors.Join(fmt.Errorf("data folder %s is in use by another process", s.o.Dir), f.Close())
+	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("data folder %s is in use by another process: %w", s.o.Dir, err), f.Close())
+		return errors.Join(fmt.Errorf("data folder %s: lock: %w", s.o.Dir, err), f.Close())
 	}
 	s.lock = f
 	return nil
@@ -314,7 +321,9 @@ func (s *Store) Close() error {
 	s.ready.Store(false)
 	var errs []error
 	if wasReady {
-		errs = append(errs, s.Snapshot())
+		if err := s.Snapshot(); err != nil {
+			s.o.Logger.Error("the last snapshot failed; nothing is lost, the journal has it", "error", err)
+		}
 	}
 	if s.catalog != nil {
 		errs = append(errs, s.catalog.Close(s.syncTo))
