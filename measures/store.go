@@ -316,10 +316,12 @@ func (s *Store) Close() error {
 	s.seq.mu.Lock()
 	s.seq.closed = true
 	s.seq.mu.Unlock()
-	s.com.mu.Lock() // whoever is committing has ended
-	s.com.mu.Unlock()
-	s.ready.Store(false)
 	var errs []error
+	if wasReady {
+		// What has been sequenced is written, also if its own goroutines have not got to it; they hear of errors.
+		_ = s.commit(new(pending))
+	}
+	s.ready.Store(false)
 	if wasReady {
 		if err := s.Snapshot(); err != nil {
 			s.o.Logger.Error("the last snapshot failed; nothing is lost, the journal has it", "error", err)
@@ -333,8 +335,11 @@ func (s *Store) Close() error {
 		errs = append(errs, err, s.log.Close())
 	}
 	s.segments.closeAll()
-	for _, sh := range s.shards {
+	for i, sh := range s.shards {
 		sh.mu.Lock()
+		// A reader may have found its series already, and must not follow it to memory that goes.
+		s.eachOf(i, func(_ metricdef.Ref, sr *series) { sr.flags, sr.values, sr.times, sr.chunks = 0, 0, 0, nil })
+		clear(sh.late)
 		sh.closeHeads()
 		sh.chunks.Close()
 		sh.mu.Unlock()
