@@ -3,11 +3,14 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -84,6 +87,18 @@ func surroundings(cfg *config.Config) []string {
 	return notes
 }
 
+// dataFolder is the whole path of the folder that a server started here would use, and whether it is there. One
+// that cannot be looked into is left to the start.
+func dataFolder(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return dir + " (does not exist, will be made)"
+	}
+	return dir
+}
+
 // printConfig writes what a reader of the file wants to see confirmed.
 func printConfig(w io.Writer, cfg *config.Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -95,7 +110,7 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 		scheme = "https"
 	}
 	row("listen", "%s://%s", scheme, cfg.Listen)
-	row("data", "%s", cfg.Data)
+	row("data", "%s", dataFolder(cfg.Data))
 	row("identity", "%s", identity(cfg))
 	if cfg.AnyMetric {
 		row("metrics", "any, every 60 s, averaged")

@@ -18,7 +18,7 @@ type ServeCmd struct {
 	Listen   string `placeholder:"HOST:PORT" help:"Address to listen on; wins over the file. [127.0.0.1:8082]"`
 	Data     string `type:"path" placeholder:"DIR" help:"Data directory; wins over the file. [./granary-data]"`
 	LogLevel string `placeholder:"LEVEL" help:"debug, info, warn, error; wins over the file. err and crit of cc-metric-store mean error. [info]"`
-	Dev      bool   `help:"Accepted, as cc-metric-store has it; the API's documentation is always served."`
+	Dev      bool   `help:"Accepted, as cc-metric-store has it; without effect."`
 	Logdate  bool   `hidden:"" help:"Accepted without effect."`
 	Gops     bool   `hidden:"" help:"Accepted without effect."`
 }

@@ -141,7 +141,7 @@ func TestTransferUsage(t *testing.T) {
 		{[]string{"export", "--tag", "x"}, exitUsage, "NAME=VALUE"},
 		{[]string{"export", "--from", "x"}, exitUsage, "--from"},
 		{[]string{"verify", dir + "/none"}, exitUsage, "no such file"},
-		{[]string{"verify", dir}, exitOK, ""},
+		{[]string{"verify", dir}, exitFailure, "granary: " + dir + " is no data folder: it has no definitions.db, journal or segments\n"},
 	} {
 		code, _, stderr := command(t, tt.args...)
 		if code != tt.code || !strings.Contains(stderr, tt.want) {

@@ -29,7 +29,7 @@ type Report struct {
 // Folder reads the data folder dir. The error says why it could not be judged.
 func Folder(dir string) (Report, error) {
 	var r Report
-	if _, err := os.Stat(dir); err != nil {
+	if err := recognize(dir); err != nil {
 		return r, err
 	}
 	release, err := lock(dir)
@@ -43,6 +43,19 @@ func Folder(dir string) (Report, error) {
 		return r, err
 	}
 	return r, r.quarantine(filepath.Join(dir, "quarantine"))
+}
+
+// recognize refuses a folder that has nothing of a data folder: to call it sound would hide a mistyped path.
+func recognize(dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	for _, name := range []string{"definitions.db", "journal", "segments"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is no data folder: it has no definitions.db, journal or segments", dir)
 }
 
 // lock keeps a server from starting on the folder meanwhile. A copy of a folder may have no LOCK file, and none is made.

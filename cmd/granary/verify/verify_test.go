@@ -163,6 +163,9 @@ func TestFolder(t *testing.T) {
 
 func TestFolderCannotBeJudged(t *testing.T) {
 	dir := folder(t)
+	if _, err := Folder(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no data folder") {
+		t.Errorf("an empty folder: %v", err)
+	}
 	if _, err := Folder(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
