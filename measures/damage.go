@@ -38,7 +38,7 @@ func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause er
 		return is
 	}
 	if i := slices.IndexFunc(sr.chunks, func(e entry) bool { return is(&e) }); i >= 0 {
-		sr.chunks = slices.Delete(slices.Clone(sr.chunks), i, i+1)
+		sh.setChunks(sr, slices.Delete(slices.Clone(sr.chunks), i, i+1))
 	} else if l := sh.late[ref]; l != nil {
 		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool { return is(&c.entry) })
 		if len(l.times) == 0 && len(l.sealed) == 0 {

@@ -38,23 +38,25 @@ func (sh *shard) putLate(ref metricdef.Ref, sr *series, t int64, v float64) {
 	}
 	l.times = slices.Insert(l.times, i, t)
 	l.values = slices.Insert(l.values, i, v)
-	if len(l.times) == headSlots {
+	if len(l.times) >= headSlots {
 		sh.sealLate(sr, l)
 	}
 }
 
-// sealLate turns the gathered late samples into a chunk. If no slab can be had they stay as they are. REQUIRES: sh.mu.
+// sealLate turns the gathered late samples into a chunk. If no slab can be had they stay until the next one comes, up to
+// as many as two chunks hold; what is more is lost and counted. REQUIRES: sh.mu.
 func (sh *shard) sealLate(sr *series, l *lateSamples) {
-	n := len(l.times)
-	if n == 0 {
-		return
+	for len(l.times) >= headSlots {
+		b := appendOwn(sh.scratch.bytes[:0], l.times[:headSlots], l.values[:headSlots])
+		sh.scratch.bytes = b
+		e, end := entry{start: l.times[0], shape: shape(headSlots) | shapeOwn}, l.times[headSlots-1]
+		if sh.keep(sr, &e, end, b) {
+			l.sealed = append(l.sealed, lateChunk{entry: e, end: end})
+		} else if len(l.times) < 2*headSlots {
+			return
+		} else {
+			sh.counts.failed += headSlots
+		}
+		l.times, l.values = slices.Delete(l.times, 0, headSlots), slices.Delete(l.values, 0, headSlots)
 	}
-	b := appendOwn(sh.scratch.bytes[:0], l.times, l.values)
-	sh.scratch.bytes = b
-	e := entry{start: l.times[0], shape: shape(n) | shapeOwn}
-	if !sh.keep(sr, &e, l.times[n-1], b) {
-		return
-	}
-	l.sealed = append(l.sealed, lateChunk{entry: e, end: l.times[n-1]})
-	l.times, l.values = l.times[:0], l.values[:0]
 }

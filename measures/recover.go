@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -390,6 +391,9 @@ func (s *Store) attachSegments(catalogLost bool) {
 			if err == nil && catalogLost && sf.live.Load() == 0 && info.Entries > 0 {
 				err = errors.New("the catalog was lost and with it the names of all series in this file")
 			}
+			if err != nil {
+				s.detach(info.ID, touched, late)
+			}
 		}
 		if err != nil {
 			if qerr := s.quarantine(info.Name, err); qerr != nil {
@@ -415,6 +419,21 @@ func (s *Store) attachSegments(catalogLost bool) {
 		}
 		l.sealed = append(list, l.sealed...) // what replay sealed is newer
 	}
+}
+
+// detach takes back what attach has told of a file.
+func (s *Store) detach(id uint32, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateChunk) {
+	for ref := range touched {
+		sr := s.table.at(ref)
+		s.shardOf(ref).setChunks(sr, slices.DeleteFunc(sr.chunks, func(e entry) bool { return e.seg != 0 && e.seg.file() == id }))
+	}
+	for ref, list := range late {
+		late[ref] = slices.DeleteFunc(list, func(c lateChunk) bool { return c.seg.file() == id })
+		if len(late[ref]) == 0 {
+			delete(late, ref)
+		}
+	}
+	s.segments.drop(id)
 }
 
 // attach tells one series of one chunk in a segment.

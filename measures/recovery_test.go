@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"granary/measures/chunk"
 	"granary/measures/journal"
 	"granary/measures/segment"
 	"granary/metricdef"
@@ -319,6 +320,54 @@ func TestDamagedSegment(t *testing.T) {
 	h.snapshot(t)
 	h.reopen(t)
 	h.check(t, "after more", lost)
+	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSenselessSegment gives a file whose checksums are right and whose entries are not: nothing of it stays.
+func TestSenselessSegment(t *testing.T) {
+	h := newHistory(t)
+	h.put(t, 130, false)
+	h.snapshot(t)
+	h.s.crash()
+	dir := filepath.Join(h.dir, "segments")
+	m, err := segment.LoadManifest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := segment.Create(dir, m.NextFile, segment.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := chunk.AppendFloats(nil, []float64{99})
+	for i, e := range []segment.Entry{
+		{Ref: uint32(h.refs[0]), Start: testEpoch + 125*10*second, Step: 10 * second, Span: 1},
+		{Ref: uint32(h.refs[1]), Start: testEpoch, Step: 0, Span: 1, Flags: entryOwn | entryLate},
+		{Ref: uint32(h.refs[2]), Start: testEpoch + 125*10*second, Step: 0, Span: 5},
+	} {
+		if _, err := w.Add(e, value); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	info, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Files = append(m.Files, segment.FileInfo{ID: info.ID, Name: info.Name, Size: info.Size, Entries: info.Entries})
+	m.NextFile++
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	h.s = openTest(t, h.o)
+	if got := h.quarantined(t); len(got) != 1 || got[0] != info.Name {
+		t.Errorf("quarantine: %q", got)
+	}
+	for range 2 {
+		h.check(t, "without the file", nil)
+		h.snapshot(t)
+		h.reopen(t)
+	}
 	if err := h.s.Close(); err != nil {
 		t.Fatal(err)
 	}
