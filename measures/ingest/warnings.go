@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"granary/measures"
+	"granary/measures/ingest/line"
 )
 
 // warnEvery is how much time passes between two warnings about the same thing.
@@ -53,10 +54,24 @@ func (w *warnings) due(k warnKey, n int) (count int, ok bool) {
 	return count, true
 }
 
-func (w *warnings) ignored(dialect string, r measures.Reason, n, line int, example string) {
+func (w *warnings) ignored(dialect string, r measures.Reason, n int, b line.Bounds, at int, example string) {
 	if count, ok := w.due(warnKey{dialect, r.String()}, n); ok {
-		w.log.Warn("samples not stored", "dialect", dialect, "reason", r.String(), "count", count, "line", line, "example", example)
+		attrs := []any{"dialect", dialect, "reason", r.String(), "count", count, "line", at, "example", example}
+		w.log.Warn("samples not stored", append(attrs, remedy(r, b)...)...)
 	}
+}
+
+// remedy names the setting that would have let the samples in, and how far it reaches where it is a limit.
+func remedy(r measures.Reason, b line.Bounds) []any {
+	switch {
+	case r == measures.TooOld && b.Past > 0:
+		return []any{"limit", b.Past, "setting", "granary.bounds.past"}
+	case r == measures.TooNew && b.Future > 0:
+		return []any{"limit", b.Future, "setting", "granary.bounds.future"}
+	case r == measures.UnknownMetric:
+		return []any{"setting", "metrics"}
+	}
+	return nil
 }
 
 func (w *warnings) malformed(dialect string, n int, first *LineError) {

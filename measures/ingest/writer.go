@@ -120,7 +120,7 @@ func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (R
 	d := w.decoders.Get().(*line.Decoder)
 	var r Result
 	err := w.write(ctx, d, m, body, &r)
-	w.account(m.Dialect(), d, len(body), &r, err)
+	w.account(m, d, len(body), &r, err)
 	d.End()
 	w.decoders.Put(d)
 	return r, err
@@ -188,7 +188,8 @@ func (*unstableError) Kind() string { return "unavailable" }
 func (*unstableError) Code() string { return "series-unstable" }
 
 // account completes the result and counts it.
-func (w *Writer) account(dialect string, d *line.Decoder, size int, r *Result, err error) {
+func (w *Writer) account(m line.Mapping, d *line.Decoder, size int, r *Result, err error) {
+	dialect := m.Dialect()
 	t := d.Tally()
 	refused := r.Ignored
 	r.Lines, r.Malformed, r.First = t.Lines, t.Malformed, t.First
@@ -197,8 +198,8 @@ func (w *Writer) account(dialect string, d *line.Decoder, size int, r *Result, e
 		r.Ignored[reason] += n
 		if total := r.Ignored[reason]; total > 0 {
 			c.Ignored[reason].Add(uint64(total))
-			line, example := d.Example(measures.Reason(reason))
-			w.warnings.ignored(dialect, measures.Reason(reason), n+refused[reason], line, example)
+			at, example := d.Example(measures.Reason(reason))
+			w.warnings.ignored(dialect, measures.Reason(reason), n+refused[reason], m.Bounds(), at, example)
 		}
 	}
 	if r.Malformed > 0 {

@@ -300,13 +300,28 @@ func TestWarnings(t *testing.T) {
 	}
 	now = now.Add(warnEvery)
 	write()
-	want := `level=WARN msg="samples not stored" dialect=clustercockpit reason=unknown-metric count=2 line=2 example="nosuch value=1"
+	want := `level=WARN msg="samples not stored" dialect=clustercockpit reason=unknown-metric count=2 line=2 example="nosuch value=1" setting=metrics
 level=WARN msg="malformed lines" dialect=clustercockpit count=1 error="at line 3:32: value for field \"value\" (\"x\") has unrecognized type" line=3 example="cpu,cluster=c,hostname=h value=x"
-level=WARN msg="samples not stored" dialect=clustercockpit reason=unknown-metric count=6 line=2 example="nosuch value=1"
+level=WARN msg="samples not stored" dialect=clustercockpit reason=unknown-metric count=6 line=2 example="nosuch value=1" setting=metrics
 level=WARN msg="malformed lines" dialect=clustercockpit count=3 error="at line 3:32: value for field \"value\" (\"x\") has unrecognized type" line=3 example="cpu,cluster=c,hostname=h value=x"
 `
 	if out.String() != want {
 		t.Errorf("log\n%swant\n%s", out.String(), want)
+	}
+}
+
+// TestWarningsNameTheLimit: who sees samples refused for their times learns which setting to look at.
+func TestWarningsNameTheLimit(t *testing.T) {
+	var out bytes.Buffer
+	w := writer(newStore(), Options{Now: func() time.Time { return start }, Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	body := fmt.Sprintf("cpu,cluster=c,hostname=h value=1 %d\ncpu,cluster=c,hostname=h value=1 1000000000\n", start.Add(time.Hour).Unix())
+	if _, err := w.WriteLines(t.Context(), mapping(), []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"limit=10m0s setting=granary.bounds.future\n", "limit=2400h0m0s setting=granary.bounds.past\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %s", want, out.String())
+		}
 	}
 }
 

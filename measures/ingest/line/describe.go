@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
@@ -16,8 +17,12 @@ const (
 	textNoTag     = "empty tag name"
 	textEqualsTag = "expected tag key or field but found '=' instead"
 	textNoValue   = "expected field value, found end of input"
+	textNonNumber = "cannot be represented as a line-protocol field value"
 	textNoQuote   = "expected closing quote for string field value, found end of input"
 )
+
+// textNotFinite follows the texts of the original where the value is a number and yet none that is stored.
+const textNotFinite = ": NaN and infinity are not stored"
 
 // unclosed says whether err is about a string that is not closed where the input ends.
 func unclosed(err error) bool {
@@ -80,7 +85,11 @@ func reword(text string, line []byte, column int) string {
 		if i := strings.IndexAny(rest, ", \r\n"); i >= 0 {
 			rest = rest[:i]
 		}
-		return fmt.Sprintf("value for field %q (%q) has unrecognized type", fieldBefore(before), cut(rest))
+		text = fmt.Sprintf("value for field %q (%q) has unrecognized type", fieldBefore(before), cut(rest))
+		if _, err := strconv.ParseFloat(rest, 64); err == nil && !strings.ContainsAny(rest, "0123456789") {
+			text += textNotFinite
+		}
+		return text
 	case textNoTag:
 		if rest == "" {
 			return "expected tag key or field but found end of input instead"
@@ -92,6 +101,9 @@ func reword(text string, line []byte, column int) string {
 		return fmt.Sprintf("expected value for field %q, found end of input", fieldBefore(before))
 	case textNoQuote:
 		return fmt.Sprintf("expected closing quote for string field %q, found end of input", fieldBefore(before))
+	}
+	if strings.HasSuffix(text, textNonNumber) {
+		text += textNotFinite
 	}
 	return text
 }
