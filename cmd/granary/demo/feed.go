@@ -108,11 +108,11 @@ func (o *Options) send(ctx context.Context, body []byte) {
 
 // PrintQueries writes three queries to try, against the server at base.
 func PrintQueries(w io.Writer, base, hostname string, now time.Time) error {
-	from, to := now.Add(-10*time.Minute).Unix(), now.Add(24*time.Hour).Unix()
+	from, to := now.Add(-10*time.Minute).Unix(), now.Add(time.Hour).Unix()
 	_, err := fmt.Fprintf(w, `Try:
 
-  # this host's processors, the last ten minutes until now
-  curl -s %[1]s/api/query -d '{"cluster":"%[5]s","from":%[2]d,"to":%[3]d,"queries":[{"metric":"cpu_user","host":"%[6]s"}]}'
+  # this host's processors, from ten minutes ago on
+  curl -s %[1]s/api/query -d '{"cluster":"%[5]s","from":%[2]d,"to":%[3]d,"with-padding":false,"queries":[{"metric":"cpu_user","host":"%[6]s"}]}'
 
   # one simulated node's flops, summed over its hardware threads
   curl -s %[1]s/api/query -d '{"cluster":"%[4]s","from":%[2]d,"to":%[3]d,"queries":[{"metric":"flops_any","host":"n0001","type":"hwthread","type-ids":["0","1","2","3","4","5","6","7"],"aggreg":true}]}'
