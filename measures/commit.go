@@ -61,7 +61,7 @@ func (s *Store) commit(p *pending) error {
 	}
 	q := &s.seq
 	q.mu.Lock()
-	group, list, undone := q.group, q.waiting, len(q.undo)
+	group, list, undone, segment := q.group, q.waiting, len(q.undo), q.segment
 	q.group, q.waiting = s.com.spare, s.com.writing[:0]
 	s.com.spare, s.com.writing = group, list
 	// A new journal segment begins between two groups, while nothing is sequenced: what is sequenced for a segment must
@@ -71,12 +71,21 @@ func (s *Store) commit(p *pending) error {
 		q.mu.Unlock()
 	}
 	err := s.log.Append(group)
-	s.journaled.Add(int64(group.Len()))
+	if err == nil {
+		s.journaled.Add(int64(group.Len()))
+	}
 	if err == nil && rotate {
 		if rerr := s.log.Rotate(); rerr != nil {
 			s.o.Logger.Warn("journal segment could not be ended", "error", rerr)
 		}
 		s.beginSegment()
+	}
+	if !rotate && err == nil && s.log.Segment()+1 != segment {
+		// The log went on in another segment by itself, since the medium had failed it. Series are named there when they
+		// are written next.
+		q.mu.Lock()
+		s.beginSegment()
+		q.mu.Unlock()
 	}
 	if rotate {
 		q.mu.Unlock()

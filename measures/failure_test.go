@@ -403,3 +403,58 @@ func TestFailuresNowAndThen(t *testing.T) {
 		})
 	}
 }
+
+// TestDictionaryBehindFailedSync fails an fsync behind the writers' backs. The log goes on in a new segment by itself, and
+// that one names its series like any other.
+func TestDictionaryBehindFailedSync(t *testing.T) {
+	fs, o, _ := failing(t, journal.Never)
+	s := openTest(t, o)
+	num := setup(t, s, policy.Forever)
+	at := testEpoch
+	put := func() {
+		at += 10 * second
+		write(t, s, num, "m10", []int{0, 1}, at, 1)
+	}
+	put()
+	put()
+	fs.mode.Store(failSync)
+	if _, err := s.log.Sync(); err == nil {
+		t.Fatal("sync did not fail")
+	}
+	fs.mode.Store(failNot)
+	segment, mark := s.log.Segment(), s.log.Last().Seq
+	put()
+	put()
+	put()
+	if s.log.Segment() != segment {
+		t.Errorf("segment %d, then %d", segment, s.log.Segment())
+	}
+	named := 0
+	if err := s.log.ReadFrom(t.Context(), mark+1, func(r journal.Record) error {
+		if r.Kind == recDictionary {
+			for rest := r.Payload; len(rest) > 0; named++ {
+				n, _, err := s.Definitions.Apply(rest)
+				if err != nil {
+					return err
+				}
+				rest = rest[n:]
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if named != 2 {
+		t.Errorf("the new segment names %d series", named)
+	}
+	s.crash()
+	s = openTest(t, o)
+	for ref := range metricdef.Ref(2) {
+		if times, _ := all(t, s, ref+1); len(times) != 5 {
+			t.Errorf("%d samples", len(times))
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
