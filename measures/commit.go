@@ -268,22 +268,29 @@ func (s *Store) change(ctx context.Context, kind journal.Kind, prepare func(wrot
 
 // changeNow is change without asking whether writes are taken: for what the store itself does.
 func (s *Store) changeNow(kind journal.Kind, prepare func(wrote int64) ([]byte, error), apply func()) error {
+	p, err := s.sequenceChange(kind, prepare, apply)
+	if p == nil {
+		return err
+	}
+	return s.commit(p)
+}
+
+// sequenceChange is the first half of changeNow: the caller commits what it returns, if that is not nil.
+func (s *Store) sequenceChange(kind journal.Kind, prepare func(wrote int64) ([]byte, error), apply func()) (*pending, error) {
 	p := &pending{apply: apply, wrote: s.o.Now().UnixNano()}
 	s.seq.mu.Lock()
+	defer s.seq.mu.Unlock()
 	if s.seq.closed {
-		s.seq.mu.Unlock()
-		return errClosed
+		return nil, errClosed
 	}
 	payload, err := prepare(p.wrote)
 	if err == nil && len(payload) > journal.MaxRecord {
 		err = &Error{kind: "over limit", code: "journal-record-too-large", text: fmt.Sprintf("a record of kind %d would have %d bytes, at most %d are possible", kind, len(payload), journal.MaxRecord)}
 	}
 	if err != nil || payload == nil {
-		s.seq.mu.Unlock()
-		return err
+		return nil, err
 	}
 	s.record(kind, p, func(b []byte) []byte { return append(b, payload...) })
 	s.seq.waiting = append(s.seq.waiting, p)
-	s.seq.mu.Unlock()
-	return s.commit(p)
+	return p, nil
 }

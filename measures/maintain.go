@@ -124,12 +124,25 @@ func (s *Store) Expire(ctx context.Context) {
 func (s *Store) remove(ctx context.Context, refs []metricdef.Ref) error {
 	var errs []error
 	for part := range slices.Chunk(refs, 10_000) {
+		if err := errors.Join(s.writable(), ctx.Err()); err != nil {
+			return err
+		}
 		var ending []metricdef.Ref
-		errs = append(errs, s.change(ctx, recRemove, func(int64) ([]byte, error) {
+		// While nothing is committed, what is on its way to a series lies in the batches that wait.
+		s.com.mu.Lock()
+		p, err := s.sequenceChange(recRemove, func(int64) ([]byte, error) {
+			waited := make(map[metricdef.Ref]bool)
+			for _, w := range s.seq.waiting {
+				if w.batch != nil {
+					for _, ref := range w.batch.Refs {
+						waited[ref] = true
+					}
+				}
+			}
 			for _, ref := range part {
 				sr := s.table.at(ref)
 				d, ok := s.Definitions.Get(ref)
-				if sr.state != live || !ok || d.Explicit || s.holds(ref, sr) {
+				if sr.state != live || !ok || d.Explicit || waited[ref] || s.holds(ref, sr) {
 					continue
 				}
 				s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoRemove})
@@ -140,17 +153,22 @@ func (s *Store) remove(ctx context.Context, refs []metricdef.Ref) error {
 				return nil, nil
 			}
 			return appendRefs(nil, ending), nil
-		}, func() { s.applyRemove(ending) }))
+		}, func() { s.applyRemove(ending) })
+		s.com.mu.Unlock()
+		if p != nil {
+			err = s.commit(p)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// holds says whether a series has samples, applied or on their way. REQUIRES: s.seq.mu.
+// holds says whether a series has samples.
 func (s *Store) holds(ref metricdef.Ref, sr *series) bool {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&hasLate != 0 || sr.last > sr.newest
+	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&hasLate != 0
 }
 
 // applyRemove takes definitions and whatever is left of their series away. The sequencer has marked them dead.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"granary/metricdef"
+	"granary/policy"
 )
 
 // TestRetention lets the clock run past the samples: reads hide at once, Expire drops, files go, and what is spared or
@@ -188,5 +189,57 @@ func TestSkippedSamples(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "quarantine")); err != nil || len(left) != 0 {
 		t.Errorf("quarantine: %v, %v", left, err)
+	}
+}
+
+// TestExpireMeanwhile looks for series to end while the first samples after a long silence are on their way, the newest
+// not last: these series stay.
+func TestExpireMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	for _, own := range []bool{false, true} {
+		o := testOptions(t.TempDir(), &clock{testEpoch})
+		c := &clock{testEpoch}
+		o.Now = c.now
+		s := openTest(t, o)
+		num := setup(t, s, time.Hour)
+		metric := "m10"
+		if own {
+			metric = "free"
+			set, err := policy.NewSet(policy.Content{Open: true, Policies: []policy.Policy{policy.FallBack(policy.Retention{Length: time.Hour, Clock: policy.SampleClock})}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetPolicies(ctx, set); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refs := write(t, s, num, metric, []int{0, 1}, testEpoch, 0)
+		c.ns += 2 * 3600 * second
+		var b Batch
+		b.Add(refs[0], c.ns, 1)
+		b.Add(refs[0], testEpoch-100*second, 1)
+		p := &b.pending
+		*p = pending{batch: &b, wrote: c.ns}
+		s.seq.mu.Lock()
+		s.sequence(p)
+		s.seq.waiting = append(s.seq.waiting, p)
+		s.seq.mu.Unlock()
+		s.Expire(ctx)
+		if err := s.commit(p); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if times, _ := all(t, s, refs[0]); len(times) != 1 {
+				t.Errorf("own times %v: %d samples", own, len(times))
+			}
+			if n := s.Definitions.Len(); n != 1 {
+				t.Errorf("own times %v: %d definitions", own, n)
+			}
+			s.crash()
+			s = openTest(t, o)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -151,8 +151,6 @@ func (s *Store) sequence(p *pending) {
 			}
 			t = sr.last
 			b.Times[i] = t
-		} else if t > sr.last {
-			sr.last = t // holds must see that a sample is on its way
 		}
 		if t < sr.lowMark && sr.lowMark != 0 {
 			b.refuse(i, Freed)
