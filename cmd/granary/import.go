@@ -17,7 +17,7 @@ import (
 
 // ImportCmd takes over what another store has kept.
 type ImportCmd struct {
-	CCMetricStore ImportCCMetricStoreCmd `cmd:"" name:"cc-metric-store" help:"Read a checkpoint directory of cc-metric-store."`
+	CCMetricStore ImportCCMetricStoreCmd `cmd:"" name:"cc-metric-store" help:"Read a checkpoint directory of cc-metric-store. Exit code 1 if a file was damaged; the rest is imported nevertheless."`
 }
 
 // ImportCCMetricStoreCmd reads a checkpoint directory.
@@ -30,7 +30,7 @@ type ImportCCMetricStoreCmd struct {
 	Since  string `placeholder:"TIME" help:"Leave out what is older: RFC 3339, Unix seconds, or a duration back from now such as 7d."`
 }
 
-// Run imports and says what became of it.
+// Run imports and says what became of it. It fails after the import if a file was damaged.
 func (c *ImportCCMetricStoreCmd) Run(ctx context.Context, e env) error {
 	o := checkpoint.ImportOptions{}
 	if c.Since != "" {
@@ -55,7 +55,11 @@ func (c *ImportCCMetricStoreCmd) Run(ctx context.Context, e env) error {
 		fmt.Fprint(e.stderr, "\r\033[K")
 	}
 	printImport(e.stdout, report, time.Since(began))
-	return errors.Join(err, closeSink())
+	err = errors.Join(err, closeSink())
+	if n := damagedFiles(report); n > 0 && err == nil {
+		err = fmt.Errorf("%s of %s damaged; the rest is imported", files(n), c.Dir)
+	}
+	return err
 }
 
 // sink is the running server or the data folder.
@@ -97,14 +101,57 @@ func printImport(w io.Writer, r checkpoint.ImportReport, took time.Duration) {
 			fmt.Fprintln(w, "  "+p.String())
 		}
 	}
-	fmt.Fprintf(w, "%d hosts, %d files, %d samples written in %.1f s\n", r.Hosts, r.Files, r.Sent, took.Seconds())
-	if r.Early > 0 {
-		fmt.Fprintf(w, "%d samples are older than --since\n", r.Early)
+	fmt.Fprintf(w, "%d hosts, %d files, in %.1f s\n", r.Hosts, r.Files, took.Seconds())
+	fmt.Fprintln(w, summary(r))
+}
+
+// summary is the line that a script or a hurried reader looks at: what was read, what is stored now, why the rest is not.
+func summary(r checkpoint.ImportReport) string {
+	type cause struct {
+		n    int64
+		text string
 	}
-	if r.UnprintableSamples > 0 {
-		fmt.Fprintf(w, "%d samples cannot be written as line protocol\n", r.UnprintableSamples)
-	}
+	var causes []cause
+	stored, not := r.Sent, r.Early+r.UnprintableSamples
 	for _, reason := range slices.Sorted(maps.Keys(r.Ignored)) {
-		fmt.Fprintf(w, "%d samples were not stored: %s\n", r.Ignored[reason], reason)
+		n := r.Ignored[reason]
+		stored, not = stored-n, not+n
+		causes = append(causes, cause{n, reason})
 	}
+	causes = append(causes, cause{r.Early, "older than --since"}, cause{r.UnprintableSamples, "not to be written as line protocol"})
+	causes = slices.DeleteFunc(causes, func(c cause) bool { return c.n == 0 })
+	line := fmt.Sprintf("%d samples read, %d stored", stored+not, stored)
+	if not > 0 {
+		line += fmt.Sprintf(", %d not", not)
+	}
+	for i, c := range causes {
+		switch {
+		case len(causes) == 1:
+			line += ": " + c.text
+		case i == 0:
+			line += fmt.Sprintf(": %d %s", c.n, c.text)
+		default:
+			line += fmt.Sprintf(", %d %s", c.n, c.text)
+		}
+	}
+	if n := damagedFiles(r); n > 0 {
+		line += "; " + files(n) + " damaged"
+	}
+	return line
+}
+
+// damagedFiles counts files, of which one may be damaged in many places.
+func damagedFiles(r checkpoint.ImportReport) int {
+	paths := make(map[string]bool)
+	for _, p := range r.Damaged {
+		paths[p.Path] = true
+	}
+	return len(paths)
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
 }

@@ -57,10 +57,10 @@ func TestImportExportVerify(t *testing.T) {
 		"metric-store": {"retention-in-memory": "24h"}, "granary": {"data": "`+data+`", "disk-free-mark": 0, "log": {"level": "error"}}}`)
 	for range 2 { // twice stores the same again
 		code, out, stderr := command(t, "import", "cc-metric-store", peer, "--config", cfg)
-		if code != exitOK || stderr != "" {
+		if code != exitFailure || stderr != "granary: 1 file of "+peer+" damaged; the rest is imported\n" {
 			t.Fatalf("%d, %s", code, stderr)
 		}
-		for _, want := range []string{"Damaged, and left out:\n  " + filepath.Join(peer, "alex/a01/1700000000.bin"), "Stray, and left out:\n  " + filepath.Join(peer, "alex/a01/README"), "1 hosts, 1 files, 101 samples written"} {
+		for _, want := range []string{"Damaged, and left out:\n  " + filepath.Join(peer, "alex/a01/1700000000.bin"), "Stray, and left out:\n  " + filepath.Join(peer, "alex/a01/README"), "1 hosts, 1 files, in ", "\n101 samples read, 101 stored; 1 file damaged\n"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("no %q in %s", want, out)
 			}
@@ -115,8 +115,15 @@ func TestImportIntoARunningServer(t *testing.T) {
 	defer srv.Close()
 	peer := checkpoints(t, 1_700_000_000, 10)
 	code, out, stderr := command(t, "import", "cc-metric-store", peer, "--url", srv.URL, "--token", "jwt", "--since", "1699999900")
-	if code != exitOK || stderr != "" || lines != 1 || !strings.Contains(out, "3 samples written") || !strings.Contains(out, "8 samples are older") || !strings.Contains(out, "1 samples were not stored: unknown-metric") {
+	if code != exitFailure || !strings.Contains(stderr, "1 file of") || lines != 1 || !strings.HasSuffix(out, "\n11 samples read, 2 stored, 9 not: 1 unknown-metric, 8 older than --since; 1 file damaged\n") {
 		t.Errorf("%d, %s, %s, %d bodies", code, out, stderr, lines)
+	}
+	if err := os.Remove(filepath.Join(peer, "alex/a01/1700000000.bin")); err != nil {
+		t.Fatal(err)
+	}
+	code, out, stderr = command(t, "import", "cc-metric-store", peer, "--url", srv.URL, "--token", "jwt")
+	if code != exitOK || stderr != "" || !strings.HasSuffix(out, "\n11 samples read, 10 stored, 1 not: unknown-metric\n") {
+		t.Errorf("%d, %s, %s", code, out, stderr)
 	}
 	if code, _, stderr = command(t, "import", "cc-metric-store", peer, "--url", srv.URL, "--token", "wrong"); code != exitFailure || !strings.Contains(stderr, "401") {
 		t.Errorf("%d, %s", code, stderr)

@@ -240,12 +240,16 @@ func (s *Server) Run(ctx context.Context) error {
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
+	s.o.Logger.Info("stopping")
 	if _, nerr := daemon.SdNotify(false, daemon.SdNotifyStopping); nerr != nil {
 		s.o.Logger.Debug("systemd was not told", "error", nerr)
 	}
 	err = errors.Join(err, s.closeAll())
 	<-served
 	<-profiled
+	if err == nil {
+		s.o.Logger.Info("stopped")
+	}
 	return err
 }
 
