@@ -34,7 +34,7 @@ type LoadCmd struct {
 	Precision    string `default:"s" enum:"s,ms,us,ns" placeholder:"UNIT" help:"Unit of the time stamps: ${enum}. [${default}]"`
 	Seed         uint64 `default:"1" placeholder:"N" help:"Seed of the values; equal seeds give equal lines. [${default}]"`
 
-	Backfill string `default:"0s" placeholder:"DURATION" help:"Begin this long ago. With a --rate and --steps it is as long as the steps take, unless given."`
+	Backfill string `default:"0s" placeholder:"DURATION" help:"Begin this long ago. With a --rate and --steps it is as long as the steps take, unless given; with a --rate and --duration alone 29d, just within the default retention, and the run ends early if it comes to now."`
 	Steps    int64  `placeholder:"N" help:"Stop after so many steps; 0 goes on until --duration or Ctrl-C."`
 	Duration string `default:"0s" placeholder:"DURATION" help:"Stop after this time."`
 	Rate     string `default:"realtime" placeholder:"N" help:"Samples a second, max, or realtime: each step when its time has come, and what lies in the past at once. [${default}]"`
@@ -49,6 +49,10 @@ type LoadCmd struct {
 	PrintConfig bool   `help:"Send nothing; print a configuration that has the metrics."`
 	JSON        bool   `name:"json" help:"Print the report as JSON."`
 }
+
+// longPast is where a run begins that has a rate and a duration only: how many steps it will come to nobody knows, so
+// it gets as much time as a server with the default retention of 30 days takes.
+const longPast = 29 * 24 * time.Hour
 
 // sendTimeout bounds one batch.
 const sendTimeout = 30 * time.Second
@@ -174,6 +178,9 @@ func (c *LoadCmd) plan(cl *loadgen.Cluster) (loadgen.Plan, error) {
 	if p.Rate != loadgen.RealTime {
 		// Time stamps advance by the interval with each step, however fast that is sent; so that they do not run into the
 		// future, they must begin far enough in the past.
+		if backfill == 0 && c.Steps == 0 && p.Duration > 0 {
+			backfill = longPast
+		}
 		switch {
 		case backfill > 0 && c.Steps == 0:
 			p.Steps = int64(backfill/cl.Interval) + 1
@@ -183,7 +190,7 @@ func (c *LoadCmd) plan(cl *loadgen.Cluster) (loadgen.Plan, error) {
 			}
 			backfill = time.Duration(c.Steps) * cl.Interval
 		case backfill == 0:
-			return p, usagef("--rate %s needs --steps or --backfill: how far back in time to begin", c.Rate)
+			return p, usagef("--rate %s needs --steps, --backfill or --duration: how far back in time to begin", c.Rate)
 		}
 	}
 	cl.Start = time.Now().Add(-backfill).Truncate(cl.Interval)

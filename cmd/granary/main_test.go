@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"granary/cmd/granary/config"
+	"granary/cmd/granary/loadgen"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -88,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"serve", "--listen", "nowhere"}, exitFailure, "command line: --listen"},
 		{[]string{"serve", "-config=" + bad, "-loglevel", "err", "-logdate"}, exitFailure, "main.adr"},
 		{[]string{"load", "--rate", "fast"}, exitUsage, "--rate"},
-		{[]string{"load", "--rate", "max"}, exitUsage, "needs --steps or --backfill"},
+		{[]string{"load", "--rate", "max"}, exitUsage, "needs --steps, --backfill or --duration"},
 		{[]string{"load", "--interval", "x"}, exitUsage, "--interval"},
 		{[]string{"load", "--hosts", "0"}, exitUsage, "0 hosts"},
 		{[]string{"load", "--precision", "h"}, exitUsage, "--precision"},
@@ -339,4 +340,18 @@ func sameWords(a, b string) bool {
 		}
 	}
 	return true
+}
+
+// TestLoadForADuration: a rate and a duration are enough; the run begins so far back that its times are not ahead of now.
+func TestLoadForADuration(t *testing.T) {
+	c := LoadCmd{Rate: "max", Duration: "20s", Backfill: "0s"}
+	cl := loadgen.Cluster{Interval: 10 * time.Second}
+	p, err := c.plan(&cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := cl.Start.Add(time.Duration(p.Steps-1) * cl.Interval)
+	if p.Duration != 20*time.Second || p.Steps != int64(longPast/cl.Interval)+1 || end.After(time.Now()) {
+		t.Errorf("%d steps from %v to %v in %v", p.Steps, cl.Start, end, p.Duration)
+	}
 }
