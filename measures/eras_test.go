@@ -22,6 +22,7 @@ func setStep(tb testing.TB, s *Store, keep, step time.Duration) {
 // TestChangeOfFrequency takes a series from 60 s to 10 s and back. Old samples stay readable at their own times, a range
 // takes the coarsest width of the eras that it touches, and the finer era gives its last value in a slot.
 func TestChangeOfFrequency(t *testing.T) {
+	t.Parallel()
 	for _, readBetween := range []bool{false, true} {
 		dir := t.TempDir()
 		c := &clock{testEpoch}

@@ -11,6 +11,7 @@ import (
 
 // TestFree frees windows of 512 slots and keeps them freed, whatever happens to the process.
 func TestFree(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for _, epoch := range []int64{testEpoch, 0, -600 * 10 * second, -5 * 365 * 86400 * second} {
 		dir := t.TempDir()

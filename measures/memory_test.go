@@ -38,6 +38,7 @@ func hosts(n int) []int {
 // TestEviction gives the memory of chunks back that a segment holds: reads are the same from the file, and what was read
 // comes back into memory while there is room.
 func TestEviction(t *testing.T) {
+	t.Parallel()
 	c := &clock{testEpoch}
 	o := testOptions(t.TempDir(), c)
 	o.MemoryCap = 1 << 30
@@ -83,6 +84,7 @@ func TestEviction(t *testing.T) {
 
 // TestMemoryCap writes ten times more than the cap allows. It holds, nothing is lost, and all of it can be read.
 func TestMemoryCap(t *testing.T) {
+	t.Parallel()
 	c := &clock{testEpoch}
 	o := testOptions(t.TempDir(), c)
 	s := openTest(t, o)
@@ -113,6 +115,7 @@ func TestMemoryCap(t *testing.T) {
 // TestCapBelowHeads sets a cap that open heads alone exceed. What lies in segments costs no memory and must not be given
 // up for it.
 func TestCapBelowHeads(t *testing.T) {
+	t.Parallel()
 	c := &clock{testEpoch}
 	o := testOptions(t.TempDir(), c)
 	s := openTest(t, o)
@@ -145,6 +148,7 @@ func TestCapBelowHeads(t *testing.T) {
 // TestDropOldest lets no snapshot succeed: then, and only then, the oldest samples that nothing but memory holds go, and
 // are counted. What segments hold stays.
 func TestDropOldest(t *testing.T) {
+	t.Parallel()
 	c := &clock{testEpoch}
 	o := testOptions(t.TempDir(), c)
 	s := openTest(t, o)

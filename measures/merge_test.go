@@ -8,6 +8,7 @@ import (
 
 // TestManySnapshots merges files, and goes on when the numbers of files run out of the bits that a chunk has for them.
 func TestManySnapshots(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for i := range 60 {

@@ -12,6 +12,7 @@ import (
 // TestOwnTimes keeps a series without a grid: in order, out of order, written over, sealed, read from memory, from the
 // journal, from a snapshot and from a segment.
 func TestOwnTimes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := testOptions(dir, &clock{testEpoch})
 	s := openTest(t, o)
@@ -103,6 +104,7 @@ func TestOwnTimes(t *testing.T) {
 
 // TestOwnTimesToTheEdge stores the first and the last time that can be stored, and refuses those beyond.
 func TestOwnTimesToTheEdge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := testOptions(dir, &clock{testEpoch})
 	s := openTest(t, o)

@@ -199,6 +199,7 @@ func (h *history) quarantined(tb testing.TB) []string {
 // TestDamagedState loses the state file: open heads go with it as far as the journal no longer has them, all else stays, and
 // what comes later is stored and found, early and late.
 func TestDamagedState(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		journal string // what it still has
 		size    int64
@@ -267,6 +268,7 @@ func TestDamagedState(t *testing.T) {
 // TestLostHeads loses the state file of series that had nothing but open heads, behind a trimmed journal. Their definitions
 // are there, and their next samples are stored.
 func TestLostHeads(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	h.o.JournalSegment = 1
 	h.reopen(t)
@@ -299,6 +301,7 @@ func TestLostHeads(t *testing.T) {
 
 // TestDamagedSegment loses one segment file of several; the start goes on with the rest.
 func TestDamagedSegment(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	for range 3 {
 		h.put(t, 120, false)
@@ -375,6 +378,7 @@ func TestSenselessSegment(t *testing.T) {
 
 // TestDamagedManifest loses the list of files: they are all put aside, and the journal gives back what it has.
 func TestDamagedManifest(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	h.put(t, 130, false)
 	h.snapshot(t)
@@ -544,6 +548,7 @@ func TestNumbersStayAbove(t *testing.T) {
 
 // TestTrim keeps every journal segment that the catalog or a shard still needs, and lets the others go.
 func TestTrim(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	h.o.JournalSegment = 1
 	h.reopen(t)

@@ -17,6 +17,7 @@ import (
 // TestRetention lets the clock run past the samples: reads hide at once, Expire drops, files go, and what is spared or
 // held stays.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	dir := t.TempDir()
 	c := &clock{testEpoch}

@@ -174,6 +174,7 @@ func TestWriteReadRestart(t *testing.T) {
 // TestAgainstModel drives a store and a plain map with the same random writes, in and out of order, through snapshots,
 // crashes, stops, freeing and changes of frequency, and compares what they show.
 func TestAgainstModel(t *testing.T) {
+	t.Parallel()
 	seeds, steps := uint64(4), 800
 	if testing.Short() || raceEnabled {
 		seeds, steps = 2, 300
