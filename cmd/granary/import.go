@@ -120,24 +120,24 @@ func summary(r checkpoint.ImportReport) string {
 	}
 	causes = append(causes, cause{r.Early, "older than --since"}, cause{r.UnprintableSamples, "not to be written as line protocol"})
 	causes = slices.DeleteFunc(causes, func(c cause) bool { return c.n == 0 })
-	line := fmt.Sprintf("%d samples read, %d stored", stored+not, stored)
+	line := fmt.Appendf(nil, "%d samples read, %d stored", stored+not, stored)
 	if not > 0 {
-		line += fmt.Sprintf(", %d not", not)
+		line = fmt.Appendf(line, ", %d not", not)
 	}
 	for i, c := range causes {
 		switch {
 		case len(causes) == 1:
-			line += ": " + c.text
+			line = fmt.Appendf(line, ": %s", c.text)
 		case i == 0:
-			line += fmt.Sprintf(": %d %s", c.n, c.text)
+			line = fmt.Appendf(line, ": %d %s", c.n, c.text)
 		default:
-			line += fmt.Sprintf(", %d %s", c.n, c.text)
+			line = fmt.Appendf(line, ", %d %s", c.n, c.text)
 		}
 	}
 	if n := damagedFiles(r); n > 0 {
-		line += "; " + files(n) + " damaged"
+		line = fmt.Appendf(line, "; %s damaged", files(n))
 	}
-	return line
+	return string(line)
 }
 
 // damagedFiles counts files, of which one may be damaged in many places.
