@@ -125,27 +125,3 @@ func BenchmarkWriteLines(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(lines), "ns/line")
 }
-
-// TestSortedBySeries writes a body as an export has it, all samples of a series in a row: the library reads one line of
-// each series, whatever the number of its samples.
-func TestSortedBySeries(t *testing.T) {
-	now := start
-	s, w, m := openStore(t, func() time.Time { return now })
-	var b []byte
-	const series, samples = 5, 400
-	for h := range series {
-		for i := range samples {
-			b = fmt.Appendf(b, "load,cluster=alex,hostname=n%d value=%d %d\n", h, i, now.Unix()-int64(samples-i)*60)
-		}
-	}
-	r, err := w.WriteLines(t.Context(), m, b)
-	if err != nil || r.Stored != series*samples {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	if n := w.Counters().Dialect(m.Dialect()).Parsed.Load(); n != series {
-		t.Errorf("the library read %d lines for %d series", n, series)
-	}
-	if n := s.Definitions.Len(); n != series {
-		t.Errorf("%d definitions", n)
-	}
-}

@@ -68,10 +68,6 @@ type Decoder struct {
 	part   *Part   // the one that took the last row
 	recent stamp   // the last timestamp
 	parse  scratch // of the slow path
-
-	taught   []byte // key that storing the last row will teach the cache, nil if none
-	paused   int    // where Decode returned so that the cache could learn
-	helpless bool   // it did not
 }
 
 // NewDecoder makes a decoder that resolves unknown keys with defs.
@@ -102,7 +98,6 @@ func (d *Decoder) Begin(m Mapping, body []byte) error {
 	d.ahead = 4*d.o.MaxLine + len(body)
 	d.tally = Tally{}
 	d.recent = stamp{}
-	d.taught, d.paused, d.helpless = nil, -1, false
 	if d.o.Cache != nil {
 		d.scope = m.AppendScope(d.scope[:0])
 		d.epoch = d.o.Cache.current.Load().epoch
@@ -141,28 +136,12 @@ func (d *Decoder) Decode() (more bool, err error) {
 		}
 		d.known()
 		if d.pos < len(d.body) && !d.full() {
-			if d.repeats() {
-				return true, nil
-			}
 			if err := d.entry(); err != nil {
 				return false, err
 			}
 		}
 	}
 	return false, nil
-}
-
-// repeats says whether the next line is of the very series that the library has just read, and that will be known once
-// the parts are stored: bodies sorted by series, as an export writes them, would else be read by the library as a whole.
-func (d *Decoder) repeats() bool {
-	if d.pos == d.paused {
-		d.helpless = true // the cache takes no more
-	}
-	if d.helpless || d.taught == nil || !bytes.HasPrefix(d.body[d.pos:], d.taught) {
-		return false
-	}
-	d.paused, d.taught = d.pos, nil
-	return true
 }
 
 func (d *Decoder) full() bool { return d.part != nil && len(d.part.at) >= d.o.MaxRows }

@@ -285,7 +285,6 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		return nil
 	}
 	raw := d.keyOf(text)
-	d.taught = raw
 	for _, v := range s.values {
 		def.Name = borrow(s.text[v.name.name:v.name.end])
 		s.key = metricdef.AppendKey(s.key[:0], def.Name, def.Tags)
