@@ -17,8 +17,7 @@ import (
 
 // evictState is what the maintainer remembers between two looks at the memory cap.
 type evictState struct {
-	evicted int64 // chunks whose memory was given back because a segment holds them
-	tight   bool  // the cap is below what can be given back; this has been logged
+	tight bool // the cap is below what can be given back; this has been logged
 }
 
 // Run does what has to be done behind the writes until ctx ends: the catalog, snapshots, retention, the memory cap and the
@@ -285,12 +284,12 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 			before := sh.chunks.Mapped()
 			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
 				for k := range sr.chunks {
-					s.evictEntry(sh, &sr.chunks[k], w)
+					sh.evict(&sr.chunks[k], w)
 				}
 				if sr.flags&hasLate != 0 {
 					l := sh.late[ref]
 					for k := range l.sealed {
-						s.evictEntry(sh, &l.sealed[k].entry, w)
+						sh.evict(&l.sealed[k].entry, w)
 					}
 				}
 			})
@@ -302,11 +301,10 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 	return freed
 }
 
-func (s *Store) evictEntry(sh *shard, e *entry, window int64) {
+func (sh *shard) evict(e *entry, window int64) {
 	if e.mem != 0 && e.seg != 0 && sh.chunks.Window(e.mem) == window {
 		sh.chunks.Free(e.mem)
 		e.mem = 0
-		s.evict.evicted++
 	}
 }
 

@@ -38,7 +38,7 @@ func init() {
 }
 
 // AppendFixed3 appends x with three decimals: the text of strconv.AppendFloat(dst, x, 'f', 3, 64), bit for bit. NaN and
-// infinities come out as strconv writes them, which is not JSON; see AppendFixed3OrNull.
+// infinities come out as strconv writes them, which is not JSON; see AppendFixed3Array.
 func AppendFixed3(dst []byte, x float64) []byte {
 	dst = reserve(dst, maxFixed)
 	n := putFixed3(dst[len(dst):cap(dst)], x)
@@ -46,14 +46,6 @@ func AppendFixed3(dst []byte, x float64) []byte {
 		return strconv.AppendFloat(dst, x, 'f', 3, 64)
 	}
 	return dst[:len(dst)+n]
-}
-
-// AppendFixed3OrNull is AppendFixed3, but null for NaN and infinities.
-func AppendFixed3OrNull(dst []byte, x float64) []byte {
-	if !finite(x) {
-		return append(dst, "null"...)
-	}
-	return AppendFixed3(dst, x)
 }
 
 // AppendFixed2 appends x with two decimals: the text of strconv.AppendFloat(dst, x, 'f', 2, 64), bit for bit.
