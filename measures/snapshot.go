@@ -10,7 +10,7 @@ import (
 	"granary/metricdef"
 )
 
-// Flags of a segment entry. The Step of a chunk with its own times is the distance from its first to its last.
+// Flags of a segment entry; bits 3 to 5 are taken by chunks of tiers, texts and tags of points. The Step of a chunk with its own times is the distance from its first to its last.
 const (
 	entryLate = 1 << iota
 	entryOwn

@@ -9,7 +9,7 @@ import (
 	"granary/metricdef"
 )
 
-// The state of a shard, version 1, as one section of a state file: what a snapshot keeps of each series that no sealed
+// The state of a shard, version 2, as one section of a state file: what a snapshot keeps of each series that no sealed
 // chunk tells. A byte of version, then for each series in ascending order of ref:
 //
 //	uvarint  ref - previous ref
@@ -19,9 +19,10 @@ import (
 //	uvarint  number of earlier grids, then uvarint step and varint anchor of each
 //	head     if stateHead: byte filled; varint headStart; two uint64 present, or column of times without a grid; column of values
 //	late     if stateLate: uvarint n; column of times; column of values
+//	more     if stateMore: uvarint n; for each: byte what, uvarint length, that many bytes, see extensions.go
 //
-// A column is a uint32 length and the chunk codec's bytes.
-const stateVersion = 1
+// A column is a uint32 length and the chunk codec's bytes. Version 1 has no stateMore.
+const stateVersion = 2
 
 const (
 	stateData = 1 << iota
@@ -29,6 +30,7 @@ const (
 	stateHead
 	stateLate
 	stateAnchored
+	stateMore
 )
 
 // appendState appends the series of a shard. REQUIRES: sh.mu, at least for reading.
@@ -37,9 +39,12 @@ func (s *Store) appendState(b []byte, index int) []byte {
 	b = append(b, stateVersion)
 	var prev metricdef.Ref
 	var values [headSlots]float64
+	var ext []byte
 	s.eachOf(index, func(ref metricdef.Ref, sr *series) {
 		l := sh.late[ref]
-		if sr.flags&hasData == 0 && sr.era == (grid{}) && l == nil {
+		more, count := s.appendExtensions(ext[:0], sh, ref, sr)
+		ext = more
+		if sr.flags&hasData == 0 && sr.era == (grid{}) && l == nil && count == 0 {
 			return
 		}
 		b = binary.AppendUvarint(b, uint64(ref-prev))
@@ -56,6 +61,9 @@ func (s *Store) appendState(b []byte, index int) []byte {
 		}
 		if l != nil && len(l.times) > 0 {
 			flags |= stateLate
+		}
+		if count > 0 {
+			flags |= stateMore
 		}
 		b = append(b, flags)
 		b = binary.AppendUvarint(b, uint64(sr.era.step))
@@ -94,6 +102,10 @@ func (s *Store) appendState(b []byte, index int) []byte {
 			b = appendColumn(b, func(b []byte) []byte { return chunk.AppendTimes(b, l.times) })
 			b = appendColumn(b, func(b []byte) []byte { return chunk.AppendFloats(b, l.values) })
 		}
+		if count > 0 {
+			b = binary.AppendUvarint(b, uint64(count))
+			b = append(b, ext...)
+		}
 	})
 	return b
 }
@@ -110,7 +122,7 @@ func appendColumn(b []byte, fn func([]byte) []byte) []byte {
 // restoreState fills a shard from its section. Recovery only.
 func (s *Store) restoreState(index int, p []byte) error {
 	bad := func(what string) error { return fmt.Errorf("state of shard %d: %s", index, what) }
-	if len(p) == 0 || p[0] != stateVersion {
+	if len(p) == 0 || p[0] == 0 || p[0] > stateVersion {
 		return bad("unknown version")
 	}
 	sh := s.shards[index]
@@ -190,6 +202,11 @@ func (s *Store) restoreState(index int, p []byte) error {
 			}
 			sh.late[ref] = l
 			sr.flags |= hasLate
+		}
+		if flags&stateMore != 0 {
+			if err := s.restoreExtensions(sh, ref, sr, &d); err != nil {
+				return bad(err.Error())
+			}
 		}
 		if d.failed {
 			return bad("cut short")

@@ -3,8 +3,11 @@ package measures
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"granary/metricdef"
@@ -72,8 +75,38 @@ func oddState(tb testing.TB) []byte {
 // TestState holds the form of the state fast and reads it back.
 func TestState(t *testing.T) {
 	b := oddState(t)
-	golden(t, "state.hex", b)
+	golden(t, "state-v2.hex", b)
 	restored(t, b)
+}
+
+// TestStateOfFirstRelease reads a section of version 1: it says what today's says of the same series.
+func TestStateOfFirstRelease(t *testing.T) {
+	text, err := os.ReadFile("testdata/state.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := bareStore()
+	defer s.free()
+	if err := s.restoreState(0, old); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.appendState(nil, 0); !bytes.Equal(now, oddState(t)) {
+		t.Errorf("the state of the first release reads as\n%x", now)
+	}
+}
+
+// TestUnknownExtension: a series with something that this program does not know is refused, not read as far as it goes.
+func TestUnknownExtension(t *testing.T) {
+	b := append([]byte{stateVersion, 1, stateMore | stateAnchored, 0, 0, 0, 0, 0, 0, 0}, 1, 99, 2, 7, 7)
+	s := bareStore()
+	defer s.free()
+	if err := s.restoreState(0, b); err == nil || !strings.Contains(err.Error(), "extension 99") {
+		t.Error(err)
+	}
 }
 
 // restored restores a section and wants it to say the same again.

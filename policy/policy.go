@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Clock says from which moment the retention of a sample is counted.
 type Clock uint8
@@ -14,12 +17,18 @@ const (
 	NewestClock
 )
 
-// Forever is the retention length of samples that never expire.
-const Forever time.Duration = -1
+// Lengths of retention that are no duration.
+const (
+	// Forever is the length of samples that never expire.
+	Forever time.Duration = -1
+	// WindowOnly is the length of raw samples that live only until the buckets of the policy's tiers that they belong to are
+	// finished.
+	WindowOnly time.Duration = -2
+)
 
 // Retention says how long raw samples live and by which clock.
 type Retention struct {
-	Length time.Duration // Forever, or > 0
+	Length time.Duration // Forever, WindowOnly, or > 0
 	Clock  Clock
 }
 
@@ -32,16 +41,16 @@ const (
 	RefuseDifferent
 )
 
-// Method is one aggregation method of the catalogue.
-type Method uint8
+// Tier is one granularity of a policy: aggregates of buckets of that width, aligned to 1970-01-01T00:00Z.
+type Tier struct {
+	Granularity time.Duration // above zero
+	// Points bounds the aggregates that are kept: those whose bucket begins Points x Granularity or more before the newest
+	// bucket are not. Gaps count. 0 keeps them for ever.
+	Points int64
+}
 
-const (
-	NoMethod Method = iota
-	Sum
-	Mean
-	Min
-	Max
-)
+// Timespan is how far back from the newest bucket aggregates are kept, 0: for ever.
+func (t Tier) Timespan() time.Duration { return time.Duration(t.Points) * t.Granularity }
 
 // Policy says how long and how coarse the samples of a definition are kept.
 type Policy struct {
@@ -52,15 +61,16 @@ type Policy struct {
 	// Across is how series of this policy are combined where the dialect implies a method (ClusterCockpit's
 	// "aggregation"); NoMethod: they cannot be combined.
 	Across Method
+	// Tiers are the granularities that are kept beside the raw samples, ascending, none twice; Methods what is kept of each of
+	// their buckets, ascending, none twice. Both are empty or neither. They must not be changed.
+	Tiers   []Tier
+	Methods []Method
+	// BackWindow is how many buckets of the coarsest tier stay open for late samples behind the newest one.
+	BackWindow int
 }
 
-// methodNames are the names that the dialects share. They are stable: configurations and requests carry them.
-var methodNames = [...]string{NoMethod: "none", Sum: "sum", Mean: "mean", Min: "min", Max: "max"}
-
-// String is the method's stable name.
-func (m Method) String() string {
-	if int(m) < len(methodNames) {
-		return methodNames[m]
-	}
-	return "unknown"
+// Equal says whether two policies are the same in all they say.
+func (p Policy) Equal(q Policy) bool {
+	return p.Name == q.Name && p.Raw == q.Raw && p.Grid == q.Grid && p.Duplicates == q.Duplicates && p.Across == q.Across &&
+		p.BackWindow == q.BackWindow && slices.Equal(p.Tiers, q.Tiers) && slices.Equal(p.Methods, q.Methods)
 }

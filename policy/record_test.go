@@ -73,10 +73,10 @@ func TestStoredRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := r.Current()
-		if s.Revision() != c.revision || s.Open() != c.open || s.Default() != old || !bytes.Equal(AppendRecord(nil, s), rec) {
+		if s.Revision() != c.revision || s.Open() != c.open || !s.Default().Equal(old) || !bytes.Equal(AppendRecord(nil, s), rec) {
 			t.Errorf("revision %d, open %v, default %+v", s.Revision(), s.Open(), s.Default())
 		}
-		if p, ok := s.Resolve(ClusterCockpit, "other"); p != old || ok != c.open {
+		if p, ok := s.Resolve(ClusterCockpit, "other"); !p.Equal(old) || ok != c.open {
 			t.Errorf("a metric without a rule: %+v, %v", p, ok)
 		}
 		next, err := FromClusterCockpit(c.metrics, raw, c.open)
@@ -85,7 +85,7 @@ func TestStoredRecords(t *testing.T) {
 		}
 		for _, m := range c.metrics {
 			was, _ := s.Resolve(ClusterCockpit, m.Name)
-			if is, ok := next.Resolve(ClusterCockpit, m.Name); is != was || !ok {
+			if is, ok := next.Resolve(ClusterCockpit, m.Name); !is.Equal(was) || !ok {
 				t.Errorf("%s was %+v and is %+v", m.Name, was, is)
 			}
 		}

@@ -218,7 +218,7 @@ func Equal(a, b *Set) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.open == b.open && slices.Equal(a.policies, b.policies) && slices.EqualFunc(a.rules, b.rules, func(x, y Rule) bool {
+	return a.open == b.open && slices.EqualFunc(a.policies, b.policies, Policy.Equal) && slices.EqualFunc(a.rules, b.rules, func(x, y Rule) bool {
 		return x.Name == y.Name && x.Pattern == y.Pattern && x.Glob == y.Glob && x.Policy == y.Policy && slices.Equal(x.Dialects, y.Dialects)
 	})
 }
@@ -241,7 +241,7 @@ func (p Policy) Validate() error {
 		err = fmt.Errorf("its grid is %v, below zero", p.Grid)
 	case p.Duplicates > RefuseDifferent:
 		err = fmt.Errorf("it has an unknown duplicate rule %d", p.Duplicates)
-	case p.Across > Max:
+	case p.Across > Max: // what ClusterCockpit has
 		err = fmt.Errorf("it has an unknown method %d", p.Across)
 	}
 	if err != nil {

@@ -57,7 +57,7 @@ func TestResolve(t *testing.T) {
 		t.Errorf("Metrics = %q, want %q", got, want)
 	}
 	open := mustSet(t, Content{Open: true})
-	if p, ok := open.Resolve("x", "y"); !ok || p != FallBack(Retention{Length: Forever}) || p != open.Default() {
+	if p, ok := open.Resolve("x", "y"); !ok || !p.Equal(FallBack(Retention{Length: Forever})) || !p.Equal(open.Default()) {
 		t.Errorf("an open set resolves to %+v, %v", p, ok)
 	}
 	if open.Known("x", "y") {
@@ -114,19 +114,19 @@ func TestFromClusterCockpit(t *testing.T) {
 	if d := cmp.Diff(want, s.Policies()); d != "" {
 		t.Error(d)
 	}
-	if p, ok := s.Resolve(ClusterCockpit, "mem_bw"); !ok || p != want[2] {
+	if p, ok := s.Resolve(ClusterCockpit, "mem_bw"); !ok || !p.Equal(want[2]) {
 		t.Errorf("mem_bw: %+v, %v", p, ok)
 	}
-	if p, ok := s.Resolve(ClusterCockpit, "unknown"); ok || s.Known(ClusterCockpit, "unknown") || p != want[3] {
+	if p, ok := s.Resolve(ClusterCockpit, "unknown"); ok || s.Known(ClusterCockpit, "unknown") || !p.Equal(want[3]) {
 		t.Errorf("a metric that a closed set does not name: %+v, %v", p, ok)
 	}
-	if p, ok := s.Resolve("influx", "mem_bw"); ok || p != want[4] || p != s.Default() {
+	if p, ok := s.Resolve("influx", "mem_bw"); ok || !p.Equal(want[4]) || !p.Equal(s.Default()) {
 		t.Errorf("another dialect: %+v, %v", p, ok)
 	}
 	if got, want := s.Metrics(ClusterCockpit), []string{"cpu_load", "flops_any", "mem_bw", "temp"}; !cmp.Equal(got, want) {
 		t.Errorf("Metrics = %q", got)
 	}
-	if p, ok := s.ByName("cc-10s-avg"); !ok || p != want[0] {
+	if p, ok := s.ByName("cc-10s-avg"); !ok || !p.Equal(want[0]) {
 		t.Errorf("ByName: %+v, %v", p, ok)
 	}
 	for _, m := range []ClusterCockpitMetric{{"m", 0, Sum}, {"m", -time.Second, Sum}, {"m", 1500 * time.Millisecond, Sum}, {"m", time.Second, Max}} {
@@ -142,10 +142,10 @@ func TestFromClusterCockpitOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, ok := s.Resolve(ClusterCockpit, "any"); !ok || p != ClusterCockpitDefault(raw) || s.Known(ClusterCockpit, "any") {
+	if p, ok := s.Resolve(ClusterCockpit, "any"); !ok || !p.Equal(ClusterCockpitDefault(raw)) || s.Known(ClusterCockpit, "any") {
 		t.Errorf("any metric: %+v, %v", p, ok)
 	}
-	if p, ok := s.Resolve("native", "any"); !ok || p != FallBack(raw) || p.Grid != 0 {
+	if p, ok := s.Resolve("native", "any"); !ok || !p.Equal(FallBack(raw)) || p.Grid != 0 {
 		t.Errorf("another dialect: %+v, %v", p, ok)
 	}
 }
@@ -164,7 +164,7 @@ func TestMetricNamedAsOurRule(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, p, ok)
 		}
 	}
-	if p, ok := s.Resolve(ClusterCockpit, "other"); ok || p != ClusterCockpitDefault(raw) {
+	if p, ok := s.Resolve(ClusterCockpit, "other"); ok || !p.Equal(ClusterCockpitDefault(raw)) {
 		t.Errorf("other: %+v, %v", p, ok)
 	}
 }
