@@ -56,7 +56,7 @@ func TestDefault(t *testing.T) {
 	}
 	s, warns := c.Policies()
 	p, ok := s.Resolve(policy.ClusterCockpit, "anything")
-	if want := policy.ClusterCockpitDefault(policy.Retention{Length: DefaultRetention}); !ok || p != want || len(warns) > 0 {
+	if want := policy.ClusterCockpitDefault(policy.Retention{Length: DefaultRetention}); !ok || !p.Equal(want) || len(warns) > 0 {
 		t.Errorf("any metric: %+v, %v, %v", p, ok, warns)
 	}
 }
