@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"granary/metricdef/match"
 )
 
 // Bounds on what a definition may hold. They keep every record inside one journal record and every count inside the
@@ -16,7 +18,7 @@ const (
 
 // NameTag is the pseudo-tag under which searches find the name of the metric. No definition may carry a tag of this
 // name.
-const NameTag = "__name__"
+const NameTag = match.NameTag
 
 // InvalidError says which part of a definition or key is not acceptable, and why.
 type InvalidError struct {

@@ -198,11 +198,11 @@ func TestSearchLimits(t *testing.T) {
 	r := NewRegistry(Options{})
 	fill(r, 100, site)
 	var deep match.Expr = match.Exists("a")
-	for range maxDepth + 1 {
+	for range match.MaxDepth + 1 {
 		deep = match.Not{Expr: deep}
 	}
 	var wide match.Or
-	for range maxLeaves + 1 {
+	for range match.MaxMatchers + 1 {
 		wide = append(wide, match.Exists("a"))
 	}
 	for name, e := range map[string]match.Expr{"deep": deep, "wide": wide, "foreign": foreign{}} {

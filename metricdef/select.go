@@ -10,12 +10,6 @@ import (
 	"granary/tenant"
 )
 
-// Bounds of one search.
-const (
-	maxDepth  = 64      // And, Or and Not inside each other
-	maxLeaves = 1 << 12 // matchers
-)
-
 // SearchError says why an expression cannot be searched for.
 type SearchError struct{ Err error }
 
@@ -65,6 +59,7 @@ type search struct {
 	r      *Registry
 	tenant tenant.Num
 	leaves []*leaf
+	bounds match.Bounds
 	hold   bool // do not give up the lock any more
 
 	index *index
@@ -105,8 +100,8 @@ type leaf struct {
 }
 
 func (s *search) plan(e match.Expr, depth int) (*node, error) {
-	if depth > maxDepth {
-		return nil, &SearchError{fmt.Errorf("more than %d levels of conditions", maxDepth)}
+	if err := match.CheckDepth(depth); err != nil {
+		return nil, &SearchError{err}
 	}
 	n := &node{}
 	var kids []match.Expr
@@ -115,8 +110,9 @@ func (s *search) plan(e match.Expr, depth int) (*node, error) {
 		n.op = opAnd
 	case *match.Matcher:
 		n.leaf = &leaf{m: e, invert: e.Accepts("")}
-		if s.leaves = append(s.leaves, n.leaf); len(s.leaves) > maxLeaves {
-			return nil, &SearchError{fmt.Errorf("more than %d matchers", maxLeaves)}
+		s.leaves = append(s.leaves, n.leaf)
+		if err := s.bounds.Add(e); err != nil {
+			return nil, &SearchError{err}
 		}
 		return n, nil
 	case match.And:

@@ -9,5 +9,8 @@
 // contained in order) become comparisons. Only what is left runs an automaton, behind a check of the text that every
 // match must begin and end with. An expression of look-around, or one beyond the limits, is refused by name.
 //
+// Parse reads a condition from a text such as cpu_load{host=~"n0.*",gpu exists}, and Text prints one. Bounds on the levels,
+// the matchers and what these hold together keep a short text from becoming a large expression.
+//
 // The package knows neither definitions nor indexes. Matchers are immutable and safe for concurrent use.
 package match

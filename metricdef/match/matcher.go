@@ -2,7 +2,6 @@ package match
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -36,17 +35,18 @@ type Matcher struct {
 	set      []string // Set, Gaps: sorted, each once
 	gaps     []gaps   // Gaps: one of them has to fit, unless the value is in set
 	expr     *automaton
+	weight   int // bytes that it holds, or that were needed to find out what to hold
 }
 
 // Equal holds where the tag has that value.
 func Equal(name, value string) *Matcher {
-	return &Matcher{name: name, form: Set, set: []string{value}, text: name + "=" + strconv.Quote(value)}
+	return &Matcher{name: name, form: Set, set: []string{value}, text: conditionText(name, "=", value), weight: len(value)}
 }
 
 // NotEqual holds where the tag does not have that value.
 func NotEqual(name, value string) *Matcher {
 	m := Equal(name, value)
-	m.negative, m.text = true, name+"!="+strconv.Quote(value)
+	m.negative, m.text = true, conditionText(name, "!=", value)
 	return m
 }
 
@@ -55,21 +55,26 @@ func In(name string, values ...string) *Matcher {
 	set := slices.Clone(values)
 	slices.Sort(set)
 	set = slices.Compact(set)
-	quoted := make([]string, len(set))
+	text := append(appendName(nil, name), " in ("...)
+	weight := 0
 	for i, v := range set {
-		quoted[i] = strconv.Quote(v)
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendQuoted(text, v)
+		weight += len(v) + perText
 	}
-	return &Matcher{name: name, form: Set, set: set, text: name + " in (" + strings.Join(quoted, ",") + ")"}
+	return &Matcher{name: name, form: Set, set: set, text: string(append(text, ')')), weight: weight}
 }
 
 // Exists holds where the definition has the tag.
 func Exists(name string) *Matcher {
-	return &Matcher{name: name, form: Filled, text: name + " exists"}
+	return &Matcher{name: name, form: Filled, text: string(appendName(nil, name)) + " exists"}
 }
 
 // Prefix holds where the value begins with that text.
 func Prefix(name, prefix string) *Matcher {
-	m := &Matcher{name: name, form: Gaps, gaps: []gaps{{prefix: prefix, least: []int{0}}}, text: name + " begins with " + strconv.Quote(prefix)}
+	m := &Matcher{name: name, form: Gaps, gaps: []gaps{{prefix: prefix, least: []int{0}}}, text: conditionText(name, " begins with ", prefix), weight: len(prefix)}
 	if prefix == "" {
 		m.form = Any
 	}
@@ -82,7 +87,7 @@ func Regexp(name, pattern string) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.name, m.text = name, name+"=~"+strconv.Quote(pattern)
+	m.name, m.text = name, conditionText(name, "=~", pattern)
 	return m, nil
 }
 
@@ -92,7 +97,7 @@ func NotRegexp(name, pattern string) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.negative, m.text = true, name+"!~"+strconv.Quote(pattern)
+	m.negative, m.text = true, conditionText(name, "!~", pattern)
 	return m, nil
 }
 

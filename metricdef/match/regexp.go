@@ -21,6 +21,9 @@ const (
 	maxText  = 1 << 20 // their bytes together
 	maxGaps  = 32      // alternatives with gaps, beyond which the automaton is faster
 	maxClass = 64      // characters of a class that is taken apart
+
+	perText        = 64 // bytes that a text costs beside its own
+	perInstruction = 64
 )
 
 // PatternError says why a pattern is no regular expression that can be used.
@@ -66,6 +69,7 @@ func analyse(pattern string) (*Matcher, error) {
 	x := expander{}
 	if alts, ok := x.expand(tree); ok {
 		if m := fromAlternatives(alts); m != nil {
+			m.weight = x.weight()
 			return m, nil
 		}
 	}
@@ -83,7 +87,7 @@ func analyse(pattern string) (*Matcher, error) {
 	}
 	a := &automaton{re: re}
 	a.prefix, a.suffix = ends(tree)
-	return &Matcher{form: Automaton, expr: a}, nil
+	return &Matcher{form: Automaton, expr: a, weight: x.weight() + perInstruction*len(prog.Inst)}, nil
 }
 
 // plainAlternatives splits a|b|c without parsing it, as clients send it with thousands of hosts.
@@ -152,6 +156,9 @@ type sequence []piece
 // expander takes a syntax tree apart into sequences of which one has to fit. It gives up at its limits, and on everything that
 // is not a text or a gap.
 type expander struct{ texts, bytes int }
+
+// weight is what was spent, also on what was given up.
+func (x *expander) weight() int { return x.bytes + x.texts*perText }
 
 func (x *expander) spend(alts []sequence) ([]sequence, bool) {
 	x.texts += len(alts)
