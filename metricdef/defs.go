@@ -21,16 +21,20 @@ type packed struct {
 	identity uint8
 	plain    uint8
 	typ      Type
-	flags    uint8 // state, and flagShown
+	flags    uint8 // state, madeByACall, kind
 }
 
 const (
 	stateMask   = 3
 	madeByACall = 4
+	kindShift   = 3 // bits 3 to 5
+	kindMask    = 7 << kindShift
 )
 
 func (d *packed) state() state     { return state(d.flags & stateMask) }
 func (d *packed) setState(s state) { d.flags = d.flags&^stateMask | uint8(s) }
+func (d *packed) kind() Kind       { return Kind(d.flags & kindMask >> kindShift) }
+func (d *packed) setKind(k Kind)   { d.flags = d.flags&^kindMask | uint8(k)<<kindShift }
 func (d *packed) explicit() bool   { return d.flags&madeByACall != 0 }
 
 // run is the number of words of the definition.

@@ -22,7 +22,7 @@ const NameTag = match.NameTag
 
 // InvalidError says which part of a definition or key is not acceptable, and why.
 type InvalidError struct {
-	Field string // "name", "identity tags", "plain tags", "unit", "dialect", "type", "tenant", "key"
+	Field string // "name", "identity tags", "plain tags", "unit", "dialect", "type", "kind", "state", "tenant", "key"
 	Value string // the text that failed
 	Err   error
 }
@@ -56,6 +56,9 @@ func (d *Draft) Validate() error {
 	}
 	if !d.Type.valid() {
 		return &InvalidError{Field: "type", Value: d.Type.String(), Err: errors.New("is not a type of series")}
+	}
+	if err := d.checkKind(); err != nil {
+		return err
 	}
 	if err := checkIdentity(d.Name, d.Tags); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (r *Registry) Get(ref Ref) (Definition, bool) {
 			Plain:    tags[identity:],
 			Unit:     r.symbols.text(run[0]),
 			Dialect:  r.symbols.text(run[1]),
-			Explicit: d.explicit(),
+			Explicit: d.explicit(), Kind: d.kind(),
 		},
 		ID:      r.id(d),
 		Ref:     ref,

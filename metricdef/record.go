@@ -71,6 +71,7 @@ type record struct {
 	ref           Ref
 	tenant        tenant.Num
 	typ           Type
+	kind          Kind
 	explicit      bool
 	created       int64
 	dialect, unit string
@@ -122,6 +123,7 @@ func (rec *record) decode(b []byte) (n int, err error) {
 	rec.ref = ref
 	rec.tenant = tenant.Num(p.uvarint(math.MaxUint32))
 	rec.typ = Type(p.byte())
+	rec.kind = rec.typ.recordKind()
 	flags := p.byte()
 	rec.explicit = flags&flagExplicit != 0
 	rec.created = int64(p.uint64())

@@ -119,7 +119,7 @@ func (r *Registry) Reserve(d *Draft, now int64) Ref {
 	}
 	rec := &r.scratch.rec
 	*rec = record{
-		ref: r.next, tenant: d.Tenant, typ: d.Type, explicit: d.Explicit, created: now,
+		ref: r.next, tenant: d.Tenant, typ: d.Type, kind: d.Values(), explicit: d.Explicit, created: now,
 		dialect: d.Dialect, unit: d.Unit, name: d.Name,
 		tags: append(append(rec.tags[:0], d.Tags...), d.Plain...), identity: len(d.Tags),
 	}
@@ -278,6 +278,7 @@ func (r *Registry) add(rec *record) *packed {
 	if rec.explicit {
 		d.flags |= madeByACall
 	}
+	d.setKind(rec.kind)
 	d.setState(reserved)
 	key := AppendKey(r.scratch.key[:0], rec.name, rec.tags[:rec.identity])
 	r.keys.insert(r.hashKey(rec.tenant, rec.typ, key), uint32(rec.ref))

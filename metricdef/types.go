@@ -52,6 +52,7 @@ type Draft struct {
 	Plain    []Tag  // plain tags, sorted by name
 	Unit     string // "" if not known
 	Dialect  string // the dialect that made it: "clustercockpit", "native", ...
+	Kind     Kind   // of its values; 0: as its type has them
 	Explicit bool   // made by a create call, not only by data
 }
 
