@@ -3,6 +3,7 @@ package measures
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"sync"
@@ -20,8 +21,6 @@ type Reader struct {
 	deferred []deferred
 	store    *Store // that the deferred chunks belong to
 	raw      []byte // for the bytes of one chunk
-	scratch  [maxSpan]float64
-	times    [maxSpan]int64
 	err      error
 	disorder bool
 }
@@ -91,55 +90,110 @@ func (r *Reader) deferChunk(s *Store, ref metricdef.Ref, e *entry, g grid) {
 
 // decode appends the samples of a chunk inside [from, to).
 func (r *Reader) decode(b []byte, sp shape, start int64, g grid, from, to int64) {
-	times, values, err := r.unpack(b, sp, start, g)
-	if err != nil {
+	n := len(r.Times)
+	if err := r.unpack(b, sp, start, g); err != nil {
+		r.Times, r.Values = r.Times[:n], r.Values[:n]
 		r.err = err
 		return
 	}
-	for i, t := range times {
-		if t >= from && t < to {
-			r.push(t, values[i])
+	r.settle(n, sp, from, to)
+}
+
+// settle takes away what was appended from index n on and lies outside of [from, to), and looks whether the rest is in
+// order.
+func (r *Reader) settle(n int, sp shape, from, to int64) {
+	times := r.Times[n:]
+	if len(times) == 0 {
+		return
+	}
+	// Slots of a grid ascend by themselves; what a chunk says of its own times is looked at.
+	if sp&shapeOwn != 0 && !ascending(times) {
+		r.disorder = true
+		k := n
+		for i, t := range times {
+			if t >= from && t < to {
+				r.Times[k], r.Values[k] = t, r.Values[n+i]
+				k++
+			}
 		}
+		r.Times, r.Values = r.Times[:k], r.Values[:k]
+		return
+	}
+	lo, hi := 0, len(times)
+	if times[hi-1] >= to {
+		hi, _ = slices.BinarySearch(times, to)
+	}
+	if times[0] < from {
+		lo, _ = slices.BinarySearch(times[:hi], from)
+		copy(times, times[lo:hi])
+		copy(r.Values[n:], r.Values[n+lo:n+hi])
+	}
+	r.Times, r.Values = r.Times[:n+hi-lo], r.Values[:n+hi-lo]
+	if n > 0 && hi > lo && r.Times[n] <= r.Times[n-1] {
+		r.disorder = true
 	}
 }
 
-// unpack decodes a chunk into the scratch columns.
-func (r *Reader) unpack(b []byte, sp shape, start int64, g grid) ([]int64, []float64, error) {
+func ascending(times []int64) bool {
+	for i := 1; i < len(times); i++ {
+		if times[i] <= times[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// extend appends n samples to the columns, for the caller to fill.
+func (r *Reader) extend(n int) (times []int64, values []float64) {
+	k := len(r.Times)
+	r.Times, r.Values = slices.Grow(r.Times, n)[:k+n], slices.Grow(r.Values, n)[:k+n]
+	return r.Times[k:], r.Values[k:]
+}
+
+// unpack appends all samples of a chunk to the columns.
+func (r *Reader) unpack(b []byte, sp shape, start int64, g grid) error {
 	n := sp.span()
 	if n > maxSpan {
-		return nil, nil, fmt.Errorf("chunk spans %d slots, at most %d are possible", n, maxSpan)
+		return fmt.Errorf("chunk spans %d slots, at most %d are possible", n, maxSpan)
 	}
-	times, values := r.times[:n], r.scratch[:n]
 	switch {
 	case sp&shapeOwn != 0:
 		if len(b) < 2 || int(b[0])|int(b[1])<<8 > len(b)-2 {
-			return nil, nil, fmt.Errorf("chunk of %d bytes is too short", len(b))
+			return fmt.Errorf("chunk of %d bytes is too short", len(b))
 		}
+		times, values := r.extend(n)
 		k := int(b[0]) | int(b[1])<<8
 		if err := chunk.DecodeTimes(times, b[2:2+k]); err != nil {
-			return nil, nil, err
+			return err
 		}
-		b = b[2+k:]
+		return chunk.DecodeFloats(values, b[2+k:])
 	case sp&shapeHole != 0:
 		var present [maxSpan / 64]uint64
 		rest, err := chunk.DecodeBitmap(present[:(n+63)/64], n, b)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		b = rest
+		count := 0
+		for _, w := range present {
+			count += bits.OnesCount64(w)
+		}
+		times, values := r.extend(count)
 		k := 0
 		eachBit(present[:], func(bit int) bool {
 			times[k] = start + int64(bit)*g.step
 			k++
 			return true
 		})
-		times, values = times[:k], values[:k]
+		return chunk.DecodeFloats(values, rest)
 	default:
+		times, values := r.extend(n)
+		t, step := start, g.step
 		for i := range times {
-			times[i] = start + int64(i)*g.step
+			times[i] = t
+			t += step
 		}
+		return chunk.DecodeFloats(values, b)
 	}
-	return times, values, chunk.DecodeFloats(values, b)
 }
 
 // finish reads what only segments hold and puts the columns in order: ascending, of equal times the one that came last.
@@ -159,12 +213,17 @@ func (r *Reader) finish() error {
 // mergeDeferred reads the deferred chunks into their places in the order of winning.
 func (r *Reader) mergeDeferred() {
 	times, values := slices.Clone(r.Times), slices.Clone(r.Values)
-	r.Times, r.Values, r.disorder = r.Times[:0], r.Values[:0], false
+	r.Times, r.Values = r.Times[:0], r.Values[:0]
 	at := 0
 	upTo := func(n int) {
-		for ; at < n; at++ {
-			r.push(times[at], values[at])
+		if n == at {
+			return
 		}
+		if k := len(r.Times); k > 0 && times[at] <= r.Times[k-1] {
+			r.disorder = true
+		}
+		r.Times, r.Values = append(r.Times, times[at:n]...), append(r.Values, values[at:n]...)
+		at = n
 	}
 	for i := range r.deferred {
 		d := &r.deferred[i]

@@ -1,0 +1,86 @@
+package measures
+
+import (
+	"context"
+	"math"
+
+	"granary/metricdef"
+)
+
+// Weight bounds how many samples a Read of [from, to) would go through, without decoding anything: the slots of the chunks
+// that lie there at least in part. Queries are held against their limits by it before they begin.
+func (s *Store) Weight(ref metricdef.Ref, from, to int64) int64 {
+	sr := s.table.at(ref)
+	if sr == nil || from >= to {
+		return 0
+	}
+	cut := s.cut(ref, sr)
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	from = max(from, sr.visible(cut))
+	n := int64(0)
+	if sr.flags&hasData == 0 || sr.newest < from {
+		return 0
+	}
+	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
+		n += int64(sr.chunks[i].shape.span())
+	}
+	if sr.flags&hasLate != 0 {
+		l := sh.late[ref]
+		n += int64(len(l.times))
+		for i := range l.sealed {
+			if c := &l.sealed[i]; c.start < to && c.end >= from {
+				n += int64(c.shape.span())
+			}
+		}
+	}
+	if sr.values != 0 && sr.headStart < to {
+		n += int64(sr.filled)
+	}
+	return n
+}
+
+// Before reads the newest visible sample that is older than t; false if there is none. The columns of r are used for it.
+func (s *Store) Before(ctx context.Context, r *Reader, ref metricdef.Ref, t int64) (at int64, v float64, ok bool, err error) {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return 0, 0, false, nil
+	}
+	// A chunk begins with a sample, so that what is looked for is not older than the last chunk that begins before t. Only if
+	// nothing of that chunk is shown, the one before it is looked at.
+	for to := t; ; {
+		from := s.lastStart(ref, sr, to)
+		if err := s.Read(ctx, r, ref, from, t); err != nil {
+			return 0, 0, false, err
+		}
+		if n := len(r.Times); n > 0 {
+			return r.Times[n-1], r.Values[n-1], true, nil
+		}
+		if from == math.MinInt64 {
+			return 0, 0, false, nil
+		}
+		to = from
+	}
+}
+
+// lastStart is where the last of the chunks begins that begin before t, the end of time on the other side if there is none.
+func (s *Store) lastStart(ref metricdef.Ref, sr *series, t int64) int64 {
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	last := int64(math.MinInt64)
+	if len(sr.chunks) > 0 && t > math.MinInt64 {
+		if c := sr.chunks[sr.chunkAt(t-1)]; c.start < t {
+			last = c.start
+		}
+	}
+	if sr.flags&hasLate != 0 {
+		for i := range sh.late[ref].sealed {
+			if c := &sh.late[ref].sealed[i]; c.start < t {
+				last = max(last, c.start)
+			}
+		}
+	}
+	return last
+}
