@@ -4,23 +4,29 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 )
 
 // A set's record is
 //
-//	version   byte, 1
+//	version   byte, 1; 2 if a policy has tiers
 //	revision  uvarint
 //	flags     byte; bit 0: open
 //	policies  uvarint count, then for each: name, raw length (varint, ns), raw clock (byte), grid (uvarint, ns),
-//	          duplicate rule (byte), across (byte)
+//	          duplicate rule (byte), across (byte); in version 2 also back window (uvarint), tiers (uvarint count, then for
+//	          each granularity (uvarint, ns) and points (uvarint)), methods (uvarint count, then each as uvarint)
 //	rules     uvarint count, then for each: flags (byte; bit 0: glob, bit 1: the name is not the pattern), pattern,
 //	          name if bit 1, policy (uvarint, index into the policies), dialects (uvarint count, then each)
 //
 // A text is a uvarint length and its bytes. Policies and rules are in the order of their names, and nothing follows the
 // last rule. A rule of a typical metric takes some 25 bytes, so that a record of 512 KiB holds 20,000 of them.
 
-const recordVersion = 1
+const (
+	recordPlain = 1 // no policy has tiers; a program that knows none reads it
+	recordTiers = 2
+)
 
 const (
 	flagOpen = 1 << 0
@@ -31,7 +37,11 @@ const (
 
 // AppendRecord appends the journal record of the set to dst.
 func AppendRecord(dst []byte, s *Set) []byte {
-	dst = append(dst, recordVersion)
+	version := byte(recordPlain)
+	if slices.ContainsFunc(s.policies, func(p Policy) bool { return len(p.Tiers) > 0 }) {
+		version = recordTiers
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, s.revision)
 	var flags byte
 	if s.open {
@@ -40,11 +50,7 @@ func AppendRecord(dst []byte, s *Set) []byte {
 	dst = append(dst, flags)
 	dst = binary.AppendUvarint(dst, uint64(len(s.policies)))
 	for _, p := range s.policies {
-		dst = appendText(dst, p.Name)
-		dst = binary.AppendVarint(dst, int64(p.Raw.Length))
-		dst = append(dst, byte(p.Raw.Clock))
-		dst = binary.AppendUvarint(dst, uint64(p.Grid))
-		dst = append(dst, byte(p.Duplicates), byte(p.Across))
+		dst = appendPolicy(dst, p, version)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(s.rules)))
 	for _, r := range s.rules {
@@ -69,6 +75,28 @@ func AppendRecord(dst []byte, s *Set) []byte {
 	return dst
 }
 
+func appendPolicy(dst []byte, p Policy, version byte) []byte {
+	dst = appendText(dst, p.Name)
+	dst = binary.AppendVarint(dst, int64(p.Raw.Length))
+	dst = append(dst, byte(p.Raw.Clock))
+	dst = binary.AppendUvarint(dst, uint64(p.Grid))
+	dst = append(dst, byte(p.Duplicates), byte(p.Across))
+	if version < recordTiers {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(p.BackWindow))
+	dst = binary.AppendUvarint(dst, uint64(len(p.Tiers)))
+	for _, t := range p.Tiers {
+		dst = binary.AppendUvarint(dst, uint64(t.Granularity))
+		dst = binary.AppendUvarint(dst, uint64(t.Points))
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(p.Methods)))
+	for _, m := range p.Methods {
+		dst = binary.AppendUvarint(dst, uint64(m))
+	}
+	return dst
+}
+
 func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
@@ -78,8 +106,9 @@ func ParseRecord(rec []byte) (*Set, error) {
 	if len(rec) == 0 {
 		return nil, errors.New("policy record: empty")
 	}
-	if rec[0] != recordVersion {
-		return nil, fmt.Errorf("policy record: version %d, this program knows %d", rec[0], recordVersion)
+	version := rec[0]
+	if version < recordPlain || version > recordTiers {
+		return nil, fmt.Errorf("policy record: version %d, this program knows up to %d", version, recordTiers)
 	}
 	r := reader{b: rec[1:]}
 	revision := r.uvarint()
@@ -92,13 +121,7 @@ func ParseRecord(rec []byte) (*Set, error) {
 	n := r.count()
 	c.Policies = make([]Policy, 0, n)
 	for range n {
-		c.Policies = append(c.Policies, Policy{
-			Name:       r.text(),
-			Raw:        Retention{Length: time.Duration(r.varint()), Clock: Clock(r.byte())},
-			Grid:       time.Duration(r.uvarint()),
-			Duplicates: DuplicateRule(r.byte()),
-			Across:     Method(r.byte()),
-		})
+		c.Policies = append(c.Policies, r.policy(version))
 	}
 	n = r.count()
 	c.Rules = make([]Rule, 0, n)
@@ -123,6 +146,35 @@ func ParseRecord(rec []byte) (*Set, error) {
 	}
 	s.revision = revision
 	return s, nil
+}
+
+func (r *reader) policy(version byte) Policy {
+	p := Policy{
+		Name:       r.text(),
+		Raw:        Retention{Length: time.Duration(r.varint()), Clock: Clock(r.byte())},
+		Grid:       time.Duration(r.uvarint()),
+		Duplicates: DuplicateRule(r.byte()),
+		Across:     Method(r.byte()),
+	}
+	if version < recordTiers {
+		return p
+	}
+	if w := r.uvarint(); w <= math.MaxInt {
+		p.BackWindow = int(w)
+	} else {
+		r.fail("back window")
+	}
+	for range r.count() {
+		p.Tiers = append(p.Tiers, Tier{time.Duration(r.uvarint()), int64(r.uvarint())})
+	}
+	for range r.count() {
+		m := r.uvarint()
+		if m > math.MaxUint32 {
+			r.fail("method")
+		}
+		p.Methods = append(p.Methods, Method(m))
+	}
+	return p
 }
 
 func (r *reader) rule(policies []Policy) Rule {

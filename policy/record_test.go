@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"encoding/hex"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	if _, err := ParseRecord(append(rec, 0)); err == nil {
 		t.Error("a byte behind the record is accepted")
 	}
-	if _, err := ParseRecord([]byte{2}); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if _, err := ParseRecord([]byte{3}); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("a newer version: %v", err)
 	}
 }
@@ -94,6 +95,47 @@ func TestStoredRecords(t *testing.T) {
 		} else if err := r.Apply(AppendRecord(nil, n)); err != nil || r.Next(next) != nil {
 			t.Errorf("the new set: %v", err)
 		}
+	}
+}
+
+// tiered is a set with tiers, so that its record is of version 2.
+func tiered(t testing.TB) *Set {
+	return mustSet(t, Content{
+		Policies: []Policy{
+			{Name: "medium", Raw: Retention{Length: WindowOnly, Clock: NewestClock}, Duplicates: SmallestThenLater, BackWindow: 3,
+				Tiers: []Tier{{time.Hour, 0}, {500 * time.Millisecond, 10080}}, Methods: []Method{Percentile(99.9).Rate(), Mean, Percentile(95)}},
+			{Name: "raw", Raw: Retention{Length: time.Hour}},
+		},
+		Rules: []Rule{{Name: "cpu", Pattern: "cpu", Policy: "medium"}},
+	}).WithRevision(9)
+}
+
+// TestTierRecord holds the bytes of version 2, and that no set without tiers gets it.
+func TestTierRecord(t *testing.T) {
+	s := tiered(t)
+	rec := AppendRecord(nil, s)
+	want, err := os.ReadFile("testdata/set-v2.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(rec); got != strings.TrimSpace(string(want)) {
+		t.Errorf("the record is %s", got)
+	}
+	back, err := ParseRecord(rec)
+	if err != nil || !Equal(back, s) || back.Revision() != 9 {
+		t.Fatalf("%v: %+v", err, back)
+	}
+	p, _ := back.ByName("medium")
+	if p.Tiers[0].Granularity != 500*time.Millisecond || p.Methods[0] != Mean || p.Raw.Length != WindowOnly || p.BackWindow != 3 {
+		t.Errorf("%+v", p)
+	}
+	for n := range rec {
+		if _, err := ParseRecord(rec[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes are accepted", n, len(rec))
+		}
+	}
+	if rec := AppendRecord(nil, sample(t)); rec[0] != recordPlain {
+		t.Errorf("a set without tiers has version %d", rec[0])
 	}
 }
 
@@ -158,6 +200,7 @@ func TestRegistry(t *testing.T) {
 func FuzzParseRecord(f *testing.F) {
 	f.Add(AppendRecord(nil, sample(f)))
 	f.Add(AppendRecord(nil, mustSet(f, Content{})))
+	f.Add(AppendRecord(nil, tiered(f)))
 	f.Add([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, rec []byte) {
 		s, err := ParseRecord(rec)

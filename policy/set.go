@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,7 +75,9 @@ func NewSet(c Content) (*Set, error) {
 	}
 	slices.SortFunc(s.policies, func(a, b Policy) int { return strings.Compare(a.Name, b.Name) })
 	s.byName = make(map[string]int, len(s.policies))
-	for i, p := range s.policies {
+	for i := range s.policies {
+		p := s.policies[i].normal()
+		s.policies[i] = p
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
@@ -226,26 +227,3 @@ func Equal(a, b *Set) bool {
 // FallBack is the policy "default" with the given retention: samples keep their own times, and nothing is implied about
 // combining series.
 func FallBack(raw Retention) Policy { return Policy{Name: DefaultName, Raw: raw} }
-
-// Validate says what is wrong with a policy.
-func (p Policy) Validate() error {
-	var err error
-	switch {
-	case p.Name == "":
-		return errors.New("a policy has no name")
-	case p.Raw.Length <= 0 && p.Raw.Length != Forever:
-		err = fmt.Errorf("its retention is %v, not above zero", p.Raw.Length)
-	case p.Raw.Clock > NewestClock:
-		err = fmt.Errorf("it has an unknown retention clock %d", p.Raw.Clock)
-	case p.Grid < 0:
-		err = fmt.Errorf("its grid is %v, below zero", p.Grid)
-	case p.Duplicates > RefuseDifferent:
-		err = fmt.Errorf("it has an unknown duplicate rule %d", p.Duplicates)
-	case p.Across > Max: // what ClusterCockpit has
-		err = fmt.Errorf("it has an unknown method %d", p.Across)
-	}
-	if err != nil {
-		return fmt.Errorf("policy %q: %w", p.Name, err)
-	}
-	return nil
-}

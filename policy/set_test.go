@@ -72,11 +72,11 @@ func TestNewSetRefuses(t *testing.T) {
 		c    Content
 		want string
 	}{
-		{"no name", Content{Policies: []Policy{{Raw: good.Raw}}}, "has no name"},
+		{"no name", Content{Policies: []Policy{{Raw: good.Raw}}}, "name: it is empty"},
 		{"twice", Content{Policies: []Policy{good, good}}, "given twice"},
-		{"retention zero", Content{Policies: []Policy{{Name: "p"}}}, `policy "p": its retention is 0s`},
-		{"retention below", Content{Policies: []Policy{{Name: "p", Raw: Retention{Length: -2}}}}, "not above zero"},
-		{"grid", Content{Policies: []Policy{{Name: "p", Raw: good.Raw, Grid: -1}}}, "its grid"},
+		{"retention zero", Content{Policies: []Policy{{Name: "p"}}}, `policy "p": raw.retention: it is 0s`},
+		{"retention below", Content{Policies: []Policy{{Name: "p", Raw: Retention{Length: -3}}}}, "not above zero"},
+		{"grid", Content{Policies: []Policy{{Name: "p", Raw: good.Raw, Grid: -1}}}, "grid: it is"},
 		{"clock", Content{Policies: []Policy{{Name: "p", Raw: Retention{Length: 1, Clock: 3}}}}, "clock 3"},
 		{"duplicates", Content{Policies: []Policy{{Name: "p", Raw: good.Raw, Duplicates: 9}}}, "duplicate rule 9"},
 		{"method", Content{Policies: []Policy{{Name: "p", Raw: good.Raw, Across: 9}}}, "method 9"},
