@@ -23,3 +23,8 @@ func (*LimitError) Kind() string { return "over limit" }
 
 // Code is the stable code of the error.
 func (*LimitError) Code() string { return "tenant-limit" }
+
+// Problem names the tenant, the limit and the setting.
+func (e *LimitError) Problem() map[string]any {
+	return map[string]any{"tenant": string(e.Tenant), "limit": e.Max, "setting": e.Setting}
+}

@@ -16,6 +16,8 @@ type Route struct {
 	// Deep routes also answer the path with a slash at its end and everything below.
 	Deep    bool
 	Methods []string
+	// Variables are the forms of variables in Path ("{id}"), as regular expressions; those not named take any one element.
+	Variables map[string]string
 	// Open routes ask for no identity.
 	Open bool
 }

@@ -14,6 +14,9 @@ type Identity struct {
 	Roles   []string
 }
 
+// RoleOperator is the role of who may do what concerns more than one tenant.
+const RoleOperator = "operator"
+
 // Has says whether the identity has the role.
 func (i Identity) Has(role string) bool { return slices.Contains(i.Roles, role) }
 

@@ -45,8 +45,11 @@ func CodeOf(err error) string {
 }
 
 // Status is the HTTP status of an error in the table that most dialects share. A body or an answer that is too large is
-// 413, an encoding that nobody speaks is 415.
+// 413, an encoding that nobody speaks is 415, and an error with a method Status() int has that one.
 func Status(err error) int {
+	if status, ok := statusOf(err); ok {
+		return status
+	}
 	var large *TooLargeError
 	var encoding *EncodingError
 	switch {
@@ -100,6 +103,11 @@ func (e *TooLargeError) Code() string {
 	return "size-limit"
 }
 
+// Problem names the limit and its setting.
+func (e *TooLargeError) Problem() map[string]any {
+	return map[string]any{"limit": e.Limit, "setting": e.Setting}
+}
+
 // BusyWith says what there is too much of.
 type BusyWith uint8
 
@@ -132,6 +140,11 @@ func (e *BusyError) Code() string {
 		return "queries-in-work"
 	}
 	return "bodies-in-work"
+}
+
+// Problem names the limit and its setting.
+func (e *BusyError) Problem() map[string]any {
+	return map[string]any{"limit": e.Limit, "setting": e.Setting}
 }
 
 // EncodingError refuses a Content-Encoding that is not known.

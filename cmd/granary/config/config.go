@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/ed25519"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -50,6 +51,10 @@ type Config struct {
 	Bounds         Bounds
 	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
+	Native         Native
+
+	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
+	TrustedProxies []netip.Prefix
 
 	// Compress says how answers are compressed for those who ask for gzip: granary.compress.
 	Compress Compress
@@ -193,6 +198,12 @@ type ClusterCockpit struct {
 	MaxQueryBody int64 // max-query-body: bytes of the body of a request that is no write
 }
 
+// Native is granary.native, the API below /v2.
+type Native struct {
+	Enabled    bool
+	MaxRequest int64 // max-request: bytes of the body of a request that writes no measures
+}
+
 // Compress is a level of compression.
 type Compress string
 
@@ -244,6 +255,9 @@ func Default() *Config {
 			Enabled: true, Tenants: map[string]tenant.ID{}, Queue: 256 << 20, QueueWait: 2 * time.Second,
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
+		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+
 		Compress:     CompressFast,
 		DiskFreeMark: 512 << 20,
 		Log:          Log{Level: slog.LevelInfo},

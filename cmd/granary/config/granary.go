@@ -39,6 +39,12 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readCompatNATS(compat.sub("nats"))
 	compat.end(true)
 
+	native := s.sub("native")
+	native.bool("enabled", &c.Native.Enabled)
+	native.size("max-request", &c.Native.MaxRequest, 1<<10, 1<<30)
+	native.end(true)
+	s.networks("trusted-proxies", &c.TrustedProxies)
+
 	log := s.sub("log")
 	if l := log.get("level"); l != nil {
 		level, ok := ParseLevel(l.text)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func load(t testing.TB, f files, o Overrides) (*Config, []Warning, error) {
 
 var key = base64.StdEncoding.EncodeToString(make([]byte, 32))
 
-var ignoreInner = cmpopts.IgnoreUnexported(Config{})
+var ignoreInner = cmp.Options{cmpopts.IgnoreUnexported(Config{}), cmpopts.EquateComparable(netip.Prefix{})}
 
 func TestDefault(t *testing.T) {
 	c, warns, err := Load("", Options{})

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -54,19 +53,12 @@ func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, sco
 			}
 		}
 		if !scope.Contains(id) {
-			return 0, &forbidden{id}
+			return 0, &edge.ForbiddenError{Tenant: id}
 		}
 		return l.store.EnsureTenant(ctx, id)
 	}
 	return m
 }
-
-// forbidden says that lines would go to a tenant that their sender may not enter.
-type forbidden struct{ id tenant.ID }
-
-func (e *forbidden) Error() string { return fmt.Sprintf("tenant %q is not yours", string(e.id)) }
-func (*forbidden) Kind() string    { return string(edge.Forbidden) }
-func (*forbidden) Code() string    { return "tenant-forbidden" }
 
 // WriteLines implements clustercockpit.Writer. The context of a request ends with its connection, but lines that have come
 // are stored whether or not their sender waits for the answer: the complete lines of a body that was cut off above all.

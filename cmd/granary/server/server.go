@@ -17,6 +17,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"granary/api/edge"
+	"granary/api/native"
 	"granary/cmd/granary/config"
 	"granary/compat/clustercockpit"
 	"granary/compat/clustercockpit/backend"
@@ -173,6 +174,9 @@ func (s *Server) handler() http.Handler {
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))
 	d.Mount("/metrics", "edge", edge.GetOnly(s.guard(s.metrics())))
+	if s.cfg.Native.Enabled {
+		d.Mount(native.Prefix, native.Name, native.New(s.native()))
+	}
 	if s.cfg.ClusterCockpit.Enabled {
 		d.Mount(clustercockpit.Prefix, clustercockpit.Name, clustercockpit.New(s.clusterCockpit()))
 	}
@@ -182,10 +186,6 @@ func (s *Server) handler() http.Handler {
 // clusterCockpit is the dialect's part of the wiring.
 func (s *Server) clusterCockpit() clustercockpit.Options {
 	cfg := s.cfg
-	compress, err := edge.ParseCompress(string(cfg.Compress))
-	if err != nil {
-		panic("server: checked configuration: " + err.Error())
-	}
 	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
 		Queue: s.writes, QueueSetting: "granary.compat.clustercockpit.queue"})
 	padding := int(cfg.Limits.AnswerPadding)
@@ -195,7 +195,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 	o := clustercockpit.Options{
 		Tree: tree{s.store.Definitions}, Reader: reader{s.engine}, Store: windows{s.store, s.o.Logger}, Writer: s.lines,
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
-		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: compress,
+		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
 		Gate: s.queries, Now: s.o.Now, Logger: s.o.Logger,
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +38,8 @@ metric-store:
 nats: {address: "nats://127.0.0.1:1", username: u, password: p}
 granary:
   compress: best
+  native: {max-request: 3kB}
+  trusted-proxies: [10.0.0.0/8]
   disk-free-mark: 1MiB
   tenants: {default: me, create: explicit, max: 5}
   journal: {sync: always, interval: 2s}
@@ -56,6 +59,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 	s := unserved(t, configured(t, everything))
 	set, _ := s.cfg.Policies()
 	store, served, messages, dialect := storeOptions(s.cfg, s.o), serverOptions(s.cfg, s.o), s.natsOptions(), s.clusterCockpit()
+	own := s.native()
 	values := map[string][2]any{
 		"main.addr":                                      {strings.HasPrefix(s.Addr(), "127.0.0.1:"), true},
 		"metrics.NAME.frequency":                         {resolve(set, "a").Grid, 7 * time.Second},
@@ -77,7 +81,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.memory-cap":                             {storeOptions(configured(t, "metric-store: {memory-cap: 3}\ngranary: {memory-cap: 4096}"), Options{}).MemoryCap, int64(4096)},
 		"granary.compress":                               {dialect.Compress, edge.CompressBest},
 		"granary.disk-free-mark":                         {store.DiskFreeMark, int64(1 << 20)},
-		"granary.tenants.default":                        {[]tenant.ID{dialect.Default, s.lines.fallback}, []tenant.ID{"me", "me"}},
+		"granary.tenants.default":                        {[]tenant.ID{dialect.Default, s.lines.fallback, own.Select.Default}, []tenant.ID{"me", "me", "me"}},
 		"granary.tenants.create":                         {store.ExplicitTenants, true},
 		"granary.tenants.max":                            {store.MaxTenants, 5},
 		"granary.journal.sync":                           {store.Sync, journal.Always},
@@ -108,6 +112,9 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.nats.batch-wait":                 {messages.BatchWait, time.Second},
 		"granary.compat.nats.pending-messages":           {messages.PendingMessages, 11},
 		"granary.compat.nats.pending":                    {messages.PendingBytes, 65537},
+		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
+		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
+		"granary.trusted-proxies":                        {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},
 		"granary.admin.listen":                           {s.admin != nil && s.pprof != nil, true},
 	}
 	here := []string{"server_test.go", "pressure_test.go"}
@@ -211,6 +218,11 @@ func natsOf(t *testing.T, yaml string) *Server {
 func apiWithout(t *testing.T) int {
 	t.Helper()
 	return ask(unserved(t, configured(t, "granary: {compat: {clustercockpit: {enabled: false}}}")), here, http.MethodGet, "/api/query", "").Code
+}
+
+func v2Without(t *testing.T) int {
+	t.Helper()
+	return ask(unserved(t, configured(t, "granary: {native: {enabled: false}}")), here, http.MethodGet, "/v2/status", "").Code
 }
 
 func tooLarge(b *edge.Bodies) string {

@@ -1,0 +1,104 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/tenant"
+)
+
+// Name is the name of this API among the dialects: in rules of policies, in definitions, in logs.
+const Name = "native"
+
+// Prefix is the path under which the API is mounted.
+const Prefix = "/v2"
+
+// Store is what changes the store.
+type Store interface {
+	// EnsureTenant makes the tenant if it does not exist and the settings let a write make it.
+	EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error)
+}
+
+// Tenants finds tenants.
+type Tenants interface {
+	Lookup(id tenant.ID) (tenant.Tenant, bool)
+}
+
+// Options are the parts of an API. The interfaces are required.
+type Options struct {
+	Store   Store
+	Tenants Tenants
+
+	// Select chooses the tenant of a request.
+	Select edge.Tenants
+	// Auth says who asks; nil: everybody may do everything.
+	Auth edge.Authenticator
+	// Ready says whether requests can be served; until then they get 503. nil: always.
+	Ready func() (ok bool, progress string)
+
+	Requests *edge.Bodies // reads bodies that are no measures; nil: NewRequests(0)
+	Compress edge.Compress
+
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default
+}
+
+// DefaultRequest is the largest body of a request that writes no measures, in bytes.
+const DefaultRequest = 16 << 20
+
+const settingRequest = "granary.native.max-request"
+
+// NewRequests makes what reads the bodies of requests that write no measures, up to limit bytes, 0: DefaultRequest.
+func NewRequests(limit int64) *edge.Bodies {
+	return edge.NewBodies(edge.BodyOptions{Limit: cmp.Or(limit, DefaultRequest), Setting: settingRequest})
+}
+
+// API is the handler of everything below Prefix. It is safe for concurrent use.
+type API struct {
+	o      Options
+	router *mux.Router
+	routes []edge.Route
+}
+
+// New makes the API.
+func New(o Options) *API {
+	if o.Requests == nil {
+		o.Requests = NewRequests(0)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Auth == nil {
+		o.Auth = everybody{}
+	}
+	a := &API{o: o}
+	a.mount(a.table())
+	return a
+}
+
+// table is every operation, a resource a line. Whoever adds a resource adds its line here, and its file.
+func (a *API) table() []route {
+	var all []route
+	for _, resource := range [][]route{
+		a.statusRoutes(),
+	} {
+		all = append(all, resource...)
+	}
+	return all
+}
+
+// everybody is an operator.
+type everybody struct{}
+
+func (everybody) Authenticate(*http.Request) (edge.Identity, edge.Scope, error) {
+	return edge.Identity{Roles: []string{edge.RoleOperator}}, edge.AllTenants(), nil
+}

@@ -1,0 +1,128 @@
+package native
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"granary/api/edge"
+	"granary/tenant"
+)
+
+// routeError says that there is nothing under a path.
+type routeError struct{ path string }
+
+func (e *routeError) Error() string { return fmt.Sprintf("there is nothing at %q", shorten(e.path)) }
+func (*routeError) Kind() string    { return string(edge.NotFound) }
+func (*routeError) Code() string    { return "route-unknown" }
+
+// methodError refuses a method.
+type methodError struct{ method, allow string }
+
+func (e *methodError) Error() string {
+	return fmt.Sprintf("%s is not possible here, only %s", shorten(e.method), e.allow)
+}
+func (*methodError) Kind() string { return string(edge.Invalid) }
+func (*methodError) Code() string { return "method-not-allowed" }
+func (*methodError) Status() int  { return http.StatusMethodNotAllowed }
+
+// acceptError says that the answer cannot have the form that is asked for.
+type acceptError struct{ offers []string }
+
+func (e *acceptError) Error() string {
+	return "none of the media types of Accept can be given, only " + strings.Join(e.offers, ", ")
+}
+func (*acceptError) Kind() string { return string(edge.Invalid) }
+func (*acceptError) Code() string { return "not-acceptable" }
+func (*acceptError) Status() int  { return http.StatusNotAcceptable }
+
+// mediaError refuses a body of a form that is not known.
+type mediaError struct {
+	found  string
+	wanted []string
+}
+
+func (e *mediaError) Error() string {
+	return fmt.Sprintf("Content-Type %q is not understood here, only %s", shorten(e.found), strings.Join(e.wanted, ", "))
+}
+func (*mediaError) Kind() string { return string(edge.Invalid) }
+func (*mediaError) Code() string { return "media-type" }
+func (*mediaError) Status() int  { return http.StatusUnsupportedMediaType }
+
+// startingError says that recovery has not ended.
+type startingError struct{ progress string }
+
+func (e *startingError) Error() string { return "not ready: " + e.progress }
+func (*startingError) Kind() string    { return string(edge.Unavailable) }
+func (*startingError) Code() string    { return "starting" }
+
+// operatorError refuses what is for operators.
+type operatorError struct{}
+
+func (*operatorError) Error() string { return "only operators may do this" }
+func (*operatorError) Kind() string  { return string(edge.Forbidden) }
+func (*operatorError) Code() string  { return "operator-only" }
+
+// syntaxError refuses a body that is not the JSON that was asked for.
+type syntaxError struct {
+	text string
+	path string // the JSON pointer of the member at fault; "" for the whole
+	has  bool   // path is known
+}
+
+func (e *syntaxError) Error() string {
+	if e.path == "" {
+		return e.text
+	}
+	return e.path + ": " + e.text
+}
+func (*syntaxError) Kind() string { return string(edge.Invalid) }
+func (*syntaxError) Code() string { return "request-syntax" }
+
+// Problem names the member.
+func (e *syntaxError) Problem() map[string]any {
+	if !e.has {
+		return nil
+	}
+	return map[string]any{"path": e.path}
+}
+
+// parameterError refuses a parameter of a query.
+type parameterError struct{ name, text string }
+
+func (e *parameterError) Error() string {
+	return fmt.Sprintf("parameter %q: %s", shorten(e.name), e.text)
+}
+func (*parameterError) Kind() string { return string(edge.Invalid) }
+func (*parameterError) Code() string { return "parameter-invalid" }
+
+// Problem names the parameter.
+func (e *parameterError) Problem() map[string]any {
+	return map[string]any{"parameter": shorten(e.name)}
+}
+
+// tenantError says in which tenant an error is met.
+type tenantError struct {
+	id  tenant.ID
+	err error
+}
+
+// withTenant says in which tenant err, if it is one, is met.
+func withTenant(err error, id tenant.ID) error {
+	if err == nil {
+		return nil
+	}
+	return &tenantError{id, err}
+}
+
+func (e *tenantError) Error() string           { return e.err.Error() }
+func (e *tenantError) Unwrap() error           { return e.err }
+func (e *tenantError) Problem() map[string]any { return map[string]any{"tenant": string(e.id)} }
+
+// shorten keeps what was sent from making an error long.
+func shorten(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}

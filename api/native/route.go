@@ -1,0 +1,201 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/tenant"
+)
+
+// route is one operation.
+type route struct {
+	method string // a GET answers HEAD too
+	path   string // below Prefix, with variables: "/metrics/{id}"
+	// serve answers the request. An error that it returns becomes a problem document, so it must not have answered yet.
+	serve func(w http.ResponseWriter, r *http.Request) error
+	// produces are the media types that it can answer with, the usual one first; nil: JSON alone. A request that accepts none
+	// of them gets 406.
+	produces []string
+	// operator routes are for operators alone.
+	operator bool
+	// early routes answer before the store is ready.
+	early bool
+}
+
+const (
+	typeJSON   = "application/json"
+	typeNDJSON = "application/x-ndjson"
+)
+
+var jsonOnly = []string{typeJSON}
+
+// variables are the forms of the variables in paths; those that are not named take any one element. A path that does not
+// have the form is not found, so that /v2/metrics/queues stays free for another dialect.
+var variables = map[string]string{
+	"id": "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+}
+
+// Routes are the routes of the API, for the table of all routes and for the document.
+func (a *API) Routes() []edge.Route { return slices.Clone(a.routes) }
+
+// mount makes the router and the list of routes from one table.
+func (a *API) mount(table []route) {
+	a.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	a.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, &routeError{path: r.URL.Path})
+	})
+	byPath := map[string]*endpoint{}
+	var paths []string
+	for _, t := range table {
+		if t.produces == nil {
+			t.produces = jsonOnly
+		}
+		e := byPath[t.path]
+		if e == nil {
+			e = &endpoint{a: a, operations: map[string]*route{}}
+			byPath[t.path] = e
+			paths = append(paths, t.path)
+		}
+		if e.operations[t.method] != nil {
+			panic("native: two operations for " + t.method + " " + t.path)
+		}
+		e.operations[t.method] = &t
+		e.methods = append(e.methods, t.method)
+		if t.method == http.MethodGet {
+			e.methods = append(e.methods, http.MethodHead)
+		}
+	}
+	// The router takes the first path that matches, so an element that is spelt out goes before a variable.
+	slices.SortFunc(paths, func(x, y string) int {
+		return strings.Compare(strings.ReplaceAll(x, "{", "\xff"), strings.ReplaceAll(y, "{", "\xff"))
+	})
+	for _, p := range paths {
+		e := byPath[p]
+		e.allow = strings.Join(append(slices.Clone(e.methods), http.MethodOptions), ", ")
+		pattern := Prefix + p
+		for name, form := range variables {
+			pattern = strings.ReplaceAll(pattern, "{"+name+"}", "{"+name+":"+form+"}")
+		}
+		a.router.Path(pattern).Handler(e)
+		a.routes = append(a.routes, edge.Route{Path: Prefix + p, Methods: e.methods, Variables: variables})
+	}
+}
+
+// ServeHTTP implements http.Handler. Identity stands before routing: who may not enter does not learn what there is. One
+// slash at the end of a path says nothing.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Cache-Control"] = []string{"no-store"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	identity, scope, err := a.o.Auth.Authenticate(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	r = r.WithContext(edge.WithIdentity(r.Context(), identity, scope))
+	if path := r.URL.EscapedPath(); len(path) > len(Prefix)+1 && strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "//") {
+		u := *r.URL
+		u.RawPath, u.Path = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.Path, "/")
+		r.URL = &u // of the copy that WithContext has made
+	}
+	a.router.ServeHTTP(w, r)
+}
+
+// AnswerPanic implements edge.Panicker.
+func (a *API) AnswerPanic(w http.ResponseWriter, r *http.Request) {
+	a.problem(w, r, edge.ProblemOf(errPanic))
+}
+
+var errPanic = errors.New("panic")
+
+// endpoint is a path with its operations.
+type endpoint struct {
+	a          *API
+	operations map[string]*route
+	methods    []string
+	allow      string
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	t := e.operations[method]
+	switch {
+	case t != nil:
+		if err := e.a.serve(t, w, r); err != nil {
+			e.a.fail(w, r, err)
+		}
+	case method == http.MethodOptions:
+		w.Header()["Allow"] = []string{e.allow}
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header()["Allow"] = []string{e.allow}
+		e.a.fail(w, r, &methodError{method: r.Method, allow: e.allow})
+	}
+}
+
+// serve checks what every operation demands and runs it.
+func (a *API) serve(t *route, w http.ResponseWriter, r *http.Request) error {
+	if edge.Negotiate(r, t.produces...) == "" {
+		return &acceptError{offers: t.produces}
+	}
+	id, err := a.o.Select.Select(r, edge.ScopeFrom(r.Context()))
+	if err != nil {
+		return err
+	}
+	r = r.WithContext(context.WithValue(r.Context(), tenantKey{}, id))
+	if t.operator {
+		if err := a.operator(r); err != nil {
+			return err
+		}
+	}
+	if !t.early && a.o.Ready != nil {
+		if ok, progress := a.o.Ready(); !ok {
+			return withTenant(&startingError{progress}, id)
+		}
+	}
+	return withTenant(t.serve(w, r), id)
+}
+
+type tenantKey struct{}
+
+// tenantOf is the tenant that the request chooses, whether it exists or not.
+func tenantOf(r *http.Request) tenant.ID {
+	id, _ := r.Context().Value(tenantKey{}).(tenant.ID)
+	return id
+}
+
+// reading is the tenant that a read is about; false if it does not exist, and then there is nothing to be found: a read
+// makes no tenant.
+func (a *API) reading(r *http.Request) (tenant.Tenant, bool) { return a.o.Tenants.Lookup(tenantOf(r)) }
+
+// writing is the tenant that a write goes to, made if need be and if the settings let it.
+func (a *API) writing(r *http.Request) (tenant.Num, error) {
+	return a.o.Store.EnsureTenant(r.Context(), tenantOf(r))
+}
+
+// operator is the one place that says who may do what concerns more than a tenant.
+func (a *API) operator(r *http.Request) error {
+	if edge.IdentityFrom(r.Context()).Has(edge.RoleOperator) {
+		return nil
+	}
+	return &operatorError{}
+}
+
+// variable is the value of a variable of the path, decoded.
+func variable(r *http.Request, name string) string {
+	raw := mux.Vars(r)[name]
+	if v, err := url.PathUnescape(raw); err == nil {
+		return v
+	}
+	return raw // it came out of a path that was decoded once already
+}

@@ -1,0 +1,32 @@
+package config
+
+import "net/netip"
+
+// networks reads a list of networks; an address alone is a network of one.
+func (s *section) networks(key string, dst *[]netip.Prefix) {
+	n := s.get(key)
+	if n == nil {
+		return
+	}
+	const expected = `a list of networks such as "10.0.0.0/8" or "::1"`
+	if n.kind != list {
+		s.wrong(n, key, expected)
+		return
+	}
+	out := []netip.Prefix{}
+	for _, item := range n.items {
+		p, err := netip.ParsePrefix(item.text)
+		if err != nil {
+			ip, ipErr := netip.ParseAddr(item.text)
+			if p, err = netip.PrefixFrom(ip, ip.BitLen()), ipErr; ip.Zone() != "" {
+				p = netip.Prefix{}
+			}
+		}
+		if item.kind != text || err != nil || !p.IsValid() {
+			s.wrong(item, key, expected)
+			return
+		}
+		out = append(out, p.Masked())
+	}
+	*dst = out
+}
