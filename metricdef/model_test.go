@@ -309,7 +309,8 @@ func compareValues(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 		}
 	}
 	for name, values := range want {
-		got, err := r.TagValues(t.Context(), tn, name, nil)
+		found, err := r.Values(t.Context(), tn, name, nil, TagPage{})
+		got := found.Values
 		if err != nil || len(got) != len(values) {
 			t.Fatalf("tenant %d: values of %s are %v, want %v (%v)", tn, name, got, values, err)
 		}
@@ -320,8 +321,9 @@ func compareValues(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 		}
 	}
 	delete(want, NameTag)
-	names := r.TagNames(tn)
-	if len(names) != len(want) {
+	tags, err := r.Tags(t.Context(), tn, nil, TagPage{})
+	names := tags.Tags
+	if err != nil || len(names) != len(want) {
 		t.Fatalf("tenant %d: names %v, want %v", tn, names, want)
 	}
 	for _, n := range names {

@@ -181,7 +181,7 @@ func TestReservedIsForWritersOnly(t *testing.T) {
 		t.Error("another tenant sees it")
 	}
 	refs, err := r.Select(t.Context(), 1, nil)
-	if _, ok := r.Get(ref); ok || err != nil || len(refs) > 0 || r.Root(1) != nil || r.Len() > 0 || r.Count(1) > 0 || r.Claimed(1) != 1 || len(r.TagNames(1)) > 0 {
+	if _, ok := r.Get(ref); ok || err != nil || len(refs) > 0 || r.Root(1) != nil || r.Len() > 0 || r.Count(1) > 0 || r.Claimed(1) != 1 || len(tagsOf(t, r, 1)) > 0 {
 		t.Error("readers see it")
 	}
 	r.Withdraw(ref)
@@ -216,7 +216,7 @@ func TestSearchLimits(t *testing.T) {
 	if _, err := r.Select(ctx, 1, must(match.Regexp("hostname", ".*1"))); !errors.Is(err, context.Canceled) {
 		t.Errorf("search after the end of its context: %v", err)
 	}
-	if _, err := r.TagValues(ctx, 1, "hostname", nil); !errors.Is(err, context.Canceled) {
+	if _, err := r.Values(ctx, 1, "hostname", nil, TagPage{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("values after the end of the context: %v", err)
 	}
 }
@@ -225,22 +225,32 @@ type foreign struct{}
 
 func (foreign) Eval(func(string) string) bool { return true }
 
+// tagsOf are all tag names of a tenant.
+func tagsOf(t *testing.T, r *Registry, tn tenant.Num) []TagCount {
+	t.Helper()
+	found, err := r.Tags(t.Context(), tn, nil, TagPage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.Tags
+}
+
 func TestValues(t *testing.T) {
 	r := NewRegistry(Options{})
 	fill(r, 94*12, site)
-	got, err := r.TagValues(t.Context(), 1, "hostname", match.Prefix("", "a001"))
-	if want := []ValueCount{{"a0010", 94}, {"a0011", 94}}; err != nil || !slices.Equal(got, want) {
+	got, err := r.Values(t.Context(), 1, "hostname", nil, TagPage{Match: []*match.Matcher{match.Prefix("", "a001")}})
+	if want := []ValueCount{{"a0010", 94}, {"a0011", 94}}; err != nil || !slices.Equal(got.Values, want) {
 		t.Errorf("hosts %v, want %v (%v)", got, want, err)
 	}
-	got, err = r.Names(t.Context(), 1, must(match.Regexp("", "thread_.*[01]")))
-	if want := []ValueCount{{"thread_metric_0", 192}, {"thread_metric_1", 192}}; err != nil || !slices.Equal(got, want) {
+	got, err = r.Values(t.Context(), 1, NameTag, nil, TagPage{Match: []*match.Matcher{must(match.Regexp("", "thread_.*[01]"))}})
+	if want := []ValueCount{{"thread_metric_0", 192}, {"thread_metric_1", 192}}; err != nil || !slices.Equal(got.Values, want) {
 		t.Errorf("names %v, want %v (%v)", got, want, err)
 	}
-	names := r.TagNames(1)
+	names := tagsOf(t, r, 1)
 	if want := []TagCount{{"cluster", 1128, 1}, {"hostname", 1128, 12}, {"type", 768, 1}, {"type-id", 768, 16}}; !slices.Equal(names, want) {
 		t.Errorf("tags %v, want %v", names, want)
 	}
-	if got, err := r.TagValues(t.Context(), 2, "hostname", nil); got != nil || err != nil || r.TagNames(2) != nil {
+	if got, err := r.Values(t.Context(), 2, "hostname", nil, TagPage{}); len(got.Values) > 0 || err != nil || len(tagsOf(t, r, 2)) > 0 {
 		t.Errorf("another tenant sees %v, %v", got, err)
 	}
 }
@@ -359,8 +369,8 @@ func TestConcurrent(t *testing.T) {
 					t.Errorf("%d hosts of 10", hosts)
 					return
 				}
-				if values, err := r.TagValues(t.Context(), 1, "hostname", stays); err != nil || len(values) != 10 {
-					t.Errorf("%d values of 10 (%v)", len(values), err)
+				if values, err := r.Values(t.Context(), 1, "hostname", nil, TagPage{Match: []*match.Matcher{stays}}); err != nil || len(values.Values) != 10 {
+					t.Errorf("%d values of 10 (%v)", len(values.Values), err)
 					return
 				}
 			}
