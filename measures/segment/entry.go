@@ -10,7 +10,7 @@ type Entry struct {
 	Span  uint32 // slots of a regular chunk, samples of an irregular one
 	Seq   uint64 // number of the journal record that sealed it; of overlapping chunks the higher one wins
 	Wrote int64  // write time of its newest sample, nanoseconds since 1970 UTC
-	Flags uint8  // the owner's
+	Flags uint64 // the owner's
 	Off   uint64 // where the payload stands: a multiple of 8, below MaxOffset
 	Len   uint32 // length of the payload in bytes
 }
@@ -39,7 +39,7 @@ func (b *block) add(e *Entry) {
 	b.col[3][i] = uint64(e.Span)
 	b.col[4][i] = e.Seq
 	b.col[5][i] = uint64(e.Wrote)
-	b.col[6][i] = uint64(e.Flags)
+	b.col[6][i] = e.Flags
 	b.col[7][i] = uint64(e.Len)
 	b.n++
 }
@@ -48,7 +48,7 @@ func (b *block) add(e *Entry) {
 func (b *block) entry(i int) Entry {
 	return Entry{
 		Ref: uint32(b.col[0][i]), Start: int64(b.col[1][i]), Step: int64(b.col[2][i]), Span: uint32(b.col[3][i]),
-		Seq: b.col[4][i], Wrote: int64(b.col[5][i]), Flags: uint8(b.col[6][i]), Len: uint32(b.col[7][i]),
+		Seq: b.col[4][i], Wrote: int64(b.col[5][i]), Flags: b.col[6][i], Len: uint32(b.col[7][i]),
 	}
 }
 

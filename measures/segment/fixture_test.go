@@ -79,6 +79,7 @@ func writeFixture(t *testing.T, dir string) {
 		payloads[i] = payloads[i][:min(len(payloads[i]), 20)]
 		entries[i].Len = uint32(len(payloads[i]))
 	}
+	entries[1].Flags = 0x5f_00_0108 // format 1 had 8 bits
 	info, err := writeSegment(OS{}, dir, 1, entries, payloads)
 	if err != nil {
 		t.Fatal(err)

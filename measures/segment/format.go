@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// The formats, version 1. DESIGN.md has the tables. All numbers are little-endian; every checksum is CRC-32C
+// The formats, version 2. DESIGN.md has the tables. All numbers are little-endian; every checksum is CRC-32C
 // (Castagnoli, RFC 3720 appendix B.4).
 const (
 	// Version is the newest format of segment and state files that this program reads, and the one that it writes.
-	Version = 1
+	Version = 2
 
 	segmentMagic = "GRANSEGM"
 	indexMagic   = "GRANINDX"

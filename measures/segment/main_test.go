@@ -43,7 +43,7 @@ func testEntries(n int, seed uint64) ([]Entry, [][]byte) {
 	for i := range entries {
 		e := Entry{
 			Ref: uint32(64 * (i/3 + 1)), Start: start + int64(i%3)*512*minute + r.Int64N(600)*1_000_000_000, Step: minute, Span: 512,
-			Seq: 1_000_000 + r.Uint64N(100_000), Wrote: start + r.Int64N(1<<45), Flags: uint8(i % 2),
+			Seq: 1_000_000 + r.Uint64N(100_000), Wrote: start + r.Int64N(1<<45), Flags: uint64(i % 2),
 		}
 		if r.IntN(20) == 0 {
 			e.Step, e.Span = 0, r.Uint32N(512)
