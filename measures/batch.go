@@ -9,10 +9,16 @@ import (
 type Batch struct {
 	Refs   []metricdef.Ref // 0: the series is not known yet, a Draft names it
 	Times  []int64         // nanoseconds since 1970 UTC
-	Values []float64
+	Values []float64       // floats; IntWord of whole numbers; 0 where a text stands in Texts
 	// Drafts name the series of the samples whose ref is 0, in ascending order of At. Commit resolves each to a ref,
 	// making the definition if nobody else has.
 	Drafts []Draft
+	// Texts are the values of the rows that AddText made, Tags those that AddTags gave to rows, in ascending order of Row.
+	Texts, Tags []Text
+
+	// kinds is the kind of the value of each row up to the last one that is not a float; 0 is a float. Commit turns a
+	// number into what its series takes.
+	kinds []metricdef.Kind
 
 	// Set by Commit.
 
@@ -22,7 +28,16 @@ type Batch struct {
 	// Refused counts the samples that were not stored, by reason.
 	Refused [NumReasons]int
 
+	// numbers is Refs without the rows of texts, where there are any.
+	numbers []metricdef.Ref
 	pending pending
+}
+
+// Text is the text, or the tags, of the sample in row Row. Tags are one JSON object in its canonical form: members sorted
+// by name, no space between them.
+type Text struct {
+	Row  int
+	Text string
 }
 
 // Draft is the definition that row At of a batch asks for.
@@ -39,6 +54,10 @@ func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
+	clear(b.Texts)
+	clear(b.Tags)
+	b.Texts, b.Tags = recycle(b.Texts), recycle(b.Tags)
+	b.kinds, b.numbers = b.kinds[:0], b.numbers[:0]
 	b.Refused = [NumReasons]int{}
 }
 
@@ -54,7 +73,8 @@ func recycle[E any](s []E) []E {
 	return s[:0]
 }
 
-// Add appends one sample of a known series.
+// Add appends one sample of a known series: a float, or a state as the float of its code. A series of whole numbers takes
+// it if it is one.
 func (b *Batch) Add(ref metricdef.Ref, t int64, v float64) {
 	b.Refs = append(b.Refs, ref)
 	b.Times = append(b.Times, t)
@@ -66,6 +86,48 @@ func (b *Batch) AddDraft(d Draft, t int64, v float64) {
 	d.At = len(b.Refs)
 	b.Drafts = append(b.Drafts, d)
 	b.Add(0, t, v)
+}
+
+// AddInt appends one sample that is a whole number. A series of floats takes the float next to it.
+func (b *Batch) AddInt(ref metricdef.Ref, t, v int64) {
+	b.Add(ref, t, IntWord(v))
+	b.kind(metricdef.KindInt)
+}
+
+// AddIntDraft is AddInt for a series that is not known.
+func (b *Batch) AddIntDraft(d Draft, t, v int64) {
+	b.AddDraft(d, t, IntWord(v))
+	b.kind(metricdef.KindInt)
+}
+
+// AddText appends one text.
+func (b *Batch) AddText(ref metricdef.Ref, t int64, text string) {
+	b.Texts = append(b.Texts, Text{len(b.Refs), text})
+	b.Add(ref, t, 0)
+	b.kind(metricdef.KindText)
+}
+
+// AddTextDraft is AddText for a series that is not known.
+func (b *Batch) AddTextDraft(d Draft, t int64, text string) {
+	b.Texts = append(b.Texts, Text{len(b.Refs), text})
+	b.AddDraft(d, t, 0)
+	b.kind(metricdef.KindText)
+}
+
+// AddTags gives tags to the sample that was added last. Without them a sample has none, also one that had some when it was
+// written before.
+func (b *Batch) AddTags(tags string) {
+	if tags != "" {
+		b.Tags = append(b.Tags, Text{len(b.Refs) - 1, tags})
+	}
+}
+
+// kind says what the row that was added last is.
+func (b *Batch) kind(k metricdef.Kind) {
+	for len(b.kinds) < len(b.Refs) {
+		b.kinds = append(b.kinds, 0)
+	}
+	b.kinds[len(b.Refs)-1] = k
 }
 
 // Reason says why a well-formed sample was not stored, or what was lost in storing it. The names stand in the header
@@ -81,10 +143,12 @@ const (
 	SeriesLimit                 // the tenant's limit on series is reached
 	BadName                     // a tag value that the dialect cannot address ("..", "/", "\" in cluster or host)
 	Dropped                     // shed by a full queue
+	WrongKind                   // a value that the series cannot take: a text for a number, 1.5 for a whole number, no state
+	TextTooLong                 // a text, or tags of a sample, longer than the setting
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped"}
+var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

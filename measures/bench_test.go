@@ -107,7 +107,7 @@ func BenchmarkReplay(b *testing.B) {
 	l.write(b, 100)
 	samples := 0
 	for _, sh := range l.s.shards {
-		samples += int(sh.counts.samples)
+		samples += int(sh.counts.samples[0])
 	}
 	l.s.crash()
 	l.s.release()

@@ -139,7 +139,7 @@ func (s *Store) fail(list []*pending, cause error) {
 		switch u.what {
 		case undoReserve:
 			s.Definitions.Withdraw(u.ref)
-			sr.state, sr.anchored = unused, false
+			sr.state, sr.anchored, sr.takes = unused, false, 0
 		case undoDictionary:
 			sr.dictionary = 0
 		case undoGrid:
@@ -181,10 +181,11 @@ func (s *Store) apply(p *pending) {
 		p.apply()
 	} else {
 		for rest := p.fresh; len(rest) > 0; {
-			n, _, err := s.Definitions.Apply(rest)
+			n, ref, err := s.Definitions.Apply(rest)
 			if err != nil {
 				panic("measures: own definition record: " + err.Error())
 			}
+			s.learnKind(ref)
 			rest = rest[n:]
 		}
 		for _, c := range p.grids {

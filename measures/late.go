@@ -47,7 +47,7 @@ func (sh *shard) putLate(ref metricdef.Ref, sr *series, t int64, v float64) {
 // as many as two chunks hold; what is more is lost and counted. REQUIRES: sh.mu.
 func (sh *shard) sealLate(sr *series, l *lateSamples) {
 	for len(l.times) >= headSlots {
-		b := appendOwn(sh.scratch.bytes[:0], l.times[:headSlots], l.values[:headSlots])
+		b := appendOwn(sh.scratch.bytes[:0], l.times[:headSlots], l.values[:headSlots], sr.kind())
 		sh.scratch.bytes = b
 		e, end := entry{start: l.times[0], shape: shape(headSlots) | shapeOwn}, l.times[headSlots-1]
 		if sh.keep(sr, &e, end, b) {

@@ -198,6 +198,7 @@ func (s *Store) read(r *Reader, ref metricdef.Ref, sr *series, from, to int64) e
 	r.reset()
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
+	r.Kind = max(sr.kind(), metricdef.KindFloat)
 	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
 		r.add(s, sh, ref, sr, &sr.chunks[i], from, to)
 	}

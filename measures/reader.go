@@ -15,7 +15,8 @@ import (
 // Reader holds the columns of one read and the scratch memory for it. The zero value is ready; it serves one goroutine.
 type Reader struct {
 	Times  []int64
-	Values []float64
+	Values []float64      // as the kind has them: see Floats
+	Kind   metricdef.Kind // of the values, 0 if the series is not known
 
 	// parts are runs of the columns in the order in which they win: a later one over an earlier one.
 	deferred []deferred
@@ -43,7 +44,7 @@ var readers = sync.Pool{New: func() any { return new(Reader) }}
 
 func (r *Reader) reset() {
 	r.Times, r.Values, r.deferred = r.Times[:0], r.Values[:0], r.deferred[:0]
-	r.err, r.disorder = nil, false
+	r.Kind, r.err, r.disorder = 0, nil, false
 }
 
 func (r *Reader) release() {

@@ -22,7 +22,7 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 	}
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	if sr.flags&(hasLate|hasEras) != 0 || sr.era.step != step {
+	if sr.flags&(hasLate|hasEras) != 0 || sr.era.step != step || sr.kind() == metricdef.KindInt {
 		sh.mu.RUnlock()
 		return s.readGridMixed(ref, sr, t0, step, dst)
 	}
@@ -190,9 +190,10 @@ func (s *Store) readGridMixed(ref metricdef.Ref, sr *series, t0, step int64, dst
 	if err := s.read(r, ref, sr, g.time(k0)-g.half, g.time(k0+int64(len(dst)))-g.half); err != nil {
 		return err
 	}
+	values := r.Floats()
 	for i, t := range r.Times {
 		if k := g.slot(t) - k0; k >= 0 && k < int64(len(dst)) {
-			dst[k] = r.Values[i]
+			dst[k] = values[i]
 		}
 	}
 	return nil

@@ -22,9 +22,9 @@ const (
 	// 9 to 14 are taken: changed definitions, deleted ranges, texts, states of tenants, policies of a scope, tiers.
 )
 
-// A samples record, version 1:
+// A samples record:
 //
-//	byte     version, 1
+//	byte     version: 1, or 2 if there are whole numbers among the values
 //	uvarint  n, number of samples
 //	byte     unit of times as a power of ten of nanoseconds: 9 s, 6 ms, 3 us, 0 ns
 //	varint   time of the first run, in units
@@ -34,7 +34,10 @@ const (
 //	values   as their classes say
 //
 // Senders repeat their order and send one time for many series, so that refs and times vanish, and values decide.
-const samplesVersion = 1
+const (
+	samplesVersion     = 1
+	samplesVersionInts = 2
+)
 
 // Value classes: how many bytes follow and what they mean. Integers are little-endian.
 const (
@@ -49,16 +52,25 @@ const (
 	classCentI32 = 8  // 4 bytes, signed hundredths
 	classMyriad  = 9  // 4 bytes, signed ten-thousandths
 	classFloat32 = 10 // 4 bytes, a float32
+	classInt     = 11 // varint, a whole number whose word it is; from version 2 on
 	classRaw     = 15 // 8 bytes, the float64
 )
 
-// classBytes is how many bytes follow for each class; 0xff marks a class that does not exist.
+// classBytes is how many bytes follow for each class, if it is always as many; 0xff marks a class that does not exist.
 var classBytes = [16]uint8{0, 1, 2, 3, 4, 6, 1, 2, 4, 4, 4, 0xff, 0xff, 0xff, 0xff, 8}
 
-// appendSamples appends a samples record of the rows whose ref is not 0. There is at least one.
-func appendSamples(b []byte, refs []metricdef.Ref, times []int64, values []float64) []byte {
+// appendSamples appends a samples record of the rows whose ref is not 0. There is at least one. kinds may be shorter than
+// the columns.
+func appendSamples(b []byte, refs []metricdef.Ref, times []int64, values []float64, kinds []metricdef.Kind) []byte {
 	n, unit, exp := survey(refs, times)
-	b = append(b, samplesVersion)
+	version := byte(samplesVersion)
+	for i, k := range kinds {
+		if k == metricdef.KindInt && refs[i] != 0 {
+			version = samplesVersionInts
+			break
+		}
+	}
+	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(n))
 	b = append(b, exp)
 
@@ -86,7 +98,7 @@ func appendSamples(b []byte, refs []metricdef.Ref, times []int64, values []float
 		prev, follow = t, ref+metricdef.Ref(j-i)
 		i = j
 	}
-	return appendValues(b, n, refs, values)
+	return appendValues(b, n, refs, values, kinds)
 }
 
 // survey counts the rows to write and finds the coarsest unit that all their times are multiples of.
@@ -109,7 +121,7 @@ func survey(refs []metricdef.Ref, times []int64) (n int, unit int64, exp byte) {
 	return n, unit, exp
 }
 
-func appendValues(b []byte, n int, refs []metricdef.Ref, values []float64) []byte {
+func appendValues(b []byte, n int, refs []metricdef.Ref, values []float64, kinds []metricdef.Kind) []byte {
 	at := len(b) // of the class nibbles
 	for range (n + 1) / 2 {
 		b = append(b, 0)
@@ -120,7 +132,11 @@ func appendValues(b []byte, n int, refs []metricdef.Ref, values []float64) []byt
 			continue
 		}
 		var class byte
-		b, class = appendValue(b, values[i])
+		if i < len(kinds) && kinds[i] == metricdef.KindInt {
+			b, class = appendInt(b, WordInt(values[i]))
+		} else {
+			b, class = appendValue(b, values[i])
+		}
 		b[at+k/2] |= class << (k & 1 * 4)
 		k++
 	}
@@ -166,6 +182,17 @@ func appendValue(b []byte, v float64) ([]byte, byte) {
 	return binary.LittleEndian.AppendUint64(b, bits), classRaw
 }
 
+// appendInt appends the shorter of the forms of a whole number.
+func appendInt(b []byte, i int64) ([]byte, byte) {
+	switch {
+	case i == 0:
+		return b, classZero
+	case i >= -1<<54 && i < 1<<54:
+		return binary.AppendVarint(b, i), classInt
+	}
+	return binary.LittleEndian.AppendUint64(b, uint64(i)), classRaw
+}
+
 // DamagedError says that a record passed its checksum but does not make sense.
 type DamagedError struct {
 	Kind   journal.Kind
@@ -179,9 +206,10 @@ func (e *DamagedError) Error() string {
 // decodeSamples fills the columns of b from a samples record.
 func decodeSamples(p []byte, b *Batch) error {
 	bad := func(reason string) error { return &DamagedError{Kind: recSamples, Reason: reason} }
-	if len(p) == 0 || p[0] != samplesVersion {
+	if len(p) == 0 || p[0] != samplesVersion && p[0] != samplesVersionInts {
 		return bad("unknown version")
 	}
+	ints := p[0] == samplesVersionInts
 	d := decoder{p: p[1:]}
 	n := d.uvarint()
 	exp := d.byte()
@@ -219,6 +247,15 @@ func decodeSamples(p []byte, b *Batch) error {
 	classes, data := d.p[:(n+1)/2], d.p[(n+1)/2:]
 	for i := range int(n) {
 		class := classes[i/2] >> (i & 1 * 4) & 15
+		if class == classInt && ints {
+			v, size := binary.Varint(data)
+			if size <= 0 {
+				return bad("value")
+			}
+			b.Values = append(b.Values, IntWord(v))
+			data = data[size:]
+			continue
+		}
 		size := int(classBytes[class])
 		if size > len(data) {
 			return bad("value")

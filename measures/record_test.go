@@ -89,12 +89,12 @@ func golden(t *testing.T, name string, got ...[]byte) {
 // TestRecords encodes what records say, compares the bytes with those of the first release, and decodes them.
 func TestRecords(t *testing.T) {
 	batch := sampleBatch()
-	samples := appendSamples(nil, batch.Refs, batch.Times, batch.Values)
+	samples := appendSamples(nil, batch.Refs, batch.Times, batch.Values, nil)
 	usual := new(Batch)
 	for i := range 50 {
 		usual.Add(metricdef.Ref(100+i), 1_700_000_000*second, float64(i)+0.25)
 	}
-	usualBytes := appendSamples(nil, usual.Refs, usual.Times, usual.Values)
+	usualBytes := appendSamples(nil, usual.Refs, usual.Times, usual.Values, nil)
 	list := []gridChange{{1, newGrid(1_700_000_000*second, 60*second)}, {2, newGrid(1_700_000_000*second, 60*second)}, {9, grid{}}, {5, newGrid(-7, 1)},
 		{math.MaxUint32, newGrid(math.MinInt64, math.MaxInt64)}}
 	grids := appendGrids(nil, list)
@@ -135,7 +135,7 @@ func TestRecords(t *testing.T) {
 func TestDamagedRecords(t *testing.T) {
 	batch := sampleBatch()
 	records := [][]byte{
-		appendSamples(nil, batch.Refs, batch.Times, batch.Values),
+		appendSamples(nil, batch.Refs, batch.Times, batch.Values, nil),
 		appendGrids(nil, []gridChange{{1, newGrid(5, 60)}, {9, newGrid(7, 10)}}),
 		appendMarks(nil, []lowMark{{1, 5}, {2, -5}}),
 		appendRefs(nil, []metricdef.Ref{1, 2, 3, 1000}),
@@ -182,7 +182,7 @@ func decodeAll(t *testing.T, p []byte) {
 			}
 		}
 		again := new(Batch)
-		if err := decodeSamples(appendSamples(nil, b.Refs, b.Times, b.Values), again); err != nil {
+		if err := decodeSamples(appendSamples(nil, b.Refs, b.Times, b.Values, nil), again); err != nil {
 			t.Fatal(err)
 		}
 		equalBatches(t, again, b)
@@ -216,8 +216,8 @@ func decodeAll(t *testing.T, p []byte) {
 
 func FuzzDecodeRecords(f *testing.F) {
 	batch := sampleBatch()
-	f.Add(appendSamples(nil, batch.Refs, batch.Times, batch.Values))
-	f.Add(appendSamples(nil, []metricdef.Ref{5, 6, 7}, []int64{1, 1, 1}, []float64{1, 2, 3}))
+	f.Add(appendSamples(nil, batch.Refs, batch.Times, batch.Values, nil))
+	f.Add(appendSamples(nil, []metricdef.Ref{5, 6, 7}, []int64{1, 1, 1}, []float64{1, 2, 3}, nil))
 	f.Add(appendGrids(nil, []gridChange{{1, newGrid(5, 60)}, {9, newGrid(7, 10)}}))
 	f.Add(appendMarks(nil, []lowMark{{1, 5}, {2, -5}}))
 	f.Add(appendRefs(nil, []metricdef.Ref{1, 2, 3, 1000}))
@@ -245,7 +245,7 @@ func FuzzSamplesRecord(f *testing.F) {
 			return
 		}
 		got := new(Batch)
-		if err := decodeSamples(appendSamples(nil, b.Refs, b.Times, b.Values), got); err != nil {
+		if err := decodeSamples(appendSamples(nil, b.Refs, b.Times, b.Values, nil), got); err != nil {
 			t.Fatal(err)
 		}
 		equalBatches(t, got, withoutRefused(b))
@@ -268,7 +268,7 @@ func TestLargestRecord(t *testing.T) {
 		grids = append(grids, gridChange{ref, newGrid(at, math.MaxInt64-int64(i))})
 		marks = append(marks, lowMark{ref, at})
 	}
-	for what, rec := range map[string][]byte{"samples": appendSamples(nil, b.Refs, b.Times, b.Values), "grids": appendGrids(nil, grids), "marks": appendMarks(nil, marks)} {
+	for what, rec := range map[string][]byte{"samples": appendSamples(nil, b.Refs, b.Times, b.Values, nil), "grids": appendGrids(nil, grids), "marks": appendMarks(nil, marks)} {
 		if len(rec) > 512<<10 {
 			t.Errorf("%s: %d bytes", what, len(rec))
 		}

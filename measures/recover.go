@@ -35,6 +35,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err := s.loadState(); err != nil {
 		return err
 	}
+	s.learnKinds()
 	if err := s.openJournal(); err != nil {
 		return err
 	}
@@ -303,6 +304,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			if sr := s.table.grow(ref); sr.state == unused {
 				sr.state = live
 			}
+			s.learnKind(ref)
 			rest = rest[used:]
 		}
 		return nil

@@ -183,7 +183,7 @@ func TestSkippedSamples(t *testing.T) {
 	// What a writer with a stale ref might have got into the journal, had the sequencer let it.
 	var g journal.Group
 	g.Begin(recSamples, c.ns)
-	g.Buf = appendSamples(g.Buf, []metricdef.Ref{1, 2, 3}, []int64{c.ns, c.ns, c.ns + second}, []float64{1, 2, 3})
+	g.Buf = appendSamples(g.Buf, []metricdef.Ref{1, 2, 3}, []int64{c.ns, c.ns, c.ns + second}, []float64{1, 2, 3}, nil)
 	if err := g.End(s.log.Last().Seq + 1); err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,13 @@ func (s *Store) sequence(p *pending) {
 			b.refuse(i, pastOrFuture(t))
 			continue
 		}
+		if sr.takes == 0 {
+			sr.takes = s.Definitions.Kind(ref)
+		}
+		if (sr.takes != metricdef.KindFloat || len(b.kinds) > 0) && !b.fit(i, sr.takes) {
+			b.refuse(i, WrongKind)
+			continue
+		}
 		// Readers refresh the policy too, so its revision alone does not tell that the grid fits it.
 		if pol := sr.policy.Load(); pol == nil || pol.revision != revision || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
 			s.touch(ref, sr, set, t)
@@ -172,7 +179,7 @@ func (s *Store) sequence(p *pending) {
 			continue
 		}
 		q.group.Begin(recSamples, p.wrote)
-		q.group.Buf = appendSamples(q.group.Buf, b.Refs[from:to], b.Times[from:to], b.Values[from:to])
+		q.group.Buf = appendSamples(q.group.Buf, b.Refs[from:to], b.Times[from:to], b.Values[from:to], b.kindsOf(from, to))
 		s.end(p)
 	}
 }
@@ -229,6 +236,11 @@ func (s *Store) resolve(p *pending) {
 		q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
 		ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
 		if !ok {
+			if !b.fit(d.At, d.Def.Values()) {
+				b.refuse(d.At, WrongKind)
+				d.Ref = 0
+				continue
+			}
 			if limit := s.Tenants.Limits(d.Def.Tenant).Series; limit > 0 && int64(s.Definitions.Claimed(d.Def.Tenant)) >= limit {
 				b.refuse(d.At, SeriesLimit)
 				d.Ref = 0
@@ -240,7 +252,7 @@ func (s *Store) resolve(p *pending) {
 				continue
 			}
 			sr := s.table.grow(ref)
-			sr.state = reserved
+			sr.state, sr.takes = reserved, d.Def.Values()
 			sr.policy.Store(s.policyNamed(d.Def.Dialect, d.Def.Name, s.Policies.Current()))
 			q.undo = append(q.undo, undo{ref: ref, what: undoReserve})
 		} else if sr := s.table.grow(ref); sr.state == unused {

@@ -32,11 +32,12 @@ type series struct {
 	lowMark    int64  // samples before this time were freed; 0: none
 	dictionary uint64 // journal segment that names this series already, plus one
 	state      lifecycle
-	anchored   bool // grid is decided
+	anchored   bool           // grid is decided
+	takes      metricdef.Kind // of its values; 0: not asked for yet
 
 	// Under the shard's lock.
+	class     uint8 // index of the head's size in headRooms
 	flags     seriesFlags
-	class     uint8    // index of the head's size in headRooms
 	room      uint8    // that size
 	filled    uint8    // slots (grid) or samples of the head that are in use
 	present   presence // which slots of the head hold a value
@@ -62,14 +63,19 @@ const (
 	dead // its definition was removed; the ref is never used again
 )
 
-type seriesFlags uint8
+// seriesFlags are flags; the kind of values stands in the bits from kindShift on.
+type seriesFlags uint16
+
+const kindShift = 13
 
 const (
 	hasData seriesFlags = 1 << iota // newest is valid
 	hasSealed
-	hasLate // the shard keeps late samples or late chunks
-	hasEras // the shard keeps earlier grids
-	spared  // retention leaves it alone while a job runs on its host
+	hasLate  // the shard keeps late samples or late chunks
+	hasEras  // the shard keeps earlier grids
+	spared   // retention leaves it alone while a job runs on its host
+	hasTexts // the shard keeps a column of texts
+	hasTags  // the shard keeps a column of tags of its samples
 )
 
 // grid is a slot grid: slot k covers [anchor+k*step-half, anchor+(k+1)*step-half) and its time is anchor+k*step. A step

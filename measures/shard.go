@@ -27,10 +27,10 @@ type shard struct {
 }
 
 type shardCounts struct {
-	samples     int64 // applied since start
-	overwritten int64 // samples that replaced another of the same slot
-	late        int64 // samples that went to a late buffer
-	sealed      int64 // chunks sealed
+	samples     [metricdef.KindText + 1]int64 // applied since start, by kind; 0 is a float
+	overwritten int64                         // samples that replaced another of the same slot
+	late        int64                         // samples that went to a late buffer
+	sealed      int64                         // chunks sealed
 	sealedBytes int64
 	failed      int64 // samples lost because no memory could be mapped
 	entries     int64 // room in the lists of chunks
@@ -57,7 +57,7 @@ func newShard() *shard {
 //
 // REQUIRES: sh.mu.
 func (sh *shard) put(ref metricdef.Ref, sr *series, t int64, v float64, wrote int64) {
-	sh.counts.samples++
+	sh.counts.samples[sr.kind()]++
 	if wrote > sr.wrote {
 		sr.wrote = wrote
 	}
@@ -95,7 +95,7 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 	if sr.era.step == 0 {
 		times := sh.times[sr.class].Ints(sr.times)[:n]
 		e.start, end = times[0], times[n-1]
-		b = appendOwn(b, times, values)
+		b = appendOwn(b, times, values, sr.kind())
 		e.shape = shape(n) | shapeOwn
 	} else {
 		// A chunk begins and ends with a sample; only the head may begin with holes.
@@ -113,7 +113,7 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 			}
 			values = sh.scratch.values[:k]
 		}
-		b = chunk.AppendFloats(b, values)
+		b = appendWords(b, values, sr.kind())
 	}
 	sh.scratch.bytes = b
 	if !sh.keep(sr, &e, end, b) {
@@ -127,12 +127,21 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 }
 
 // appendOwn appends the form of a chunk that brings its own times.
-func appendOwn(b []byte, times []int64, values []float64) []byte {
+func appendOwn(b []byte, times []int64, values []float64, k metricdef.Kind) []byte {
 	mark := len(b)
 	b = append(b, 0, 0)
 	b = chunk.AppendTimes(b, times)
 	n := len(b) - mark - 2
 	b[mark], b[mark+1] = byte(n), byte(n>>8)
+	return appendWords(b, values, k)
+}
+
+// appendWords appends values of a kind. The kind decides only how well they are packed: either form gives back all bits,
+// and its first byte says which it is.
+func appendWords(b []byte, values []float64, k metricdef.Kind) []byte {
+	if k == metricdef.KindInt {
+		return chunk.AppendIntWords(b, values)
+	}
 	return chunk.AppendFloats(b, values)
 }
 

@@ -95,12 +95,12 @@ func (s *Store) appendState(b []byte, index int) []byte {
 				}
 				all = values[:k]
 			}
-			b = appendColumn(b, func(b []byte) []byte { return chunk.AppendFloats(b, all) })
+			b = appendColumn(b, func(b []byte) []byte { return appendWords(b, all, sr.kind()) })
 		}
 		if flags&stateLate != 0 {
 			b = binary.AppendUvarint(b, uint64(len(l.times)))
 			b = appendColumn(b, func(b []byte) []byte { return chunk.AppendTimes(b, l.times) })
-			b = appendColumn(b, func(b []byte) []byte { return chunk.AppendFloats(b, l.values) })
+			b = appendColumn(b, func(b []byte) []byte { return appendWords(b, l.values, sr.kind()) })
 		}
 		if count > 0 {
 			b = binary.AppendUvarint(b, uint64(count))

@@ -1,18 +1,23 @@
 package measures
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"granary/metricdef"
+)
 
 // blockBytes is the memory of one block of series.
 const blockBytes = int64(unsafe.Sizeof(block{}))
 
 // Stats are the counters that an operator sees.
 type Stats struct {
-	Series                             int   // definitions that can be read
-	Tenants                            int   //
-	Samples, Overwritten, Late, Failed int64 // samples since start: applied; replacing another; behind the head; lost for want of memory
-	Chunks, ChunkBytes                 int64 // sealed since start
-	Expired, Dropped                   int64 // samples given up for retention; for the memory cap
-	JournalBytes, JournalAppended      int64 // on disk; since start
+	Series                             int                           // definitions that can be read
+	Tenants                            int                           //
+	Samples, Overwritten, Late, Failed int64                         // samples since start: applied; replacing another; behind the head; lost for want of memory
+	Kinds                              [metricdef.KindText + 1]int64 // samples by the kind of value
+	Chunks, ChunkBytes                 int64                         // sealed since start
+	Expired, Dropped                   int64                         // samples given up for retention; for the memory cap
+	JournalBytes, JournalAppended      int64                         // on disk; since start
 	JournalFailures                    int64
 	JournalLast, JournalSynced         uint64
 	CatalogPosition                    uint64
@@ -32,7 +37,10 @@ func (s *Store) Stats() Stats {
 	}
 	for _, sh := range s.shards {
 		sh.mu.RLock()
-		st.Samples += sh.counts.samples
+		for k, n := range sh.counts.samples {
+			st.Samples += n
+			st.Kinds[max(metricdef.Kind(k), metricdef.KindFloat)] += n
+		}
 		st.Overwritten += sh.counts.overwritten
 		st.Late += sh.counts.late
 		st.Failed += sh.counts.failed

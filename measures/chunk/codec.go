@@ -24,10 +24,9 @@ const (
 	Runs     Codec = 6 // where a float differs from the one before, and the successive values in another codec
 	Int64    Codec = 7 // int64 values and timestamps, packed
 
-	// Reserved, not made by this version.
-	States    Codec = 16 // availability and other enumerations
+	States    Codec = 16 // not made by this version: states are floats
 	Strings   Codec = 17 // text values
-	PointTags Codec = 18 // tags of single points
+	PointTags Codec = 18 // tags of single points, one text for a sample
 )
 
 const (
@@ -39,6 +38,8 @@ const (
 	flagScale    = 0x80 // Int64: all values are multiples of a power of ten
 	// Flag in the first byte of Runs.
 	flagLengths = 0x20 // lengths of runs instead of a bitmap
+	// Flag in the first byte of Strings and PointTags.
+	flagDictionary = 0x20 // each text once, and a code for each value
 )
 
 // String is the codec's stable name.

@@ -1,5 +1,5 @@
-// Package chunk packs the columns of a chunk into bytes and back: float64 values, int64 values and timestamps, and the bitmap
-// that says which slots of a grid have a value. A chunk has some hundred samples; a column may have from 0 to 65535 and
+// Package chunk packs the columns of a chunk into bytes and back: float64 values, int64 values and timestamps, texts, and the
+// bitmap that says which slots of a grid have a value. A chunk has some hundred samples; a column may have from 0 to 65535 and
 // more.
 //
 // It promises that decoding gives the same bits, those of NaN, infinities, -0 and subnormals included; that encoding picks
@@ -20,11 +20,12 @@
 //	 5  XOR       first value (8 bytes), then a bit stream
 //	 6  Runs      where the values change, and a payload of the successive values in one of the codecs above
 //	 7  Int64     a block; number i is the value (timestamps: in nanoseconds)
-//	16  reserved: states (availability and other enumerations)
-//	17  reserved: strings
-//	18  reserved: tags of points
+//	16  not made: states are floats
+//	17  Strings    texts, see below
+//	18  PointTags  the same, of tags of points
 //
-// A column of no values is one byte, Constant or Int64.
+// A column of no values is one byte: Constant, Int64, or the codec of the texts. An Int64 payload where floats are due
+// gives them the bits of its integers.
 //
 // # Blocks
 //
@@ -76,6 +77,16 @@
 // first: bit i-1 is set if value i differs from the one before. With flag 0x20, the first byte is followed by the count of
 // runs less 1 and the lengths of all but the last run, each less 1 (uvarints), and then comes the payload of the
 // values.
+//
+// # Texts
+//
+// Without flags: the length of each text (uvarint), then the bytes of all. With flag 0x20, each text that occurs stands
+// once, in the order of first use:
+//
+//	d-1      uvarint, for d different texts
+//	lengths  d uvarints
+//	codes    n*w bits, least significant first, up to a whole byte; w is what d-1 takes; no bytes if d is 1
+//	bytes    of the d texts
 //
 // # Bitmaps
 //

@@ -219,7 +219,7 @@ func (c *column) append(dst []byte) []byte {
 	return dst
 }
 
-// DecodeFloats reads a payload that AppendFloats made of len(dst) values. Its error wraps ErrDamaged or ErrUnknown; dst
+// DecodeFloats reads a payload that AppendFloats or AppendIntWords made of len(dst) values. Its error wraps ErrDamaged or ErrUnknown; dst
 // then holds anything. It allocates nothing else and takes time in proportion to len(dst) and len(src), whatever the
 // bytes.
 func DecodeFloats(dst []float64, src []byte) error {
@@ -253,6 +253,8 @@ func decodePlain(dst []float64, src []byte, end int) error {
 		if flags == 0 {
 			return decodeXOR(dst, src[1:end])
 		}
+	case Int64:
+		return DecodeInts(integers(dst), src[:end]) // the bits are those of integers, see AppendIntWords
 	default:
 		return unknown(src[0])
 	}

@@ -114,6 +114,24 @@ func goldenBitmaps() map[string][]uint64 {
 
 const goldenBits = 120
 
+func goldenWords() map[string][]float64 {
+	g := lcg(3)
+	at := int64(1<<53 + 1)
+	return map[string][]float64{
+		"words-counter": words(ints(20, func(int64) int64 { at += int64(g.next() % 1000); return at })),
+		"words-runs":    words(ints(40, func(i int64) int64 { return 1<<60 + i/10*i/10*7919 })),
+		"words-nan":     words(signalling),
+	}
+}
+
+func goldenTexts() map[string][]string {
+	return map[string][]string{
+		"texts-plain":      {"a", "", "line\nbreak", "\x00\xff", "ärger"},
+		"texts-one":        {"always the same", "always the same", "always the same"},
+		"texts-dictionary": {"up", "down", "up", "up", "degraded", "down", "up", "", "up", "down", "up"},
+	}
+}
+
 // TestPayloads holds the formats fast. What the file has must decode for ever: if that fails, the format has changed and
 // stored data is lost. If only what the encoders make differs from the file, their choice has changed; run the test
 // with -rewrite then, and look at the difference.
@@ -125,6 +143,13 @@ func TestPayloads(t *testing.T) {
 	for name, v := range goldenInts() {
 		payloads[name] = AppendInts(nil, v)
 	}
+	for name, v := range goldenWords() {
+		payloads[name] = AppendIntWords(nil, v)
+	}
+	for name, v := range goldenTexts() {
+		payloads[name] = AppendTexts(nil, Strings, v)
+	}
+	payloads["point-tags"] = AppendTexts(nil, PointTags, goldenTexts()["texts-dictionary"])
 	for name, v := range goldenBitmaps() {
 		payloads[name] = AppendBitmap(nil, v, goldenBits)
 	}
@@ -169,6 +194,17 @@ func TestPayloads(t *testing.T) {
 					t.Errorf("error %v\ngot  %v\nwant %v", err, got, want)
 				}
 				seen[FloatsCodec(payload)] = true
+			} else if want := goldenWords()[name]; want != nil {
+				checkFloats(t, want, payload)
+			} else if want := goldenTexts()[name]; want != nil || name == "point-tags" {
+				c := Strings
+				if want == nil {
+					c, want = PointTags, goldenTexts()["texts-dictionary"]
+				}
+				got := make([]string, len(want))
+				if err := DecodeTexts(got, c, payload); err != nil || !slices.Equal(got, want) {
+					t.Errorf("error %v\ngot  %q\nwant %q", err, got, want)
+				}
 			} else if want := bitmaps[name]; want != nil {
 				want = slices.Clone(want)
 				want[1] &= lowBits(goldenBits - 64)

@@ -58,9 +58,12 @@ func (r *runs) returns() (n int) {
 }
 
 // append appends the payload with the values in c's layout.
-func (r *runs) append(dst []byte, c *column) []byte {
+func (r *runs) append(dst []byte, c *column) []byte { return r.appendWith(dst, c.append) }
+
+// appendWith appends the payload; values appends that of the runs' values.
+func (r *runs) appendWith(dst []byte, values func([]byte) []byte) []byte {
 	if m := len(r.values); m >= len(r.changed) {
-		dst = c.append(append(dst, byte(Runs)))
+		dst = values(append(dst, byte(Runs)))
 		return append(dst, r.changed...)
 	}
 	dst = append(dst, byte(Runs)|flagLengths)
@@ -73,7 +76,7 @@ func (r *runs) append(dst []byte, c *column) []byte {
 			begin = next
 		}
 	}
-	return c.append(dst)
+	return values(dst)
 }
 
 // decodeRuns reads a Runs payload; dst is not empty. The values are decoded into the end of dst and move to their places
