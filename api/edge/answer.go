@@ -52,7 +52,7 @@ func (c Compress) Answer(w http.ResponseWriter, r *http.Request, status int, con
 	}
 	if c != CompressOff && len(body) > CompressFrom {
 		h.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r) {
+		if AcceptsGzip(r) {
 			out := NewBuffer()
 			defer out.Free()
 			c.gzip(out, body)
@@ -87,8 +87,9 @@ func (c Compress) gzip(dst *Buffer, body []byte) {
 	gzipWriters[c].Put(z)
 }
 
-// acceptsGzip reads Accept-Encoding: gzip, x-gzip or * with a weight above 0; a weight for gzip itself wins over *.
-func acceptsGzip(r *http.Request) bool {
+// AcceptsGzip says whether the client takes gzip: Accept-Encoding has gzip, x-gzip or * with a weight above 0; a weight for
+// gzip itself wins over *.
+func AcceptsGzip(r *http.Request) bool {
 	star := false
 	for _, field := range r.Header["Accept-Encoding"] {
 		for one := range strings.SplitSeq(field, ",") {

@@ -61,6 +61,7 @@ func Landing(version string, other http.Handler) http.Handler {
 <ul>
 <li><a href="/readyz"><code>/readyz</code></a> says whether it takes reads and writes</li>
 <li><a href="/metrics"><code>/metrics</code></a> is what it measures of itself</li>
+<li><a href="/openapi.yaml"><code>/openapi.yaml</code></a> describes everything, and <a href="/swagger/"><code>/swagger/</code></a> shows it, unless it is turned off</li>
 <li><code>/api/query</code>, <code>/api/write</code>, <code>/api/free</code>, <code>/api/debug</code>, <code>/api/healthcheck</code> speak ClusterCockpit</li>
 </ul>
 </body>

@@ -63,6 +63,7 @@ type Config struct {
 	DiskFreeMark int64
 
 	Log         Log
+	Swagger     bool   // granary.swagger.enabled: serve the page of the HTTP API
 	AdminListen string // granary.admin.listen: loopback address of the profiles; "" for none
 
 	// PeerDirectory is where cc-metric-store would keep its checkpoints, "" if the file is not one of its kind. Nothing is
@@ -261,6 +262,7 @@ func Default() *Config {
 		Compress:     CompressFast,
 		DiskFreeMark: 512 << 20,
 		Log:          Log{Level: slog.LevelInfo},
+		Swagger:      true,
 	}
 	c.policies = c.makePolicies()
 	return c

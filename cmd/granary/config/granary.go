@@ -44,6 +44,9 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	native.size("max-request", &c.Native.MaxRequest, 1<<10, 1<<30)
 	native.end(true)
 	s.networks("trusted-proxies", &c.TrustedProxies)
+	swagger := s.sub("swagger")
+	swagger.bool("enabled", &c.Swagger)
+	swagger.end(true)
 
 	log := s.sub("log")
 	if l := log.get("level"); l != nil {

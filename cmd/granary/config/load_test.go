@@ -144,6 +144,7 @@ granary:
   compat:
     clustercockpit: {enabled: false, cluster-tenants: {alex: t1, "8": t2}, queue: 2MiB, queue-wait: 0s, max-answer: 3MiB, max-queries: 4, max-query-body: 5MiB}
     nats: {enabled: false, batch: 2kB, batch-wait: 1s, pending-messages: 1, pending: 65536}
+  swagger: {enabled: false}
   log: {level: debug, format: json}
   admin: {listen: "localhost:6060"}
 `, "tok": "secret\n"}, Overrides{})
@@ -166,6 +167,7 @@ granary:
 	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, Queue: 2 << 20, MaxAnswer: 3 << 20, MaxQueries: 4, MaxQueryBody: 5 << 20}
 	want.NATS = NATS{BatchBytes: 2000, BatchWait: time.Second, PendingMessages: 1, PendingBytes: 65536}
 	want.Log = Log{slog.LevelDebug, true}
+	want.Swagger = false
 	if d := cmp.Diff(want, c, ignoreInner); d != "" {
 		t.Error(d)
 	}

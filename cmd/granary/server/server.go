@@ -26,6 +26,7 @@ import (
 	"granary/measures/ingest"
 	"granary/measures/journal"
 	"granary/measures/query"
+	"granary/openapi"
 	"granary/tenant/queue"
 )
 
@@ -179,6 +180,10 @@ func (s *Server) handler() http.Handler {
 	}
 	if s.cfg.ClusterCockpit.Enabled {
 		d.Mount(clustercockpit.Prefix, clustercockpit.Name, clustercockpit.New(s.clusterCockpit()))
+	}
+	docs := openapi.New(openapi.Options{Page: s.cfg.Swagger})
+	for _, prefix := range docs.Prefixes() {
+		d.Mount(prefix, openapi.Name, docs)
 	}
 	return d
 }

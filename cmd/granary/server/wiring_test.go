@@ -115,6 +115,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                        {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},
+		"granary.swagger.enabled":                        {ask(unserved(t, configured(t, "granary: {swagger: {enabled: false}}")), here, http.MethodGet, "/swagger/index.html", "").Code, http.StatusNotFound},
 		"granary.admin.listen":                           {s.admin != nil && s.pprof != nil, true},
 	}
 	here := []string{"server_test.go", "pressure_test.go"}

@@ -1,0 +1,133 @@
+package openapitest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+const document = `{
+  "paths": {
+    "/things/{id}": {"get": {"operationId": "thing", "responses": {
+      "200": {"headers": {"ETag": {"required": true, "schema": {"type": "string"}}, "X-Granary-Count": {"$ref": "#/components/headers/Count"}},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}, "application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Thing"}}, "text/csv": {"schema": {"type": "string", "pattern": "^a,b\n"}}}},
+      "304": {"description": "same"},
+      "default": {"$ref": "#/components/responses/Fault"}}}},
+    "/things/all": {"x-granary-deep": true, "post": {"operationId": "all", "responses": {"204": {"description": "done"}}}}
+  },
+  "components": {
+    "headers": {"Count": {"schema": {"type": "integer"}}},
+    "responses": {"Fault": {"content": {"application/problem+json": {"schema": {"type": "object", "required": ["code"]}}}}},
+    "schemas": {"Thing": {"type": "object", "required": ["a"], "additionalProperties": false, "properties": {"a": {"type": "integer"}, "in": {"$ref": "#/components/schemas/Thing"}}}}
+  }
+}`
+
+func TestCheck(t *testing.T) {
+	c, err := New([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []struct {
+		method, path string
+		status       int
+		header, body string
+		want         string // part of the error, "" for none
+	}{
+		{"GET", "/things/7", 200, "Content-Type: application/json; charset=utf-8\nETag: x", `{"a":1,"in":{"a":2}}`, ""},
+		{"HEAD", "/things/7", 200, "ETag: x", "", ""},
+		{"GET", "/things/7", 304, "", "", ""},
+		{"GET", "/things/7", 418, "Content-Type: application/problem+json", `{"code":"x"}`, ""},
+		{"GET", "/things/7", 418, "Content-Type: application/problem+json", `{}`, "missing property"},
+		{"GET", "/things/7", 200, "Content-Type: application/json", `{"a":1}`, "Etag is missing"},
+		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", `{"a":1.5}`, "got number, want integer"},
+		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", `{"a":1,"in":{"a":2,"b":3}}`, "additional properties"},
+		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", `{"a":1`, "EOF"},
+		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", "", "there is no body"},
+		{"GET", "/things/7", 200, "Content-Type: application/xml\nETag: x", "<a/>", "media type application/xml"},
+		{"GET", "/things/7", 200, "ETag: x", "a", "Content-Type"},
+		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x", "a,b\n1,2\n", ""},
+		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x", "b\n", "pattern"},
+		{"GET", "/things/7", 200, "Content-Type: application/x-ndjson\nETag: x", "{\"a\":1}\n{\"a\":2}\n", ""},
+		{"GET", "/things/7", 200, "Content-Type: application/x-ndjson\nETag: x", "{\"a\":1}\n{\"b\":2}\n", "missing property"},
+		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x\nX-Granary-Count: 7", "a,b\n", ""},
+		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x\nX-Granary-Count: 7.5", "a,b\n", "X-Granary-Count"},
+		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x\nX-Granary-New: 7", "a,b\n", "does not have the header X-Granary-New"},
+		{"GET", "/things/7", 304, "Content-Type: text/plain", "same", "media type text/plain"},
+		{"POST", "/things/all", 204, "", "", ""},
+		{"POST", "/things/all/of/them", 204, "", "", ""},
+		{"POST", "/things/all", 200, "", "", "does not have the status"},
+		{"POST", "/things/7", 200, "", "", "not the method"},
+		{"POST", "/things/7", 405, "", "", ""},
+		{"GET", "/things/7/8", 404, "", "", ""},
+		{"GET", "/things/7/8", 200, "", "", "does not have the path"},
+		{"OPTIONS", "/things/7", 204, "", "", ""},
+	} {
+		header := http.Header{}
+		for line := range strings.Lines(a.header) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			header.Set(name, value)
+		}
+		err := c.Check(Answer{a.method, a.path, a.status, header, []byte(a.body)})
+		if (err == nil) != (a.want == "") || err != nil && !strings.Contains(err.Error(), a.want) {
+			t.Errorf("%s %s %d %q %q: %v, want %q", a.method, a.path, a.status, a.header, a.body, err, a.want)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	c, err := New([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []struct {
+		method, path, id string
+		known            bool
+	}{
+		{"GET", "/things/7", "thing", true}, {"HEAD", "/things/7", "thing", true}, {"GET", "/things/all", "thing", true}, {"POST", "/things/all", "all", true},
+		{"POST", "/things/all/", "all", true}, {"GET", "/things", "", false}, {"PUT", "/things/7", "", true},
+	} {
+		op, found, known := c.Find(f.method, f.path)
+		if op.ID() != f.id || found != (f.id != "") || known != f.known {
+			t.Errorf("%s %s: %q %v %v", f.method, f.path, op.ID(), found, known)
+		}
+	}
+	if len(c.Operations()) != 2 {
+		t.Errorf("%v", c.Operations())
+	}
+	if _, err := New([]byte("{")); err == nil {
+		t.Error("half a document is one")
+	}
+}
+
+func TestTransport(t *testing.T) {
+	c, err := New([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/things/broken" {
+			w.Header().Set("Content-Length", "100")
+		}
+		w.Header().Set("ETag", "x")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"a":` + r.URL.Path[len("/things/"):] + `}`))
+	}))
+	defer s.Close()
+	var reports []error
+	client := &http.Client{Transport: &Transport{Base: http.DefaultTransport, Contract: c, Report: func(err error) { reports = append(reports, err) }}}
+	defer client.CloseIdleConnections()
+	for path, want := range map[string]int{"7": 0, "x": 1, "broken": 0} {
+		reports = nil
+		res, err := client.Get(s.URL + "/things/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 100)
+		n, _ := res.Body.Read(b)
+		res.Body.Close()
+		if len(reports) != want || string(b[:n]) != `{"a":`+path+`}` {
+			t.Errorf("%s: %v, %s", path, reports, b[:n])
+		}
+	}
+}
