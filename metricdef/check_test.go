@@ -35,6 +35,9 @@ func (r *Registry) check() error {
 		run := r.words.at(d.tags, d.run())
 		symbolUses[run[0]]++
 		symbolUses[run[1]]++
+		for _, more := range r.words.at(d.tags, d.room())[d.run():] {
+			symbolUses[more]++
+		}
 		for _, id := range append([]uint32{d.name}, run[2:]...) {
 			pairUses[t][id]++
 			if d.state() == visible {

@@ -11,17 +11,17 @@ const (
 	visible        // readers see it too
 )
 
-// packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words. Its key text is put together from
-// the tags when it is needed.
+// packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words; 8 more if it has a policy of its own or
+// fields that this program does not know. Its key text is put together from the tags when it is needed.
 type packed struct {
 	created  int64
 	tenant   uint32
 	name     uint32 // pair of NameTag
-	tags     uint32 // place in words: symbols of unit and dialect, then the pairs of identity tags and plain tags
+	tags     uint32 // place in words: symbols of unit and dialect, the pairs of identity tags and plain tags, then what hasMore says
 	identity uint8
 	plain    uint8
 	typ      Type
-	flags    uint8 // state, madeByACall, kind
+	flags    uint8 // state, madeByACall, kind, hasMore
 }
 
 const (
@@ -29,6 +29,8 @@ const (
 	madeByACall = 4
 	kindShift   = 3 // bits 3 to 5
 	kindMask    = 7 << kindShift
+	hasMore     = 1 << 6 // behind the pairs stand the symbols of the policy and of the fields that are not known
+	moreWords   = 2
 )
 
 func (d *packed) state() state     { return state(d.flags & stateMask) }
@@ -37,8 +39,16 @@ func (d *packed) kind() Kind       { return Kind(d.flags & kindMask >> kindShift
 func (d *packed) setKind(k Kind)   { d.flags = d.flags&^kindMask | uint8(k)<<kindShift }
 func (d *packed) explicit() bool   { return d.flags&madeByACall != 0 }
 
-// run is the number of words of the definition.
+// run is the number of words that every definition has: unit, dialect, tags.
 func (d *packed) run() int { return 2 + int(d.identity) + int(d.plain) }
+
+// room is the number of all its words.
+func (d *packed) room() int {
+	if d.flags&hasMore != 0 {
+		return d.run() + moreWords
+	}
+	return d.run()
+}
 
 const (
 	defShift = 10

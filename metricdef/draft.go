@@ -22,7 +22,7 @@ const NameTag = match.NameTag
 
 // InvalidError says which part of a definition or key is not acceptable, and why.
 type InvalidError struct {
-	Field string // "name", "identity tags", "plain tags", "unit", "dialect", "type", "kind", "state", "tenant", "key"
+	Field string // "name", "identity tags", "plain tags", "unit", "policy", "dialect", "type", "kind", "state", "tenant", "key"
 	Value string // the text that failed
 	Err   error
 }
@@ -69,13 +69,16 @@ func (d *Draft) Validate() error {
 	if len(d.Unit) > MaxText {
 		return &InvalidError{Field: "unit", Value: d.Unit, Err: errTooLong}
 	}
+	if len(d.Policy) > MaxText {
+		return &InvalidError{Field: "policy", Value: d.Policy, Err: errTooLong}
+	}
 	if len(d.Dialect) > MaxText {
 		return &InvalidError{Field: "dialect", Value: d.Dialect, Err: errTooLong}
 	}
 	if n := len(d.Tags) + len(d.Plain); n > MaxTags {
 		return &InvalidError{Field: "identity tags", Value: d.Name, Err: fmt.Errorf("%d tags, at most %d are possible", n, MaxTags)}
 	}
-	size := len(d.Name) + len(d.Unit) + len(d.Dialect)
+	size := len(d.Name) + len(d.Unit) + len(d.Policy) + len(d.Dialect)
 	for _, t := range d.Tags {
 		size += len(t.Name) + len(t.Value)
 	}

@@ -2,6 +2,7 @@ package metricdef
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,6 +66,7 @@ var (
 	genText   = rapid.OneOf(genValue, rapid.StringN(1, 5, 20))
 	genTags   = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "cluster", "hostname", "type", "type-id", "stype", "x") })
 	genPlain  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "p", "q=", "unit") })
+	genPolicy = rapid.SampledFrom([]string{"", "", "low", "W"})
 	genTenant = rapid.SampledFrom([]tenant.Num{1, 1, 1, 2, 7})
 )
 
@@ -83,6 +85,7 @@ var genDraft = rapid.Custom(func(t *rapid.T) Draft {
 	return Draft{
 		Identity: Identity{Tenant: genTenant.Draw(t, "tenant"), Type: Type(rapid.IntRange(1, 4).Draw(t, "type")), Name: genText.Draw(t, "name"), Tags: genTags.Draw(t, "tags")},
 		Plain:    genPlain.Draw(t, "plain"), Unit: rapid.SampledFrom([]string{"", "W", "B/s"}).Draw(t, "unit"), Dialect: "native", Explicit: rapid.Bool().Draw(t, "explicit"),
+		Policy: genPolicy.Draw(t, "policy"),
 	}
 })
 
@@ -208,6 +211,44 @@ func TestModel(t *testing.T) {
 					delete(m.defs, ref)
 				}
 			},
+			"update": func(t *rapid.T) {
+				if len(m.defs)+len(m.held) == 0 {
+					return
+				}
+				ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.all()))).Draw(t, "ref")
+				d := m.all()[ref]
+				u := Update{Remove: rapid.SliceOfN(rapid.SampledFrom([]string{"p", "q=", "unit", "no such"}), 0, 3).Draw(t, "gone"), Set: genPlain.Draw(t, "plain"),
+					Explicit: rapid.Bool().Draw(t, "explicit")}
+				for _, text := range []**string{&u.Unit, &u.Policy} {
+					if rapid.Bool().Draw(t, "changed") {
+						*text = new(genPolicy.Draw(t, "text"))
+					}
+				}
+				want := applied(d, u)
+				rec, err := r.AppendUpdated(nil, ref, &u)
+				if err != nil || (len(rec) == 0) != sameDraft(d, want) {
+					t.Fatalf("update of %+v by %+v: %x, %v", d, u, rec, err)
+				}
+				if len(d.Tags) > 0 {
+					name := d.Tags[0].Name
+					for _, u := range []Update{{Set: []Tag{{name, "v"}}}, {Remove: []string{name}}} {
+						var identity *IdentityTagError
+						if _, err := r.AppendUpdated(nil, ref, &u); !errors.As(err, &identity) {
+							t.Fatalf("identity tag: %v", err)
+						}
+					}
+				}
+				if m.held[ref].Name != "" {
+					apply(t, ref)
+				}
+				if len(rec) == 0 {
+					return
+				}
+				if n, got, err := r.Update(rec); err != nil || n != len(rec) || got != ref {
+					t.Fatalf("update of %d: %d, %d, %v", ref, n, got, err)
+				}
+				m.defs[ref] = want
+			},
 			"replay what was removed": func(t *rapid.T) {
 				if len(removed) == 0 {
 					return
@@ -253,6 +294,32 @@ func TestModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// applied is the draft as it is after an update.
+func applied(d Draft, u Update) Draft {
+	plain := map[string]string{}
+	for _, t := range d.Plain {
+		plain[t.Name] = t.Value
+	}
+	for _, name := range u.Remove {
+		delete(plain, name)
+	}
+	for _, t := range u.Set {
+		plain[t.Name] = t.Value
+	}
+	d.Plain = nil
+	for _, name := range slices.Sorted(maps.Keys(plain)) {
+		d.Plain = append(d.Plain, Tag{name, plain[name]})
+	}
+	if u.Unit != nil {
+		d.Unit = *u.Unit
+	}
+	if u.Policy != nil {
+		d.Policy = *u.Policy
+	}
+	d.Explicit = d.Explicit || u.Explicit
+	return d
 }
 
 func compare(t *rapid.T, r *Registry, m *model) {
@@ -386,7 +453,7 @@ func compareTree(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 }
 
 func sameDraft(a, b Draft) bool {
-	return a.Tenant == b.Tenant && a.Type == b.Type && a.Name == b.Name && slices.Equal(a.Tags, b.Tags) && slices.Equal(a.Plain, b.Plain) &&
+	return a.Policy == b.Policy && a.Values() == b.Values() && a.Tenant == b.Tenant && a.Type == b.Type && a.Name == b.Name && slices.Equal(a.Tags, b.Tags) && slices.Equal(a.Plain, b.Plain) &&
 		a.Unit == b.Unit && a.Dialect == b.Dialect && a.Explicit == b.Explicit
 }
 

@@ -30,6 +30,17 @@ func (r *Registry) appendKey(dst []byte, d *packed) []byte {
 	return AppendKey(dst, r.symbols.text(x.pairs[d.name].value), tags)
 }
 
+// more is the policy of a definition and, as they stood in its record, the fields that are not known.
+//
+// REQUIRES: r.mu.
+func (r *Registry) more(d *packed) (policy, fields string) {
+	if d.flags&hasMore == 0 {
+		return "", ""
+	}
+	more := r.words.at(d.tags, d.room())[d.run():]
+	return r.symbols.text(more[0]), r.symbols.text(more[1])
+}
+
 // REQUIRES: r.mu.
 func (r *Registry) keyHash(d *packed) uint32 {
 	var few [256]byte
@@ -127,11 +138,13 @@ func (r *Registry) Get(ref Ref) (Definition, bool) {
 	run := r.words.at(d.tags, d.run())
 	tags := r.appendTags(make([]Tag, 0, len(run)-2), x, d, 0, len(run)-2)
 	identity := int(d.identity)
+	policy, _ := r.more(d)
 	return Definition{
 		Draft: Draft{
 			Identity: Identity{Tenant: tenant.Num(d.tenant), Type: d.typ, Name: r.symbols.text(x.pairs[d.name].value), Tags: tags[:identity:identity]},
 			Plain:    tags[identity:],
 			Unit:     r.symbols.text(run[0]),
+			Policy:   policy,
 			Dialect:  r.symbols.text(run[1]),
 			Explicit: d.explicit(), Kind: d.kind(),
 		},

@@ -10,9 +10,9 @@ import (
 )
 
 // A record holds one definition and needs nothing else to be understood. Several may stand one behind the other in one
-// journal payload. Format 1:
+// journal payload. Format 2:
 //
-//	u8      version = 1
+//	u8      version = 2
 //	u24     length of the body, little endian
 //	body:
 //	  uvarint ref            1 … 2^32-2
@@ -23,15 +23,25 @@ import (
 //	  text    dialect, unit, name
 //	  u8      number of identity tags, then name and value of each, as text
 //	  u8      number of plain tags, then name and value of each, as text
+//	  fields  to the end of the body: uvarint number, uvarint length, that many bytes; numbers ascend
 //
-// where text is a uvarint length and that many bytes. Tags stand in ascending order of their names.
+// where text is a uvarint length and that many bytes. Tags stand in ascending order of their names. A field is there only
+// if it says something; one that this program does not know is kept and written again.
+//
+// Format 1 has no fields, and is from when all numbers were floats.
 const (
-	recordVersion = 1
+	recordVersion = 2
 	recordHeader  = 4
 	maxRef        = Ref(math.MaxUint32 - 1)
-	maxBody       = MaxDefinition + 2*3*(MaxTags+3) + 64 // texts, their lengths, the rest
+	maxBody       = MaxDefinition + 2*3*(MaxTags+4) + 64 + MaxText // texts, their lengths, the rest, fields that are not known
 
 	flagExplicit = 1 << 0
+)
+
+// The fields of a record. Numbers are never reused.
+const (
+	fieldPolicy = 1 // the policy's name
+	fieldKind   = 2 // a byte; absent: the default of the type
 )
 
 // RecordError says what is wrong with a definition record, and at which byte.
@@ -78,6 +88,8 @@ type record struct {
 	name          string
 	tags          []Tag // identity tags, then plain tags
 	identity      int   // how many of them are identity tags
+	policy        string
+	more          string // fields that this program does not know, as they stood
 }
 
 var (
@@ -91,11 +103,11 @@ func recordSize(b []byte) (n int, ref Ref, err error) {
 	if len(b) < recordHeader {
 		return 0, 0, &RecordError{At: len(b), Err: errShort}
 	}
-	if b[0] != recordVersion {
-		if b[0] > recordVersion {
-			return 0, 0, &VersionError{Got: b[0], Known: recordVersion}
-		}
-		return 0, 0, &RecordError{At: 0, Err: fmt.Errorf("unknown version %d", b[0])}
+	if b[0] > recordVersion {
+		return 0, 0, &VersionError{Got: b[0], Known: recordVersion}
+	}
+	if b[0] == 0 {
+		return 0, 0, &RecordError{At: 0, Err: errors.New("unknown version 0")}
 	}
 	size := int(b[1]) | int(b[2])<<8 | int(b[3])<<16
 	if size > maxBody {
@@ -123,7 +135,10 @@ func (rec *record) decode(b []byte) (n int, err error) {
 	rec.ref = ref
 	rec.tenant = tenant.Num(p.uvarint(math.MaxUint32))
 	rec.typ = Type(p.byte())
-	rec.kind = rec.typ.recordKind()
+	rec.kind = rec.typ.Kind()
+	if b[0] == 1 {
+		rec.kind = rec.typ.recordKind()
+	}
 	flags := p.byte()
 	rec.explicit = flags&flagExplicit != 0
 	rec.created = int64(p.uint64())
@@ -148,6 +163,10 @@ func (rec *record) decode(b []byte) (n int, err error) {
 			rec.identity = len(rec.tags)
 		}
 	}
+	rec.policy, rec.more = "", ""
+	if b[0] > 1 {
+		p.fields(rec)
+	}
 	switch {
 	case p.err != nil:
 	case p.at != n:
@@ -160,11 +179,44 @@ func (rec *record) decode(b []byte) (n int, err error) {
 		p.fail(fmt.Errorf("flags %#x", flags))
 	case rec.name == "":
 		p.fail(errors.New("empty name"))
+	case !rec.typ.Takes(rec.kind):
+		p.fail(fmt.Errorf("values of kind %v in a series of type %v", rec.kind, rec.typ))
 	}
 	if p.err != nil {
 		return 0, p.err
 	}
 	return n, nil
+}
+
+// fields reads what stands behind the tags, and gathers those that are not known.
+func (p *recordReader) fields(rec *record) {
+	var last uint64
+	var more []byte
+	for p.err == nil && p.at < len(p.b) {
+		start := p.at
+		what := p.uvarint(math.MaxUint32)
+		body := p.text()
+		switch {
+		case p.err != nil:
+			return
+		case what <= last:
+			p.fail(errors.New("fields out of order"))
+		case what == fieldPolicy && body != "":
+			rec.policy = body
+		case what == fieldKind && len(body) == 1:
+			rec.kind = Kind(body[0])
+		case what <= fieldKind:
+			p.fail(fmt.Errorf("field %d of %d bytes", what, len(body)))
+		default:
+			more = append(more, p.b[start:p.at]...)
+		}
+		last = what
+	}
+	if len(more) > MaxText {
+		p.fail(errTooLong)
+		return
+	}
+	rec.more = view(more)
 }
 
 type recordReader struct {
@@ -239,6 +291,17 @@ func beginRecord(dst []byte, ref Ref, t tenant.Num, typ Type, explicit bool, cre
 func appendText(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)
+}
+
+// appendFields appends what stands behind the tags. The numbers of fields that are not known are above those that are.
+func appendFields(dst []byte, policy string, kind Kind, typ Type, more string) []byte {
+	if policy != "" {
+		dst = appendText(append(dst, fieldPolicy), policy)
+	}
+	if kind != typ.Kind() {
+		dst = append(dst, fieldKind, 1, byte(kind))
+	}
+	return append(dst, more...)
 }
 
 // endRecord fills in the length of the record that begins at byte start of dst.

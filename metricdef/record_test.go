@@ -13,11 +13,15 @@ import (
 var example = Draft{
 	Identity: Identity{Tenant: 3, Type: Counter, Name: "bytes", Tags: []Tag{{"cluster", "alex"}, {"hostname", "a0101"}}},
 	Plain:    []Tag{{"rack", "7"}},
-	Unit:     "B", Dialect: "native", Explicit: true,
+	Unit:     "B", Policy: "medium", Kind: KindFloat, Dialect: "native", Explicit: true,
 }
 
-// The bytes of format 1. They must stay readable for ever.
-const exampleRecord = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
+// The bytes of the formats, of the example and of what came with each. They must stay readable for ever. In format 1 a
+// counter holds floats.
+const (
+	exampleRecord1 = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
+	exampleRecord  = "024b00000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d020101"
+)
 
 func TestRecordFormat(t *testing.T) {
 	r := NewRegistry(Options{})
@@ -36,6 +40,54 @@ func TestRecordFormat(t *testing.T) {
 	}
 	if len(r.AppendRecord(nil, 99)) != 0 {
 		t.Error("a ref without a definition has a record")
+	}
+}
+
+func TestRecordFormat1(t *testing.T) {
+	rec, _ := hex.DecodeString(exampleRecord1)
+	r := NewRegistry(Options{})
+	if _, _, err := r.Apply(rec); err != nil {
+		t.Fatal(err)
+	}
+	want := example
+	want.Policy = ""
+	if d, ok := r.Get(1); !ok || !sameDraft(d.Draft, want) {
+		t.Errorf("read as %+v", d)
+	}
+}
+
+// TestUnknownFields keeps what a later program wrote, over updates, restarts and removals.
+func TestUnknownFields(t *testing.T) {
+	rec, _ := hex.DecodeString(exampleRecord)
+	rec = append(rec, 9, 2, 'x', 'y', 200, 1, 0) // field 9 of two bytes, field 200 of none
+	endRecord(rec, 0)
+	r := NewRegistry(Options{})
+	for range 2 {
+		if _, _, err := r.Apply(rec); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.AppendRecord(nil, 1); !bytes.Equal(got, rec) {
+			t.Fatalf("%x became %x", rec, got)
+		}
+		for _, policy := range []string{"", "low", "medium"} {
+			changed, err := r.AppendUpdated(nil, 1, &Update{Policy: &policy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := r.Update(changed); err != nil {
+				t.Fatal(err)
+			}
+			if d, _ := r.Get(1); d.Policy != policy || r.check() != nil {
+				t.Fatalf("%+v, %v", d, r.check())
+			}
+		}
+		if got := r.AppendRecord(nil, 1); !bytes.Equal(got, rec) {
+			t.Fatalf("%x became %x by updates", rec, got)
+		}
+		r.Remove([]Ref{1})
+		if err := r.check(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -80,7 +132,10 @@ func TestDamagedRecords(t *testing.T) {
 		{"empty", nil, "too early"},
 		{"cut", good[:len(good)-1], "too early"},
 		{"version 0", change(0, 0), "unknown version 0"},
-		{"version 2", change(0, 2), "format 2, this program knows formats up to 1"},
+		{"version 3", change(0, 3), "format 3, this program knows formats up to 2"},
+		{"kind", change(len(good)-1, byte(KindText)), "kind text in a series of type counter"},
+		{"fields", change(len(good)-3, 1), "out of order"},
+		{"length of a field", change(len(good)-2, 2), "too early"},
 		{"too long", change(1, 0xff, 0xff, 0xff), "at most"},
 		{"too short", change(1, good[1]-1), "too early"},
 		{"ref 0", change(4, 0), "out of range"},
@@ -97,7 +152,7 @@ func TestDamagedRecords(t *testing.T) {
 			t.Errorf("%s: something of it was taken", c.name)
 		}
 		var newer *VersionError
-		if errors.As(err, &newer) != (c.name == "version 2") {
+		if errors.As(err, &newer) != (c.name == "version 3") {
 			t.Errorf("%s: %T", c.name, err)
 		}
 	}
@@ -126,6 +181,8 @@ func TestRestoreRefusesWhatIsNotItsOwn(t *testing.T) {
 func FuzzApply(f *testing.F) {
 	good, _ := hex.DecodeString(exampleRecord)
 	f.Add(good)
+	old, _ := hex.DecodeString(exampleRecord1)
+	f.Add(old)
 	f.Add(append(bytes.Clone(good), good...))
 	for i := range good {
 		b := bytes.Clone(good)
@@ -161,6 +218,19 @@ func FuzzApply(f *testing.F) {
 		}
 		if e, _ := again.Get(ref); !sameDraft(d.Draft, e.Draft) || d.ID != e.ID || !d.Created.Equal(e.Created) {
 			t.Fatalf("%+v became %+v", d, e)
+		}
+		unit := d.Unit + "x"
+		rec, err = r.AppendUpdated(nil, ref, &Update{Unit: &unit, Set: []Tag{{"fuzz", "x"}}, Explicit: true})
+		if err == nil {
+			if _, _, err := r.Update(rec); err != nil {
+				t.Fatalf("update %x: %v", rec, err)
+			}
+			if e, _ := r.Get(ref); e.Unit != unit || !e.Explicit || !hasTag(e.Plain, "fuzz") {
+				t.Fatalf("%+v was not updated", e)
+			}
+		}
+		if bad := r.check(); ref < 1<<16 && bad != nil {
+			t.Fatal(bad)
 		}
 		r.Remove([]Ref{ref})
 		if r.Len() != 0 {

@@ -120,7 +120,7 @@ func (r *Registry) Reserve(d *Draft, now int64) Ref {
 	rec := &r.scratch.rec
 	*rec = record{
 		ref: r.next, tenant: d.Tenant, typ: d.Type, kind: d.Values(), explicit: d.Explicit, created: now,
-		dialect: d.Dialect, unit: d.Unit, name: d.Name,
+		dialect: d.Dialect, unit: d.Unit, name: d.Name, policy: d.Policy,
 		tags: append(append(rec.tags[:0], d.Tags...), d.Plain...), identity: len(d.Tags),
 	}
 	r.add(rec)
@@ -167,7 +167,8 @@ func (r *Registry) AppendRecord(dst []byte, ref Ref) []byte {
 		}
 		pairs = pairs[n:]
 	}
-	return endRecord(dst, start)
+	policy, more := r.more(d)
+	return endRecord(appendFields(dst, policy, d.kind(), d.typ, more), start)
 }
 
 // Apply makes the definition of the record at the front of rec visible, and returns the length of that record. One that
@@ -250,7 +251,20 @@ func (r *Registry) add(rec *record) *packed {
 	x.claimed++
 	r.next = max(r.next, rec.ref+1)
 
-	place, run := r.words.alloc(2 + len(rec.tags))
+	p := packed{
+		created: rec.created, tenant: uint32(rec.tenant),
+		identity: uint8(rec.identity), plain: uint8(len(rec.tags) - rec.identity), typ: rec.typ,
+	}
+	if rec.explicit {
+		p.flags |= madeByACall
+	}
+	if rec.policy != "" || rec.more != "" {
+		p.flags |= hasMore
+	}
+	p.setKind(rec.kind)
+	p.setState(reserved)
+	place, run := r.words.alloc(p.room())
+	p.tags = place
 	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
 	if r.recent.tenant != rec.tenant {
 		r.recent = recent{tenant: rec.tenant, tags: r.recent.tags[:0], pairs: r.recent.pairs[:0]}
@@ -263,23 +277,16 @@ func (r *Registry) add(rec *record) *packed {
 		}
 		id := x.use(&r.symbols, r.symbols.use(t.Name), r.symbols.use(t.Value))
 		run[2+i] = id
-		p := &x.pairs[id]
+		pr := &x.pairs[id]
 		if i == len(r.recent.tags) {
 			r.recent.tags, r.recent.pairs = append(r.recent.tags, Tag{}), append(r.recent.pairs, 0)
 		}
-		r.recent.tags[i], r.recent.pairs[i] = Tag{r.symbols.text(p.name), r.symbols.text(p.value)}, id
+		r.recent.tags[i], r.recent.pairs[i] = Tag{r.symbols.text(pr.name), r.symbols.text(pr.value)}, id
 	}
+	r.setMore(&p, run, rec)
+	p.name = x.use(&r.symbols, r.symbols.again(r.nameTag), r.symbols.use(rec.name))
 	d := r.defs.add(rec.ref)
-	*d = packed{
-		created: rec.created, tenant: uint32(rec.tenant), tags: place,
-		identity: uint8(rec.identity), plain: uint8(len(rec.tags) - rec.identity), typ: rec.typ,
-		name: x.use(&r.symbols, r.symbols.again(r.nameTag), r.symbols.use(rec.name)),
-	}
-	if rec.explicit {
-		d.flags |= madeByACall
-	}
-	d.setKind(rec.kind)
-	d.setState(reserved)
+	*d = p
 	key := AppendKey(r.scratch.key[:0], rec.name, rec.tags[:rec.identity])
 	r.keys.insert(r.hashKey(rec.tenant, rec.typ, key), uint32(rec.ref))
 	r.scratch.key = key
@@ -387,9 +394,12 @@ func (r *Registry) release(x *index, pairs []uint32) {
 // REQUIRES: r.mu; its pairs were released.
 func (r *Registry) forget(x *index, ref Ref) {
 	d := r.defs.get(ref)
-	t, run := tenant.Num(d.tenant), r.words.at(d.tags, d.run())
+	t, run := tenant.Num(d.tenant), r.words.at(d.tags, d.room())
 	r.symbols.release(run[0])
 	r.symbols.release(run[1])
+	for _, more := range run[d.run():] {
+		r.symbols.release(more)
+	}
 	r.words.release(d.tags, len(run))
 	r.defs.drop(ref)
 	if x.claimed--; x.claimed == 0 {

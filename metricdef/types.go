@@ -51,6 +51,7 @@ type Draft struct {
 	Identity
 	Plain    []Tag  // plain tags, sorted by name
 	Unit     string // "" if not known
+	Policy   string // name of the policy that was chosen for it; "": the rules choose
 	Dialect  string // the dialect that made it: "clustercockpit", "native", ...
 	Kind     Kind   // of its values; 0: as its type has them
 	Explicit bool   // made by a create call, not only by data

@@ -1,0 +1,242 @@
+package metricdef
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"granary/tenant"
+)
+
+// Update is a change of a definition. What it does not name stays; tenant, type, name, identity tags, kind and dialect
+// cannot change at all.
+type Update struct {
+	Unit     *string
+	Policy   *string  // "": the rules choose again
+	Set      []Tag    // plain tags that get a value, in any order
+	Remove   []string // names of plain tags that go; one that is not there is passed over
+	Explicit bool     // from now on it is one that was made by a create call
+}
+
+// IdentityTagError says that an update would change what makes the series the same series.
+type IdentityTagError struct{ Tag string }
+
+func (e *IdentityTagError) Error() string {
+	return fmt.Sprintf("tag %q is part of the identity of the series and cannot be changed or removed", e.Tag)
+}
+
+// Kind is the kind of the error for the edges.
+func (*IdentityTagError) Kind() string { return "conflict" }
+
+// Code is the stable code of the error.
+func (*IdentityTagError) Code() string { return "identity-tag" }
+
+// UnknownError says that there is no definition of that ref.
+type UnknownError struct{ Ref Ref }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("there is no definition of the number %d", e.Ref) }
+
+// Kind is the kind of the error for the edges.
+func (*UnknownError) Kind() string { return "not found" }
+
+// Code is the stable code of the error.
+func (*UnknownError) Code() string { return "definition-not-found" }
+
+// AppendUpdated appends the record of a definition, reserved or visible, as it would be after the update; nothing if the
+// update changes nothing. The registry stays as it is until Update applies the record.
+//
+// REQUIRES: that nobody else updates the definition before the record is applied.
+func (r *Registry) AppendUpdated(dst []byte, ref Ref, u *Update) ([]byte, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	d := r.defs.get(ref)
+	if d == nil {
+		return dst, &UnknownError{ref}
+	}
+	rec := r.recordOf(ref, d)
+	old := rec
+	old.tags = slices.Clone(rec.tags)
+	if err := rec.change(u); err != nil {
+		return dst, err
+	}
+	if rec.unit == old.unit && rec.policy == old.policy && rec.explicit == old.explicit && slices.Equal(rec.tags, old.tags) {
+		return dst, nil
+	}
+	draft := rec.draft()
+	if err := draft.Validate(); err != nil {
+		return dst, err
+	}
+	return rec.append(dst), nil
+}
+
+// recordOf is what AppendRecord writes, before it is written.
+//
+// REQUIRES: r.mu.
+func (r *Registry) recordOf(ref Ref, d *packed) record {
+	x := r.tenants[tenant.Num(d.tenant)]
+	run := r.words.at(d.tags, d.run())
+	policy, more := r.more(d)
+	return record{
+		ref: ref, tenant: tenant.Num(d.tenant), typ: d.typ, kind: d.kind(), explicit: d.explicit(), created: d.created,
+		dialect: r.symbols.text(run[1]), unit: r.symbols.text(run[0]), name: r.symbols.text(x.pairs[d.name].value),
+		tags: r.appendTags(make([]Tag, 0, len(run)), x, d, 0, len(run)-2), identity: int(d.identity),
+		policy: policy, more: more,
+	}
+}
+
+func (rec *record) change(u *Update) error {
+	if u.Unit != nil {
+		rec.unit = *u.Unit
+	}
+	if u.Policy != nil {
+		rec.policy = *u.Policy
+	}
+	rec.explicit = rec.explicit || u.Explicit
+	identity, plain := rec.tags[:rec.identity:rec.identity], slices.Clone(rec.tags[rec.identity:])
+	for _, name := range u.Remove {
+		if hasTag(identity, name) {
+			return &IdentityTagError{name}
+		}
+		plain = slices.DeleteFunc(plain, func(t Tag) bool { return t.Name == name })
+	}
+	for i, t := range u.Set {
+		switch {
+		case hasTag(identity, t.Name):
+			return &IdentityTagError{t.Name}
+		case hasTag(u.Set[:i], t.Name):
+			return &InvalidError{Field: "plain tags", Value: t.Name, Err: errors.New("is set twice")}
+		}
+		plain = slices.DeleteFunc(plain, func(p Tag) bool { return p.Name == t.Name })
+		plain = append(plain, t)
+	}
+	slices.SortFunc(plain, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
+	rec.tags = append(identity, plain...)
+	return nil
+}
+
+// draft is the record as a draft, which knows what is valid.
+func (rec *record) draft() Draft {
+	return Draft{
+		Identity: Identity{Tenant: rec.tenant, Type: rec.typ, Name: rec.name, Tags: rec.tags[:rec.identity]},
+		Plain:    rec.tags[rec.identity:], Unit: rec.unit, Policy: rec.policy, Kind: rec.kind, Dialect: rec.dialect,
+	}
+}
+
+// append appends the bytes of the record.
+func (rec *record) append(dst []byte) []byte {
+	start := len(dst)
+	dst = beginRecord(dst, rec.ref, rec.tenant, rec.typ, rec.explicit, rec.created)
+	dst = appendText(dst, rec.dialect)
+	dst = appendText(dst, rec.unit)
+	dst = appendText(dst, rec.name)
+	for _, tags := range [][]Tag{rec.tags[:rec.identity], rec.tags[rec.identity:]} {
+		dst = append(dst, byte(len(tags)))
+		for _, t := range tags {
+			dst = appendText(dst, t.Name)
+			dst = appendText(dst, t.Value)
+		}
+	}
+	dst = appendFields(dst, rec.policy, rec.kind, rec.typ, rec.more)
+	return endRecord(dst, start)
+}
+
+// Update puts what the record at the front of b says in the place of the definition that has its ref, and returns the
+// length of that record. A ref that has no visible definition gets one, as by Apply. Like Apply it is called by one
+// goroutine at a time, in the order of the records.
+func (r *Registry) Update(b []byte) (n int, ref Ref, err error) {
+	n, ref, err = recordSize(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	r.mu.Lock()
+	d := r.defs.get(ref)
+	if d == nil || d.state() != visible {
+		r.mu.Unlock()
+		return r.apply(b, r.o.Sink)
+	}
+	defer r.mu.Unlock()
+	rec := &r.scratch.rec
+	if _, err := rec.decode(b); err != nil {
+		return 0, 0, err
+	}
+	defer clear(rec.tags)
+	old := r.recordOf(ref, d)
+	if rec.tenant != old.tenant || rec.typ != old.typ || rec.name != old.name || rec.kind != old.kind ||
+		!slices.Equal(rec.tags[:rec.identity], old.tags[:old.identity]) {
+		return 0, 0, &RecordError{At: recordHeader, Err: fmt.Errorf("update of another series than the one with ref %d", ref)}
+	}
+	if r.words.full() {
+		return 0, 0, errExhausted
+	}
+	r.replace(ref, d, rec)
+	if r.o.Sink != nil {
+		r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), b[:n])
+	}
+	return n, ref, nil
+}
+
+// replace changes a visible definition. What it had is given back when what it gets is in use, so that what stays is
+// never forgotten in between.
+//
+// REQUIRES: r.mu; rec has the same identity.
+func (r *Registry) replace(ref Ref, d *packed, rec *record) {
+	x := r.tenants[tenant.Num(d.tenant)]
+	if path, ok := r.path(x, d); ok {
+		x.root.remove(path, x.pairs[d.name].value, ref)
+	}
+	was := *d
+	old := slices.Clone(r.words.at(was.tags, was.room()))
+	gone := old[2+int(was.identity) : was.run()]
+
+	d.flags &^= madeByACall | hasMore
+	if rec.explicit {
+		d.flags |= madeByACall
+	}
+	if rec.policy != "" || rec.more != "" {
+		d.flags |= hasMore
+	}
+	d.plain = uint8(len(rec.tags) - rec.identity)
+	place, run := r.words.alloc(d.room())
+	d.tags = place
+	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
+	copy(run[2:], old[2:2+int(d.identity)])
+	for i := rec.identity; i < len(rec.tags); i++ {
+		id := x.use(&r.symbols, r.symbols.use(rec.tags[i].Name), r.symbols.use(rec.tags[i].Value))
+		run[2+i] = id
+		if !slices.Contains(gone, id) {
+			x.post(id, ref)
+		}
+	}
+	kept := run[2+int(d.identity) : d.run()]
+	r.setMore(d, run, rec)
+
+	for _, id := range gone {
+		if !slices.Contains(kept, id) {
+			x.unpost(id, []Ref{ref})
+		}
+	}
+	r.release(x, gone)
+	r.symbols.release(old[0])
+	r.symbols.release(old[1])
+	for _, s := range old[was.run():] {
+		r.symbols.release(s)
+	}
+	r.words.release(was.tags, was.room())
+	if path, ok := r.path(x, d); ok {
+		if x.root == nil {
+			x.root = &Node{r: r}
+		}
+		x.root.add(path, x.pairs[d.name].value, ref)
+	}
+}
+
+// setMore fills the words behind the pairs, if the definition has them.
+//
+// REQUIRES: r.mu.
+func (r *Registry) setMore(d *packed, run []uint32, rec *record) {
+	if d.flags&hasMore != 0 {
+		run[d.run()], run[d.run()+1] = r.symbols.use(rec.policy), r.symbols.use(rec.more)
+	}
+}
