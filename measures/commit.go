@@ -101,7 +101,7 @@ func (s *Store) commit(p *pending) error {
 	s.sayTaken()
 	for _, w := range list {
 		s.apply(w)
-		w.done, w.fresh, w.grids = true, nil, nil
+		w.done, w.fresh, w.updates, w.grids = true, nil, nil, nil
 	}
 	clear(list)
 	s.settle(undone)
@@ -118,7 +118,9 @@ func (s *Store) settle(n int) {
 	for _, u := range q.undo[:n] {
 		switch u.what {
 		case undoReserve:
-			s.table.at(u.ref).state = live
+			if sr := s.table.at(u.ref); sr.state == reserved { // else a call has ended it already
+				sr.state = live
+			}
 		}
 	}
 	rest := q.undo[n:]
@@ -177,17 +179,23 @@ func (s *Store) beginSegment() {
 // apply brings one committed write into the state. REQUIRES: s.com.mu.
 func (s *Store) apply(p *pending) {
 	s.applying = p.seq
-	if p.apply != nil {
-		p.apply()
-	} else {
-		for rest := p.fresh; len(rest) > 0; {
-			n, ref, err := s.Definitions.Apply(rest)
-			if err != nil {
-				panic("measures: own definition record: " + err.Error())
-			}
-			s.learnKind(ref)
-			rest = rest[n:]
+	for rest := p.fresh; len(rest) > 0; {
+		n, ref, err := s.Definitions.Apply(rest)
+		if err != nil {
+			panic("measures: own definition record: " + err.Error())
 		}
+		s.learnKind(ref)
+		rest = rest[n:]
+	}
+	if len(p.updates) > 0 {
+		if err := s.applyUpdates(p.updates); err != nil {
+			panic("measures: own definition record: " + err.Error())
+		}
+	}
+	switch {
+	case p.apply != nil:
+		p.apply()
+	case p.batch != nil:
 		for _, c := range p.grids {
 			s.applyGrid(c)
 		}

@@ -29,3 +29,14 @@ func unavailable(code string, cause error, format string, args ...any) *Error {
 }
 
 var errClosed = unavailable("stopping", nil, "the store is closed")
+
+// policyError says that a metric names a policy that there is not.
+type policyError struct{ name string }
+
+func (e *policyError) Error() string { return fmt.Sprintf("there is no policy %q", e.name) }
+
+// Kind is "invalid".
+func (*policyError) Kind() string { return "invalid" }
+
+// Code is the stable code of the error.
+func (*policyError) Code() string { return "policy-unknown" }

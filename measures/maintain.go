@@ -127,6 +127,7 @@ func (s *Store) remove(ctx context.Context, refs []metricdef.Ref) error {
 			return err
 		}
 		var ending []metricdef.Ref
+		s.defining.Lock()
 		// While nothing is committed, what is on its way to a series lies in the batches that wait.
 		s.com.mu.Lock()
 		p, err := s.sequenceChange(recRemove, func(int64) ([]byte, error) {
@@ -157,6 +158,7 @@ func (s *Store) remove(ctx context.Context, refs []metricdef.Ref) error {
 		if p != nil {
 			err = s.commit(p)
 		}
+		s.defining.Unlock()
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

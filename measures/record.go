@@ -19,7 +19,8 @@ const (
 	recPolicies    journal.Kind = 6 // policy's form: the whole set
 	recFree        journal.Kind = 7 // series whose low-water mark moves
 	recRemove      journal.Kind = 8 // definitions that end
-	// 9 to 14 are taken: changed definitions, deleted ranges, texts, states of tenants, policies of a scope, tiers.
+	recUpdate      journal.Kind = 9 // definitions as they are from now on, metricdef's form
+	// 10 to 14 are taken: deleted ranges, texts, states of tenants, policies of a scope, tiers.
 )
 
 // A samples record:

@@ -308,6 +308,8 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			rest = rest[used:]
 		}
 		return nil
+	case recUpdate:
+		return s.applyUpdates(r.Payload)
 	case recGrids:
 		return decodeGrids(r.Payload, func(c gridChange) {
 			sr, sh := s.table.grow(c.ref), s.shardOf(c.ref)

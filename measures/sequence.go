@@ -48,13 +48,15 @@ type sequencer struct {
 type pending struct {
 	// apply brings the change into the state; it cannot fail.
 	apply func()
-	batch *Batch       // instead of apply: samples
-	fresh []byte       // definitions to show to readers before the batch is applied
-	grids []gridChange // grids that begin with the batch
-	wrote int64
-	seq   uint64 // last record of this write
-	done  bool   // under the committer's lock, as err is
-	err   error
+	batch *Batch // instead of apply: samples
+	fresh []byte // definitions to show to readers before the batch is applied
+	// updates are the definitions that change, as they are from now on.
+	updates []byte
+	grids   []gridChange // grids that begin with the batch
+	wrote   int64
+	seq     uint64 // last record of this write
+	done    bool   // under the committer's lock, as err is
+	err     error
 }
 
 // undo is what the sequencer did for a group that may still fail.
@@ -241,20 +243,11 @@ func (s *Store) resolve(p *pending) {
 				d.Ref = 0
 				continue
 			}
-			if limit := s.Tenants.Limits(d.Def.Tenant).Series; limit > 0 && int64(s.Definitions.Claimed(d.Def.Tenant)) >= limit {
+			if ref, _ = s.reserve(&d.Def, p.wrote); ref == 0 {
 				b.refuse(d.At, SeriesLimit)
 				d.Ref = 0
 				continue
 			}
-			if ref = s.Definitions.Reserve(&d.Def, p.wrote); ref == 0 {
-				b.refuse(d.At, SeriesLimit) // there are no refs left
-				d.Ref = 0
-				continue
-			}
-			sr := s.table.grow(ref)
-			sr.state, sr.takes = reserved, d.Def.Values()
-			sr.policy.Store(s.policyNamed(d.Def.Dialect, d.Def.Name, s.Policies.Current()))
-			q.undo = append(q.undo, undo{ref: ref, what: undoReserve})
 		} else if sr := s.table.grow(ref); sr.state == unused {
 			sr.state = live // it came from the catalog, and nothing on disk has a sample of it
 		}

@@ -79,6 +79,7 @@ type Store struct {
 	seq sequencer
 	com committer
 
+	defining    sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
 	maintenance sync.Mutex        // one snapshot, expiry or eviction at a time
 	manifest    *segment.Manifest // under maintenance
 	impaired    bool              // recovery has put files of the manifest aside
@@ -96,7 +97,9 @@ type Store struct {
 	applied       atomic.Uint64
 	failures      atomic.Int64
 	snapshots     atomic.Int64
-	dropped       atomic.Int64 // samples given up for the memory cap
+	removed       atomic.Int64  // definitions that calls ended
+	redefined     atomic.Uint64 // counts changes of definitions; see policyOf
+	dropped       atomic.Int64  // samples given up for the memory cap
 	expired       atomic.Int64
 	lastSnapshot  atomic.Int64
 	journaled     atomic.Int64 // bytes appended since start
@@ -275,9 +278,13 @@ func (c *policyCache) get(p policy.Policy, revision uint64) *policyState {
 	return st
 }
 
-// policyNamed resolves the policy of a metric that a dialect made.
-func (s *Store) policyNamed(dialect, name string, set *policy.Set) *policyState {
-	p, _ := set.Resolve(dialect, name)
+// policyNamed resolves the policy of a metric that a dialect made: its own, if it has one of a name that there is, else what
+// the rules choose.
+func (s *Store) policyNamed(own, dialect, name string, set *policy.Set) *policyState {
+	p, ok := set.ByName(own)
+	if !ok {
+		p, _ = set.Resolve(dialect, name)
+	}
 	return s.policies.get(p, set.Revision())
 }
 
@@ -287,7 +294,7 @@ func (s *Store) policyFor(ref metricdef.Ref, set *policy.Set) *policyState {
 	if !ok {
 		return nil
 	}
-	return s.policyNamed(d.Dialect, d.Name, set)
+	return s.policyNamed(d.Policy, d.Dialect, d.Name, set)
 }
 
 // policyOf is the present policy of a series. One whose definition is only reserved keeps the policy that it was reserved
@@ -297,9 +304,18 @@ func (s *Store) policyOf(ref metricdef.Ref, sr *series, set *policy.Set) *policy
 	if pol != nil && pol.revision == set.Revision() {
 		return pol
 	}
-	if now := s.policyFor(ref, set); now != nil {
+	// A definition that changes meanwhile takes the policy away again. Were it put back behind that, it would stay.
+	for before := s.redefined.Load(); ; {
+		now := s.policyFor(ref, set)
+		if now == nil {
+			break
+		}
 		sr.policy.Store(now)
-		return now
+		after := s.redefined.Load()
+		if before == after {
+			return now
+		}
+		before = after
 	}
 	if pol == nil {
 		return s.policies.get(set.Default(), set.Revision())

@@ -36,7 +36,9 @@ func (*IdentityTagError) Code() string { return "identity-tag" }
 // UnknownError says that there is no definition of that ref.
 type UnknownError struct{ Ref Ref }
 
-func (e *UnknownError) Error() string { return fmt.Sprintf("there is no definition of the number %d", e.Ref) }
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("there is no definition of the number %d", e.Ref)
+}
 
 // Kind is the kind of the error for the edges.
 func (*UnknownError) Kind() string { return "not found" }

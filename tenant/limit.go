@@ -28,3 +28,22 @@ func (*LimitError) Code() string { return "tenant-limit" }
 func (e *LimitError) Problem() map[string]any {
 	return map[string]any{"tenant": string(e.Tenant), "limit": e.Max, "setting": e.Setting}
 }
+
+// UnknownError says that there is no such tenant.
+type UnknownError struct {
+	ID  ID // "" if it was asked for by number
+	Num Num
+}
+
+func (e *UnknownError) Error() string {
+	if e.ID != "" {
+		return fmt.Sprintf("there is no tenant %q", e.ID)
+	}
+	return fmt.Sprintf("there is no tenant of the number %d", e.Num)
+}
+
+// Kind is "not found".
+func (*UnknownError) Kind() string { return "not found" }
+
+// Code is the stable code of the error.
+func (*UnknownError) Code() string { return "tenant-not-found" }

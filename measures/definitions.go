@@ -1,0 +1,286 @@
+package measures
+
+import (
+	"context"
+	"slices"
+
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// Definitions that calls make, change and end. Whoever does so holds s.defining from the first look to the applied record, so
+// that what is read of a definition is what the record changes. Writers who make definitions by data do not wait for it: the
+// sequencer's lock keeps names unique.
+
+// definitionStep is how many definitions are made, changed or ended under one hold of the sequencer's lock.
+const definitionStep = 10_000
+
+// CreateResult says what became of one draft.
+type CreateResult struct {
+	Ref     metricdef.Ref // 0 if Err is set
+	Existed bool          // there was a definition of this identity; it keeps its unit, policy, plain tags and kind
+	Err     error
+}
+
+// CreateDefinitions makes definitions by a call: they stay, also without samples, until a call ends them. They are in the
+// journal and visible when it returns. Each draft has a result of its own, in the order of the drafts. One that data made before
+// becomes one that a call made.
+func (s *Store) CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []CreateResult {
+	results := make([]CreateResult, len(drafts))
+	for from := 0; from < len(drafts); from += definitionStep {
+		to := min(from+definitionStep, len(drafts))
+		if err := s.createSome(ctx, drafts[from:to], results[from:to]); err != nil {
+			for i := from; i < to; i++ {
+				if results[i].Err == nil {
+					results[i] = CreateResult{Err: err}
+				}
+			}
+		}
+	}
+	return results
+}
+
+func (s *Store) createSome(ctx context.Context, drafts []metricdef.Draft, results []CreateResult) error {
+	s.defining.Lock()
+	defer s.defining.Unlock()
+	if err := s.changeable(ctx); err != nil {
+		return err
+	}
+	p := &pending{wrote: s.o.Now().UnixNano()}
+	s.seq.mu.Lock()
+	if s.seq.closed {
+		s.seq.mu.Unlock()
+		return errClosed
+	}
+	wait := s.sequenceCreate(p, drafts, results)
+	if p.seq == 0 {
+		if !wait {
+			s.seq.mu.Unlock()
+			return nil
+		}
+		p.seq = s.seq.next - 1 // what another writer makes is visible when its group is done
+	}
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	return s.commit(p)
+}
+
+// changeable is nil while definitions and tenants can be changed.
+func (s *Store) changeable(ctx context.Context) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// sequenceCreate reserves what does not exist and says whether something that does is not visible yet. REQUIRES: s.seq.mu
+// and s.defining.
+func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []CreateResult) (wait bool) {
+	q := &s.seq
+	q.unnamed = recycle(q.unnamed)
+	var known []metricdef.Ref
+	for i := range drafts {
+		d := drafts[i]
+		d.Explicit = true
+		if err := s.checkDraft(&d); err != nil {
+			results[i].Err = err
+			continue
+		}
+		q.key = metricdef.AppendKey(q.key[:0], d.Name, d.Tags)
+		ref, ok := s.Definitions.Resolve(d.Tenant, d.Type, q.key)
+		if ok {
+			sr := s.table.grow(ref)
+			if sr.state == unused {
+				sr.state = live
+			}
+			wait = wait || sr.state == reserved
+			known = append(known, ref)
+			results[i] = CreateResult{Ref: ref, Existed: true}
+			continue
+		}
+		if ref, results[i].Err = s.reserve(&d, p.wrote); ref == 0 {
+			continue
+		}
+		results[i].Ref = ref
+		q.unnamed = append(q.unnamed, ref)
+		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
+		s.table.at(ref).dictionary = q.segment
+	}
+	s.appendDictionary(p)
+	s.appendUpdates(p, known, func(metricdef.Ref) *metricdef.Update { return &metricdef.Update{Explicit: true} }, nil)
+	return wait
+}
+
+// checkDraft says why a definition cannot be made.
+func (s *Store) checkDraft(d *metricdef.Draft) error {
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	if _, ok := s.Tenants.ByNum(d.Tenant); !ok {
+		return &tenant.UnknownError{Num: d.Tenant}
+	}
+	return s.checkPolicy(d.Policy)
+}
+
+func (s *Store) checkPolicy(name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, ok := s.Policies.Current().ByName(name); !ok {
+		return &policyError{name}
+	}
+	return nil
+}
+
+// reserve makes a definition that is visible when its record is applied. REQUIRES: s.seq.mu, and that nothing has its key.
+func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
+	limit := s.Tenants.Limits(d.Tenant).Series
+	if n := int64(s.Definitions.Claimed(d.Tenant)); limit > 0 && n >= limit {
+		return 0, &tenant.LimitError{Tenant: s.Tenants.ID(d.Tenant), Limit: "series", Value: n + 1, Max: limit, Setting: "granary.limits.series"}
+	}
+	ref := s.Definitions.Reserve(d, now)
+	if ref == 0 {
+		if err := d.Validate(); err != nil {
+			return 0, err
+		}
+		const all = 1<<32 - 2
+		return 0, &tenant.LimitError{Tenant: s.Tenants.ID(d.Tenant), Limit: "series", Value: all + 1, Max: all, Setting: "granary.limits.series"}
+	}
+	sr := s.table.grow(ref)
+	sr.state, sr.takes = reserved, d.Values()
+	sr.policy.Store(s.policyNamed(d.Policy, d.Dialect, d.Name, s.Policies.Current()))
+	s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoReserve})
+	return ref, nil
+}
+
+// UpdateDefinition changes what may change of a definition: unit, policy, plain tags. The change is in the journal and
+// visible when it returns.
+func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error {
+	s.defining.Lock()
+	defer s.defining.Unlock()
+	if err := s.changeable(ctx); err != nil {
+		return err
+	}
+	if u.Policy != nil {
+		if err := s.checkPolicy(*u.Policy); err != nil {
+			return err
+		}
+	}
+	p := &pending{wrote: s.o.Now().UnixNano()}
+	s.seq.mu.Lock()
+	if s.seq.closed {
+		s.seq.mu.Unlock()
+		return errClosed
+	}
+	var refused error
+	if sr := s.table.at(ref); s.Definitions.Tenant(ref) == 0 || sr != nil && sr.state == dead {
+		refused = &metricdef.UnknownError{Ref: ref}
+	} else {
+		s.appendUpdates(p, []metricdef.Ref{ref}, func(metricdef.Ref) *metricdef.Update { return &u }, &refused)
+	}
+	if p.seq == 0 {
+		s.seq.mu.Unlock()
+		return refused
+	}
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	return s.commit(p)
+}
+
+// appendUpdates appends the records of definitions as they are after their updates; those that stay as they are get none. The
+// first error is put into failed. REQUIRES: s.seq.mu and s.defining.
+func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricdef.Ref) *metricdef.Update, failed *error) {
+	start := 0
+	end := func() {
+		if part := p.updates[start:]; len(part) > 0 {
+			s.record(recUpdate, p, func(b []byte) []byte { return append(b, part...) })
+			start = len(p.updates)
+		}
+	}
+	for _, ref := range refs {
+		next, err := s.Definitions.AppendUpdated(p.updates, ref, of(ref))
+		if err != nil {
+			if failed != nil && *failed == nil {
+				*failed = err
+			}
+			continue
+		}
+		if p.updates = next; len(p.updates)-start >= definitionBytes {
+			end()
+		}
+	}
+	end()
+}
+
+// applyUpdates puts definition records in the place of what the definitions were. Series that changed are named again in the
+// journal segment that is written: the one that named them may have been begun before this record was applied.
+func (s *Store) applyUpdates(payload []byte) error {
+	var refs []metricdef.Ref
+	for rest := payload; len(rest) > 0; {
+		n, ref, err := s.Definitions.Update(rest)
+		if err != nil {
+			return &DamagedError{Kind: recUpdate, Reason: err.Error()}
+		}
+		refs = append(refs, ref)
+		rest = rest[n:]
+	}
+	s.redefined.Add(1)
+	s.seq.mu.Lock()
+	defer s.seq.mu.Unlock()
+	for _, ref := range refs {
+		sr := s.table.grow(ref)
+		if sr.state == unused {
+			sr.state = live
+		}
+		sr.policy.Store(nil)
+		sr.dictionary = 0
+	}
+	return nil
+}
+
+// DeleteDefinitions ends definitions with all that their series hold. They are hidden when it returns; the same identity
+// written afterwards is another series. It returns how many there were; refs of none are passed over.
+func (s *Store) DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (int, error) {
+	refs = slices.Clone(refs)
+	slices.Sort(refs)
+	count := 0
+	for part := range slices.Chunk(slices.Compact(refs), definitionStep) {
+		n, err := s.deleteSome(ctx, part)
+		if count += n; err != nil {
+			return count, err
+		}
+	}
+	return count, nil
+}
+
+func (s *Store) deleteSome(ctx context.Context, refs []metricdef.Ref) (int, error) {
+	s.defining.Lock()
+	defer s.defining.Unlock()
+	var ending []metricdef.Ref
+	err := s.change(ctx, recRemove, func(int64) ([]byte, error) {
+		for _, ref := range refs {
+			if ref == 0 || s.Definitions.Tenant(ref) == 0 {
+				continue
+			}
+			sr := s.table.grow(ref)
+			if sr.state == dead {
+				continue
+			}
+			// What is sequenced for it before this record goes with it; what comes later is told that it is stale.
+			s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoRemove})
+			sr.state = dead
+			ending = append(ending, ref)
+		}
+		if len(ending) == 0 {
+			return nil, nil
+		}
+		return appendRefs(nil, ending), nil
+	}, func() {
+		s.applyRemove(ending)
+		s.removed.Add(int64(len(ending)))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(ending), nil
+}
