@@ -33,6 +33,16 @@ func (t Type) String() string {
 	return "Type(" + strconv.Itoa(int(t)) + ")"
 }
 
+// ParseType is the type of that name.
+func ParseType(name string) (Type, bool) {
+	for i, n := range typeNames[1:] {
+		if n == name {
+			return Type(i + 1), true
+		}
+	}
+	return 0, false
+}
+
 func (t Type) valid() bool { return t >= Gauge && t <= String }
 
 // Tag is one tag, name and value.

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"granary/api/edge"
+	"granary/metricdef"
 	"granary/tenant"
 )
 
@@ -32,8 +33,13 @@ type Tenants interface {
 
 // Options are the parts of an API. The interfaces are required.
 type Options struct {
-	Store   Store
-	Tenants Tenants
+	Store       Store
+	Tenants     Tenants
+	Definitions Definitions
+	Ends        Ends
+
+	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
+	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
 
 	// Select chooses the tenant of a request.
 	Select edge.Tenants
@@ -90,6 +96,8 @@ func (a *API) table() []route {
 	var all []route
 	for _, resource := range [][]route{
 		a.statusRoutes(),
+		a.metricRoutes(),
+		a.tagRoutes(),
 	} {
 		all = append(all, resource...)
 	}
