@@ -11,9 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"granary/tenant/queue"
 )
 
@@ -23,7 +20,13 @@ const (
 	minRead   = 512
 	// maxWindow bounds the memory of a zstd frame; RFC 8878 asks decoders to support 8 MiB.
 	maxWindow = 8 << 20
+	// ratioFrom is how many bytes a compressed body may become before its ratio counts: a small one does no harm.
+	ratioFrom = 4 << 20
 )
+
+// MaxRatio is how many times its size a compressed body may become. Lines of metrics reach 50; what goes beyond is made to
+// fill memory.
+const MaxRatio = 400
 
 // BodyOptions are the limits of a Bodies.
 type BodyOptions struct {
@@ -69,8 +72,8 @@ type Body struct {
 	ticket  queue.Ticket
 }
 
-// Read reads the body of r, undoing its Content-Encoding (gzip, zstd). It waits until the queue has room. The error is a
-// *TooLargeError, *BusyError, *EncodingError or *DamagedError, or the cause of the request's context; a body that is cut
+// Read reads the body of r, undoing its Content-Encoding (gzip, zstd, deflate). It waits until the queue has room. The error is
+// a *TooLargeError, *BusyError, *EncodingError, *RatioError or *DamagedError, or the cause of the request's context; a body that is cut
 // short is not an error, see Body.Cut.
 func (b *Bodies) Read(r *http.Request) (*Body, error) {
 	encoding, err := contentEncoding(r)
@@ -189,7 +192,7 @@ func (b *Bodies) keep(body *Body) {
 	}
 }
 
-// contentEncoding is "", "gzip" or "zstd".
+// contentEncoding is "", "gzip", "zstd" or "deflate".
 func contentEncoding(r *http.Request) (string, error) {
 	encoding := ""
 	for _, field := range r.Header["Content-Encoding"] {
@@ -200,7 +203,7 @@ func contentEncoding(r *http.Request) (string, error) {
 				continue
 			case "x-gzip":
 				name = "gzip"
-			case "gzip", "zstd":
+			case "gzip", "zstd", "deflate":
 			default:
 				return "", &EncodingError{Encoding: strings.TrimSpace(one)}
 			}
@@ -213,14 +216,16 @@ func contentEncoding(r *http.Request) (string, error) {
 	return encoding, nil
 }
 
-// wire remembers how the connection ended, so that a cut connection can be told from a damaged stream.
+// wire remembers how the connection ended, so that a cut connection can be told from a damaged stream, and what came.
 type wire struct {
 	r   io.Reader
+	n   int64
 	err error
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
+	w.n += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.err = err
 	}
@@ -249,6 +254,13 @@ func (b *Body) fill(r *http.Request, encoding string, expect int64) error {
 			}
 		}()
 		return b.drain(ctx, src, z, encoding, expect)
+	case "deflate":
+		z, err := newDeflate(src)
+		if err != nil {
+			return b.end(src, encoding, err)
+		}
+		defer z.free()
+		return b.drain(ctx, src, z, encoding, expect)
 	default:
 		return b.drain(ctx, src, src, encoding, expect)
 	}
@@ -271,6 +283,9 @@ func (b *Body) drain(ctx context.Context, src *wire, r io.Reader, encoding strin
 		b.Bytes = b.Bytes[:len(b.Bytes)+n]
 		if int64(len(b.Bytes)) > b.from.limit {
 			return b.from.tooLarge()
+		}
+		if encoding != "" && int64(len(b.Bytes)) > ratioFrom && int64(len(b.Bytes)) > MaxRatio*src.n {
+			return &RatioError{Encoding: encoding}
 		}
 		if err != nil {
 			return b.end(src, encoding, err)
@@ -309,22 +324,4 @@ func (b *Body) grow(ctx context.Context, n int64) error {
 	}
 	b.Bytes = bytes
 	return nil
-}
-
-var gzipReaders, zstdReaders sync.Pool
-
-func newGzip(r io.Reader) (*gzip.Reader, error) {
-	if z, ok := gzipReaders.Get().(*gzip.Reader); ok {
-		err := z.Reset(r)
-		return z, err
-	}
-	return gzip.NewReader(r)
-}
-
-func newZstd(r io.Reader) (*zstd.Decoder, error) {
-	if z, ok := zstdReaders.Get().(*zstd.Decoder); ok {
-		err := z.Reset(r)
-		return z, err
-	}
-	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }

@@ -96,8 +96,8 @@ func TestBodies(t *testing.T) {
 		{"cut at once", broken{http.NoBody}, 1000, nil, nil, true, ""},
 		{"cut gzip header", broken{bytes.NewReader(gzipped(t, text)[:5])}, -1, []string{"Content-Encoding", "gzip"}, nil, true, ""},
 		{"gzip without its end", bytes.NewReader(gzipped(t, text)[:60]), -1, []string{"Content-Encoding", "gzip"}, text[:0], true, ""},
-		{"unknown encoding", strings.NewReader("x"), 1, []string{"Content-Encoding", "br"}, nil, false, `Content-Encoding "br" is not understood; gzip, zstd and identity are`},
-		{"two encodings", strings.NewReader("x"), 1, []string{"Content-Encoding", "gzip, zstd"}, nil, false, `Content-Encoding "gzip, zstd" is not understood; gzip, zstd and identity are`},
+		{"unknown encoding", strings.NewReader("x"), 1, []string{"Content-Encoding", "br"}, nil, false, `Content-Encoding "br" is not understood; gzip, zstd, deflate and identity are`},
+		{"two encodings", strings.NewReader("x"), 1, []string{"Content-Encoding", "gzip, zstd"}, nil, false, `Content-Encoding "gzip, zstd" is not understood; gzip, zstd, deflate and identity are`},
 	} {
 		body, err := bodies.Read(request(c.body, c.length, c.header...))
 		if c.err != "" {
@@ -247,9 +247,11 @@ func FuzzBody(f *testing.F) {
 	f.Add([]byte("plain"), uint8(0))
 	f.Add(gzipped(f, []byte("text")), uint8(1))
 	f.Add(zstded(f, []byte("text")), uint8(2))
+	f.Add(zlibbed(f, []byte("text")), uint8(3))
+	f.Add(deflated(f, []byte("text"), 6), uint8(3))
 	bodies := NewBodies(BodyOptions{Limit: 1 << 16})
 	f.Fuzz(func(t *testing.T, b []byte, kind uint8) {
-		encoding := []string{"", "gzip", "zstd"}[kind%3]
+		encoding := []string{"", "gzip", "zstd", "deflate"}[kind%4]
 		body, err := bodies.Read(request(bytes.NewReader(b), -1, "Content-Encoding", encoding))
 		if err == nil {
 			body.Free()

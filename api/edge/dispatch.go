@@ -43,12 +43,14 @@ type DispatchOptions struct {
 	Now    func() time.Time // nil: time.Now
 	// Observe is called after every request, if it is set. It must be fast and safe for concurrent use.
 	Observe func(Observation)
+	// Access is the level of the access log, a line for each request; debug if it is not set.
+	Access slog.Leveler
 	// Default answers what nobody has mounted; nil: 404 in plain text.
 	Default http.Handler
 }
 
 // Dispatcher sends a request to the handler that is mounted under the longest prefix of its path, recovers from panics
-// and writes the access log (level debug). Mount everything before the first request.
+// and writes the access log. Mount everything before the first request.
 type Dispatcher struct {
 	o      DispatchOptions
 	mounts map[string]*mount
@@ -69,6 +71,9 @@ func NewDispatcher(o DispatchOptions) *Dispatcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Access == nil {
+		o.Access = slog.LevelDebug
+	}
 	if o.Default == nil {
 		o.Default = http.NotFoundHandler()
 	}
@@ -87,6 +92,9 @@ func (d *Dispatcher) Mount(prefix, name string, h http.Handler) {
 	d.mounts[prefix] = &mount{name, h}
 	d.depth = max(d.depth, strings.Count(prefix, "/"))
 }
+
+// Owner is the name under which the handler of a path was mounted, "" if there is none.
+func (d *Dispatcher) Owner(path string) string { return d.find(path).name }
 
 // find returns the owner of a path. Slashes at its front count as one, so that a dialect sees, and may redirect, what
 // is meant for it.
@@ -153,8 +161,8 @@ func (d *Dispatcher) finish(m *mount, rec *recorder, r *http.Request, start time
 	if d.o.Observe != nil {
 		d.o.Observe(Observation{m.name, r.Method, rec.status, rec.bytes, took})
 	}
-	if d.o.Logger.Enabled(r.Context(), slog.LevelDebug) {
-		d.o.Logger.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("dialect", m.name), slog.String("method", r.Method),
+	if level := d.o.Access.Level(); d.o.Logger.Enabled(r.Context(), level) {
+		d.o.Logger.LogAttrs(r.Context(), level, "request", slog.String("dialect", m.name), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
 			slog.Duration("took", took), slog.String("remote", r.RemoteAddr))
 	}

@@ -115,7 +115,7 @@ func TestPanics(t *testing.T) {
 func TestOpenRoutes(t *testing.T) {
 	ready := false
 	d := NewDispatcher(DispatchOptions{})
-	d.Mount("/", "landing", Landing("1.0<x>", nil))
+	d.Mount("/", "landing", Landing("1.0<x>", []Place{{"/v2/status", true, "is <new>"}}, nil))
 	d.Mount("/healthz", "health", Health())
 	d.Mount("/readyz", "ready", Ready(func() (bool, string) { return ready, "replay: 40 %" }))
 	for _, c := range []struct {
@@ -141,7 +141,7 @@ func TestOpenRoutes(t *testing.T) {
 		if c.code == 503 && w.Header().Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
-		if c.want == "" && !strings.Contains(w.Body.String(), "version 1.0&lt;x&gt;") {
+		if c.want == "" && !strings.Contains(w.Body.String(), "version 1.0&lt;x&gt;") || c.want == "" && !strings.Contains(w.Body.String(), `<li><a href="/v2/status"><code>/v2/status</code></a> is &lt;new&gt;</li>`) {
 			t.Errorf("page: %s", w.Body)
 		}
 	}
@@ -199,7 +199,7 @@ func TestKinds(t *testing.T) {
 	}{
 		{&TooLargeError{What: "answer", Limit: 7, Setting: "a.b"}, 413, "size-limit", "answer exceeds the limit of 7 bytes (setting a.b)"},
 		{&TooLargeError{What: "answer", Limit: 7, Points: true, Setting: "a.b"}, 413, "answer-too-large", "answer exceeds the limit of 7 points (setting a.b)"},
-		{&EncodingError{Encoding: "br"}, 415, "content-encoding", `Content-Encoding "br" is not understood; gzip, zstd and identity are`},
+		{&EncodingError{Encoding: "br"}, 415, "content-encoding", `Content-Encoding "br" is not understood; gzip, zstd, deflate and identity are`},
 		{&DamagedError{Encoding: "gzip", Err: io.EOF}, 400, "damaged-body", "request body is not valid gzip: EOF"},
 		{&BusyError{Limit: 7, Setting: "a.b"}, 429, "bodies-in-work", "request bodies in work would exceed 7 bytes (setting a.b), try again"},
 		{&BusyError{What: BusyQueries, Limit: 7, Setting: "a.b"}, 429, "queries-in-work", "7 queries are worked on, which is the limit (setting a.b); try again"},

@@ -151,7 +151,7 @@ func (e *BusyError) Problem() map[string]any {
 type EncodingError struct{ Encoding string }
 
 func (e *EncodingError) Error() string {
-	return fmt.Sprintf("Content-Encoding %q is not understood; gzip, zstd and identity are", e.Encoding)
+	return fmt.Sprintf("Content-Encoding %q is not understood; gzip, zstd, deflate and identity are", e.Encoding)
 }
 
 // Kind implements the kinds of errors.
@@ -177,3 +177,19 @@ func (*DamagedError) Kind() string { return string(Invalid) }
 
 // Code implements the codes of errors.
 func (*DamagedError) Code() string { return "damaged-body" }
+
+// RatioError refuses a compressed body that becomes too many times as large.
+type RatioError struct{ Encoding string }
+
+func (e *RatioError) Error() string {
+	return fmt.Sprintf("the %s body becomes more than %d times as large, which is the limit", e.Encoding, int64(MaxRatio))
+}
+
+// Kind implements the kinds of errors.
+func (*RatioError) Kind() string { return string(Invalid) }
+
+// Code implements the codes of errors.
+func (*RatioError) Code() string { return "compression-ratio" }
+
+// Problem names the limit.
+func (*RatioError) Problem() map[string]any { return map[string]any{"limit": int64(MaxRatio)} }

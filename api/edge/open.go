@@ -48,9 +48,24 @@ func text(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body))
 }
 
+// Place is one line of the landing page.
+type Place struct {
+	Path string // what is shown as code
+	Link bool   // and can be followed by a browser
+	Text string // what it is
+}
+
 // Landing answers "/" for browsers (Accept: text/html) with a small page that shows where things are; everybody else
 // goes to the other handler, nil: 404.
-func Landing(version string, other http.Handler) http.Handler {
+func Landing(version string, places []Place, other http.Handler) http.Handler {
+	var list strings.Builder
+	for _, p := range places {
+		code := "<code>" + escapeHTML(p.Path) + "</code>"
+		if p.Link {
+			code = `<a href="` + escapeHTML(p.Path) + `">` + code + "</a>"
+		}
+		list.WriteString("<li>" + code + " " + escapeHTML(p.Text) + "</li>\n")
+	}
 	page := []byte(`<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Granary</title>
@@ -59,11 +74,7 @@ func Landing(version string, other http.Handler) http.Handler {
 <h1>Granary</h1>
 <p>A metrics service, version ` + escapeHTML(version) + `.</p>
 <ul>
-<li><a href="/readyz"><code>/readyz</code></a> says whether it takes reads and writes</li>
-<li><a href="/metrics"><code>/metrics</code></a> is what it measures of itself</li>
-<li><a href="/openapi.yaml"><code>/openapi.yaml</code></a> describes everything, and <a href="/swagger/"><code>/swagger/</code></a> shows it, unless it is turned off</li>
-<li><code>/api/query</code>, <code>/api/write</code>, <code>/api/free</code>, <code>/api/debug</code>, <code>/api/healthcheck</code> speak ClusterCockpit</li>
-</ul>
+` + list.String() + `</ul>
 </body>
 </html>
 `)

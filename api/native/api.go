@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"granary/api/edge"
+	"granary/measures"
 	"granary/metricdef"
 	"granary/tenant"
 )
@@ -24,11 +25,14 @@ const Prefix = "/v2"
 type Store interface {
 	// EnsureTenant makes the tenant if it does not exist and the settings let a write make it.
 	EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error)
+	Stats() measures.Stats
 }
 
 // Tenants finds tenants.
 type Tenants interface {
 	Lookup(id tenant.ID) (tenant.Tenant, bool)
+	// Limits are those in force for a tenant.
+	Limits(n tenant.Num) tenant.Limits
 }
 
 // Options are the parts of an API. The interfaces are required.
@@ -41,10 +45,15 @@ type Options struct {
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
 
+	Version      string
+	Capabilities Capabilities
+
 	// Select chooses the tenant of a request.
 	Select edge.Tenants
 	// Auth says who asks; nil: everybody may do everything.
 	Auth edge.Authenticator
+	// CORS says which web pages may ask; nil: those of the service itself.
+	CORS *edge.CORS
 	// Ready says whether requests can be served; until then they get 503. nil: always.
 	Ready func() (ok bool, progress string)
 
@@ -82,6 +91,9 @@ func New(o Options) *API {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.CORS == nil {
+		o.CORS = edge.NewCORS(nil)
 	}
 	if o.Auth == nil {
 		o.Auth = everybody{}

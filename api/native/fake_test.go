@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"granary/api/edge"
+	"granary/measures"
 	"granary/tenant"
 )
 
@@ -47,13 +48,21 @@ func (f *fakeTenants) EnsureTenant(_ context.Context, id tenant.ID) (tenant.Num,
 	return t.Num, nil
 }
 
+func (f *fakeTenants) Limits(tenant.Num) tenant.Limits { return tenant.Limits{Series: 7} }
+func (f *fakeTenants) Stats() measures.Stats           { return measures.Stats{Samples: 11, LastSnapshot: 5e9} }
+
+// fakeDefinitions knows how many there are.
+type fakeDefinitions struct{ Definitions }
+
+func (fakeDefinitions) Count(tenant.Num) int { return 3 }
+
 var testNow = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // bare is an API on a store that knows tenants only.
 func bare(change ...func(*Options)) *API {
 	f := &fakeTenants{}
 	o := Options{
-		Store: f, Tenants: f, Select: edge.Tenants{Default: "_ops", Trusted: edge.Loopback},
+		Store: f, Tenants: f, Definitions: fakeDefinitions{}, Select: edge.Tenants{Default: "_ops", Trusted: edge.Loopback},
 		Now: func() time.Time { return testNow }, Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {

@@ -27,6 +27,8 @@ type Definitions interface {
 	Cardinality(ctx context.Context, t tenant.Num, e match.Expr, n int) (metricdef.Cardinality, error)
 	Get(ref metricdef.Ref) (metricdef.Definition, bool)
 	ByID(id uuid.UUID) (metricdef.Ref, bool)
+	// Count is the number of series of a tenant.
+	Count(t tenant.Num) int
 }
 
 // Ends says which samples of a metric are the first and the last that are shown, in nanoseconds; false if there are none.

@@ -42,6 +42,9 @@ var variables = map[string]string{
 	"id": "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
 }
 
+// methods are those that a page of another origin may use.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
 // Routes are the routes of the API, for the table of all routes and for the document.
 func (a *API) Routes() []edge.Route { return slices.Clone(a.routes) }
 
@@ -94,6 +97,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
+	if a.o.CORS.Allow(w, r, methods) {
+		return
+	}
+	if err := a.o.CORS.Check(r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	identity, scope, err := a.o.Auth.Authenticate(r)
 	if err != nil {
 		a.fail(w, r, err)

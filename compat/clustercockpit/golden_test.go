@@ -23,7 +23,7 @@ func TestGolden(t *testing.T) {
 	m.now = time.Now
 	disp := edge.NewDispatcher(edge.DispatchOptions{})
 	disp.Mount(Prefix, Name, d)
-	disp.Mount("/", "landing", edge.Landing("test", nil))
+	disp.Mount("/", "landing", edge.Landing("test", nil, nil))
 	s := httptest.NewServer(disp)
 	defer s.Close()
 	report, err := goldentest.Replay(t.Context(), s.URL, goldentest.Options{File: file, Differs: "testdata/golden-differs.txt", Now: time.Now(),

@@ -55,6 +55,8 @@ type Config struct {
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
 	TrustedProxies []netip.Prefix
+	// Origins are those of the web pages whose scripts may ask, "*" for all: granary.cors.origins.
+	Origins []string
 
 	// Compress says how answers are compressed for those who ask for gzip: granary.compress.
 	Compress Compress
@@ -219,6 +221,8 @@ const (
 type Log struct {
 	Level slog.Level
 	JSON  bool // format is "json"
+	// Access logs every request at level info, else at debug: access.
+	Access bool
 }
 
 // Secret is a text that must not come into logs. It prints as a row of stars.

@@ -47,6 +47,9 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	swagger := s.sub("swagger")
 	swagger.bool("enabled", &c.Swagger)
 	swagger.end(true)
+	cors := s.sub("cors")
+	cors.origins("origins", &c.Origins)
+	cors.end(true)
 
 	log := s.sub("log")
 	if l := log.get("level"); l != nil {
@@ -60,6 +63,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	format := "text"
 	log.text("format", &format, "text", "json")
 	c.Log.JSON = format == "json"
+	log.bool("access", &c.Log.Access)
 	log.end(true)
 
 	admin := s.sub("admin")

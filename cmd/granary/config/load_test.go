@@ -166,8 +166,8 @@ granary:
 	want.Backend.Token = "secret"
 	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, Queue: 2 << 20, MaxAnswer: 3 << 20, MaxQueries: 4, MaxQueryBody: 5 << 20}
 	want.NATS = NATS{BatchBytes: 2000, BatchWait: time.Second, PendingMessages: 1, PendingBytes: 65536}
-	want.Log = Log{slog.LevelDebug, true}
 	want.Swagger = false
+	want.Log = Log{slog.LevelDebug, true, false}
 	if d := cmp.Diff(want, c, ignoreInner); d != "" {
 		t.Error(d)
 	}

@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"net/url"
+)
 
 // networks reads a list of networks; an address alone is a network of one.
 func (s *section) networks(key string, dst *[]netip.Prefix) {
@@ -27,6 +30,31 @@ func (s *section) networks(key string, dst *[]netip.Prefix) {
 			return
 		}
 		out = append(out, p.Masked())
+	}
+	*dst = out
+}
+
+// origins reads a list of origins of web pages.
+func (s *section) origins(key string, dst *[]string) {
+	n := s.get(key)
+	if n == nil {
+		return
+	}
+	const expected = `a list of origins such as "https://dash.example.org", or "*"`
+	if n.kind != list {
+		s.wrong(n, key, expected)
+		return
+	}
+	var out []string
+	for _, item := range n.items {
+		u, err := url.Parse(item.text)
+		// A browser sends no more than these two parts.
+		good := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && item.text == u.Scheme+"://"+u.Host
+		if item.kind != text || !good && item.text != "*" {
+			s.wrong(item, key, expected)
+			return
+		}
+		out = append(out, item.text)
 	}
 	*dst = out
 }

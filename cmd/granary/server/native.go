@@ -5,7 +5,9 @@ import (
 
 	"granary/api/edge"
 	"granary/api/native"
+	"granary/compat/clustercockpit"
 	"granary/measures"
+	"granary/measures/query"
 	"granary/metricdef"
 )
 
@@ -14,8 +16,9 @@ func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
 		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, PolicyOf: s.policyOf,
+		Version: s.o.Version, Capabilities: s.capabilities(),
 		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
-		Auth:   access{cfg.Auth}, Ready: s.ready,
+		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 }
@@ -45,6 +48,27 @@ func (s *Server) compress() edge.Compress {
 	c, err := edge.ParseCompress(string(s.cfg.Compress))
 	if err != nil {
 		panic("server: checked configuration: " + err.Error())
+	}
+	return c
+}
+
+// capabilities are what GET /v2/capabilities says of the rest of the service.
+func (s *Server) capabilities() native.Capabilities {
+	cfg := s.cfg
+	c := native.Capabilities{Dialects: []string{native.Name}, Limits: map[string]native.Limit{
+		"body":               {Value: cfg.Limits.Body, Setting: "granary.limits.body"},
+		"request":            {Value: cfg.Native.MaxRequest, Setting: "granary.native.max-request"},
+		"line":               {Value: cfg.Limits.Line, Setting: "granary.limits.line"},
+		"query_points":       {Value: cfg.Limits.QueryPoints, Setting: query.Setting},
+		"series":             {Value: cfg.Limits.Series, Setting: "granary.limits.series"},
+		"tenants":            {Value: cfg.Tenants.Max, Setting: "granary.tenants.max"},
+		"concurrent_queries": {Value: s.queries.Max(), Setting: "granary.limits.concurrent-queries"},
+	}}
+	if cfg.ClusterCockpit.Enabled {
+		c.Dialects = append(c.Dialects, clustercockpit.Name)
+	}
+	if cfg.NATS.Active() {
+		c.Dialects = append(c.Dialects, "nats")
 	}
 	return c
 }

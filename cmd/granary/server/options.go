@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"maps"
 	"runtime"
 	"slices"
@@ -40,6 +41,15 @@ func queryOptions(cfg *config.Config) query.Options {
 func serverOptions(cfg *config.Config, o Options) edge.ServerOptions {
 	t := cfg.Timeouts
 	return edge.ServerOptions{Header: t.Header, Read: t.Read, Write: t.Write, Idle: t.Idle, Logger: o.Logger}
+}
+
+// dispatchOptions are those of what stands before all dialects.
+func dispatchOptions(cfg *config.Config, o Options, watch *requests) edge.DispatchOptions {
+	d := edge.DispatchOptions{Logger: o.Logger, Now: o.Now, Observe: watch.observe}
+	if cfg.Log.Access {
+		d.Access = slog.LevelInfo
+	}
+	return d
 }
 
 // concurrentQueries is how many requests may read at the same time.

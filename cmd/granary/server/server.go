@@ -130,6 +130,8 @@ func (s *Server) open() error {
 	s.watch = newRequests()
 	s.writes = queue.NewLimit(cfg.ClusterCockpit.Queue, cfg.ClusterCockpit.QueueWait)
 	s.queries = queue.NewLimit(concurrentQueries(cfg), cfg.ClusterCockpit.QueueWait)
+	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
+		Queue: s.writes, QueueSetting: "granary.compat.clustercockpit.queue"})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch
 	s.http.RegisterOnShutdown(s.silent.close)
@@ -169,9 +171,9 @@ func syncMode(m config.Sync) journal.SyncMode {
 }
 
 // handler mounts what is served.
-func (s *Server) handler() http.Handler {
-	d := edge.NewDispatcher(edge.DispatchOptions{Logger: s.o.Logger, Now: s.o.Now, Observe: s.watch.observe})
-	d.Mount("/", "edge", edge.Landing(s.o.Version, nil))
+func (s *Server) handler() *edge.Dispatcher {
+	d := edge.NewDispatcher(dispatchOptions(s.cfg, s.o, s.watch))
+	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), nil))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))
 	d.Mount("/metrics", "edge", edge.GetOnly(s.guard(s.metrics())))
@@ -188,11 +190,29 @@ func (s *Server) handler() http.Handler {
 	return d
 }
 
+// places are the lines of the landing page.
+func (s *Server) places() []edge.Place {
+	list := []edge.Place{
+		{Path: "/readyz", Link: true, Text: "says whether it takes reads and writes"},
+		{Path: "/metrics", Link: true, Text: "is what it measures of itself"},
+	}
+	list = append(list, edge.Place{Path: openapi.PathYAML, Link: true, Text: "describes everything"})
+	if s.cfg.Swagger {
+		list = append(list, edge.Place{Path: openapi.PathPage + "/", Link: true, Text: "shows it, to read and to try"})
+	}
+	if s.cfg.Native.Enabled {
+		list = append(list, edge.Place{Path: "/v2/status", Link: true, Text: "and all below /v2 is its own API"},
+			edge.Place{Path: "/v2/capabilities", Link: true, Text: "is what it can do"})
+	}
+	if s.cfg.ClusterCockpit.Enabled {
+		list = append(list, edge.Place{Path: "/api/query, /api/write, /api/free, /api/debug, /api/healthcheck", Text: "speak ClusterCockpit"})
+	}
+	return list
+}
+
 // clusterCockpit is the dialect's part of the wiring.
 func (s *Server) clusterCockpit() clustercockpit.Options {
 	cfg := s.cfg
-	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
-		Queue: s.writes, QueueSetting: "granary.compat.clustercockpit.queue"})
 	padding := int(cfg.Limits.AnswerPadding)
 	if padding == 0 {
 		padding = -1 // 0 is the default there

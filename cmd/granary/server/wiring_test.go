@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,6 +41,8 @@ granary:
   compress: best
   native: {max-request: 3kB}
   trusted-proxies: [10.0.0.0/8]
+  cors: {origins: ["https://a.example.org"]}
+  log: {access: true}
   disk-free-mark: 1MiB
   tenants: {default: me, create: explicit, max: 5}
   journal: {sync: always, interval: 2s}
@@ -116,6 +119,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                        {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},
 		"granary.swagger.enabled":                        {ask(unserved(t, configured(t, "granary: {swagger: {enabled: false}}")), here, http.MethodGet, "/swagger/index.html", "").Code, http.StatusNotFound},
+		"granary.cors.origins":                           {own.CORS.Origins, []string{"https://a.example.org"}},
+		"granary.log.access":                             {dispatchOptions(s.cfg, s.o, s.watch).Access, slog.LevelInfo},
 		"granary.admin.listen":                           {s.admin != nil && s.pprof != nil, true},
 	}
 	here := []string{"server_test.go", "pressure_test.go"}

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"granary/api/edge"
+)
+
+// example is a path that the route answers.
+func example(r edge.Route) string {
+	return regexp.MustCompile(`\{[^}]+\}`).ReplaceAllStringFunc(r.Path, func(v string) string {
+		if r.Variables[strings.Trim(v, "{}")] != "" {
+			return "0af7651c-0000-5000-8000-00000000000a" // the only form there is
+		}
+		return "some"
+	})
+}
+
+// answers says whether the route answers the path, by its pattern.
+func answers(r edge.Route, path string) bool {
+	var p strings.Builder
+	for rest := r.Path; rest != ""; {
+		open := strings.IndexByte(rest, '{')
+		if open < 0 {
+			p.WriteString(regexp.QuoteMeta(rest))
+			break
+		}
+		end := open + strings.IndexByte(rest[open:], '}')
+		form := r.Variables[rest[open+1:end]]
+		if form == "" {
+			form = "[^/]+"
+		}
+		p.WriteString(regexp.QuoteMeta(rest[:open]) + "(?:" + form + ")")
+		rest = rest[end+1:]
+	}
+	if r.Deep {
+		p.WriteString("(?:/.*)?")
+	}
+	return regexp.MustCompile("^" + p.String() + "$").MatchString(path)
+}
+
+// TestRouteTable builds the table of all routes from the routers. No method of a path has two owners, the dispatcher sends
+// each path to the owner that claims it, and what later dialects need is claimed by nobody.
+func TestRouteTable(t *testing.T) {
+	s := unserved(t, configured(t, ""))
+	d := s.handler()
+	routes := d.Routes()
+	if len(routes) < 10 {
+		t.Fatalf("only %d routes: %+v", len(routes), routes)
+	}
+	owners := func(method, path string) []string {
+		var list []string
+		for _, r := range routes {
+			if slices.Contains(r.Methods, method) && answers(r.Route, path) && !slices.Contains(list, r.Dialect) {
+				list = append(list, r.Dialect)
+			}
+		}
+		return list
+	}
+	for _, r := range routes {
+		paths := []string{example(r.Route)}
+		if r.Deep {
+			paths = append(paths, paths[0]+"/", paths[0]+"/below/it")
+		}
+		for _, path := range paths {
+			if owner := d.Owner(path); owner != r.Dialect {
+				t.Errorf("%s is claimed by %s and sent to %q", path, r.Dialect, owner)
+			}
+			for _, method := range r.Methods {
+				if list := owners(method, path); !slices.Equal(list, []string{r.Dialect}) {
+					t.Errorf("%s %s has the owners %q", method, path, list)
+				}
+			}
+		}
+	}
+
+	// What the table of the design says, as far as it is built.
+	for _, c := range []struct{ path, methods, owner string }{
+		{"/", "GET HEAD", "edge"},
+		{"/healthz", "GET HEAD", "edge"},
+		{"/readyz", "GET HEAD", "edge"},
+		{"/metrics", "GET HEAD", "edge"},
+		{"/api/query", "GET HEAD POST", "clustercockpit"},
+		{"/api/query/", "GET HEAD POST", "clustercockpit"},
+		{"/api/write", "POST", "clustercockpit"},
+		{"/api/free/x", "POST", "clustercockpit"},
+		{"/api/debug", "GET HEAD", "clustercockpit"},
+		{"/api/healthcheck", "GET HEAD", "clustercockpit"},
+		{"/openapi.yaml", "GET HEAD", "openapi"},
+		{"/openapi.json", "GET HEAD", "openapi"},
+		{"/swagger", "GET HEAD", "openapi"},
+		{"/swagger/index.html", "GET HEAD", "openapi"},
+		{"/v2/status", "GET HEAD", "native"},
+		{"/v2/capabilities", "GET HEAD", "native"},
+	} {
+		for method := range strings.FieldsSeq(c.methods) {
+			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
+				t.Errorf("%s %s has the owners %q, not %q", method, c.path, list, c.owner)
+			}
+		}
+	}
+
+	// What dialects to come claim: no other may stand in their way.
+	for _, path := range []string{
+		"/v1/loom/metrics/queues", "/v1/loom/metrics/nodes/usage", "/v2/metrics/queues", "/v2/metrics/nodes/usage", "/v3/metrics/queues",
+		"/healthcheck", "/status", "/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
+		"/hawkular/metrics", "/hawkular/metrics/status", "/v1/metric", "/v1/archive_policy", "/gnocchi/v1/metric", "/gnocchi",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			if list := owners(method, path); len(list) > 0 {
+				t.Errorf("%s %s, which a dialect to come needs, is claimed by %q", method, path, list)
+			}
+		}
+	}
+}
+
+// TestRoutesThatAreOff: a dialect that is turned off has no routes.
+func TestRoutesThatAreOff(t *testing.T) {
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}}}"))
+	for _, r := range s.handler().Routes() {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" {
+			t.Errorf("%+v", r)
+		}
+	}
+	page := ask(s, here, "GET", "/", "", "Accept", "text/html").Body.String()
+	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") {
+		t.Errorf("the landing page names what is off: %s", page)
+	}
+}
