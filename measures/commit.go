@@ -152,6 +152,8 @@ func (s *Store) fail(list []*pending, cause error) {
 			sr.state = live
 		case undoTenant:
 			s.Tenants.Withdraw(u.tenant)
+		case undoPolicies:
+			s.Policies.Withdraw()
 		}
 	}
 	q.undo = q.undo[:0]

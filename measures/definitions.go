@@ -119,14 +119,14 @@ func (s *Store) checkDraft(d *metricdef.Draft) error {
 	if _, ok := s.Tenants.ByNum(d.Tenant); !ok {
 		return &tenant.UnknownError{Num: d.Tenant}
 	}
-	return s.checkPolicy(d.Policy)
+	return s.checkPolicy(d.Tenant, d.Policy)
 }
 
-func (s *Store) checkPolicy(name string) error {
+func (s *Store) checkPolicy(num tenant.Num, name string) error {
 	if name == "" {
 		return nil
 	}
-	if _, ok := s.Policies.Current().ByName(name); !ok {
+	if _, ok := s.Policies.For(num).ByName(name); !ok {
 		return &policyError{name}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 	}
 	sr := s.table.grow(ref)
 	sr.state, sr.takes = reserved, d.Values()
-	sr.policy.Store(s.policyNamed(d.Policy, d.Dialect, d.Name, s.Policies.Current()))
+	sr.policy.Store(s.policyNamed(d.Tenant, d.Dialect, d.Name, d.Policy))
 	s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoReserve})
 	return ref, nil
 }
@@ -162,7 +162,7 @@ func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metri
 		return err
 	}
 	if u.Policy != nil {
-		if err := s.checkPolicy(*u.Policy); err != nil {
+		if err := s.checkPolicy(s.Definitions.Owner(ref), *u.Policy); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func (s *Store) Newest(ref metricdef.Ref) (t, step int64, ok bool) {
 // cut is the time below which the samples of a series are not shown: what was freed, and what has expired by the clock
 // of its policy. REQUIRES: nothing; low is read again under the lock by those who need it.
 func (s *Store) cut(ref metricdef.Ref, sr *series) int64 {
-	pol := s.policyOf(ref, sr, s.Policies.Current())
+	pol := s.policyOf(ref, sr)
 	if pol.Raw.Length <= 0 || s.retentionHeld.Load() {
 		return math.MinInt64
 	}

@@ -11,16 +11,17 @@ import (
 
 // The kinds of journal record. Numbers are never reused.
 const (
-	recSamples     journal.Kind = 1 // samplesRecord below
-	recDefinitions journal.Kind = 2 // new definitions, metricdef's form, one behind the other
-	recDictionary  journal.Kind = 3 // the same form: definitions that are known, named again for this segment
-	recGrids       journal.Kind = 4 // series that begin a new grid
-	recTenants     journal.Kind = 5 // tenant's form
-	recPolicies    journal.Kind = 6 // policy's form: the whole set
-	recFree        journal.Kind = 7 // series whose low-water mark moves
-	recRemove      journal.Kind = 8 // definitions that end
-	recUpdate      journal.Kind = 9 // definitions as they are from now on, metricdef's form
-	// 10 to 14 are taken: deleted ranges, texts, states of tenants, policies of a scope, tiers.
+	recSamples     journal.Kind = 1  // samplesRecord below
+	recDefinitions journal.Kind = 2  // new definitions, metricdef's form, one behind the other
+	recDictionary  journal.Kind = 3  // the same form: definitions that are known, named again for this segment
+	recGrids       journal.Kind = 4  // series that begin a new grid
+	recTenants     journal.Kind = 5  // tenant's form
+	recPolicies    journal.Kind = 6  // policy's form: the whole set
+	recFree        journal.Kind = 7  // series whose low-water mark moves
+	recRemove      journal.Kind = 8  // definitions that end
+	recUpdate      journal.Kind = 9  // definitions as they are from now on, metricdef's form
+	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
+	// 10 to 12 and 14 are taken: deleted ranges, texts, states of tenants, tiers.
 )
 
 // A samples record:

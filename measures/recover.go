@@ -150,6 +150,9 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	for _, t := range s.Tenants.All() {
 		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(t.Num)), s.Tenants.AppendRecord(nil, t.Num))
 	}
+	for key, rec := range s.Policies.Records {
+		sink{s}.Put(policy.Bucket, key, rec)
+	}
 	for ref := range s.Definitions.All() {
 		sink{s}.Put(metricdef.Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), s.Definitions.AppendRecord(nil, ref))
 	}
@@ -169,7 +172,7 @@ func (s *Store) loadCatalog() error {
 	if err := s.catalog.Load(tenant.Bucket, func(_, v []byte) error { return skip(s.Tenants.Restore(v)) }); err != nil {
 		return err
 	}
-	if err := s.catalog.Load(policy.Bucket, func(_, v []byte) error { return skip(s.Policies.Restore(v)) }); err != nil {
+	if err := s.catalog.Load(policy.Bucket, func(k, v []byte) error { return skip(s.Policies.Restore(k, v)) }); err != nil {
 		return err
 	}
 	return s.catalog.Load(metricdef.Bucket, func(k, v []byte) error { return skip(s.Definitions.Restore(k, v)) })
@@ -326,6 +329,11 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		return nil
 	case recPolicies:
 		if err := s.Policies.Apply(r.Payload); err != nil {
+			return &DamagedError{Kind: r.Kind, Reason: err.Error()}
+		}
+		return nil
+	case recScopes:
+		if err := s.Policies.ApplyScope(r.Payload); err != nil {
 			return &DamagedError{Kind: r.Kind, Reason: err.Error()}
 		}
 		return nil

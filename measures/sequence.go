@@ -6,7 +6,6 @@ import (
 
 	"granary/measures/journal"
 	"granary/metricdef"
-	"granary/policy"
 	"granary/tenant"
 )
 
@@ -77,6 +76,7 @@ const (
 	undoMark                       // back to the low-water mark
 	undoRemove                     // the series lives
 	undoTenant                     // withdraw the tenant
+	undoPolicies                   // withdraw what was sequenced of policies and rules
 )
 
 // Commit stores a batch: it returns when the samples are in the journal and can be read. Rows that were not stored are
@@ -121,8 +121,7 @@ func (s *Store) sequence(p *pending) {
 	b, q := p.batch, &s.seq
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
 	s.resolve(p)
-	set := s.Policies.Current()
-	revision := set.Revision()
+	generation := s.Policies.Generation()
 	for i, ref := range b.Refs {
 		if ref == 0 {
 			continue // refused by resolve
@@ -145,9 +144,9 @@ func (s *Store) sequence(p *pending) {
 			b.refuse(i, WrongKind)
 			continue
 		}
-		// Readers refresh the policy too, so its revision alone does not tell that the grid fits it.
-		if pol := sr.policy.Load(); pol == nil || pol.revision != revision || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
-			s.touch(ref, sr, set, t)
+		// Readers refresh the policy too, so it being the present one does not tell that the grid fits it.
+		if pol := sr.policy.Load(); pol == nil || pol.checked.Load() != generation || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
+			s.touch(ref, sr, t)
 		}
 		if g := &sr.grid; g.step != 0 {
 			// The guess: the slot behind the last one, or the same again.
@@ -258,14 +257,14 @@ func (s *Store) resolve(p *pending) {
 
 // touch is the slow side of a row: the series is new, its policy may have changed, or this journal segment does not
 // name it yet. t is the time of the sample, the anchor of a grid that begins. REQUIRES: s.seq.mu.
-func (s *Store) touch(ref metricdef.Ref, sr *series, set *policy.Set, t int64) {
+func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) {
 	q := &s.seq
 	if sr.dictionary != q.segment {
 		q.unnamed = append(q.unnamed, ref)
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
 		sr.dictionary = q.segment
 	}
-	pol := s.policyOf(ref, sr, set)
+	pol := s.policyOf(ref, sr)
 	if step := int64(pol.Grid); step != sr.grid.step || !sr.anchored {
 		q.undo = append(q.undo, undo{ref: ref, what: undoGrid, grid: sr.grid, time: sr.last})
 		sr.grid = grid{}
@@ -285,6 +284,7 @@ func (s *Store) appendDictionary(p *pending) {
 		if num := s.Definitions.Owner(ref); !q.tenants[num] {
 			q.tenants[num] = true
 			s.record(recTenants, p, func(b []byte) []byte { return s.Tenants.AppendRecord(b, num) })
+			s.nameScopes(p, num)
 		}
 	}
 	for _, kind := range [...]journal.Kind{recDefinitions, recDictionary} {

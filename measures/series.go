@@ -6,7 +6,6 @@ import (
 
 	"granary/measures/slab"
 	"granary/metricdef"
-	"granary/policy"
 )
 
 // headSlots is how many slots or samples an open head holds before it is sealed into a chunk: a round number of minutes
@@ -23,7 +22,7 @@ const blockSeries = 256
 // series is one series. Its fields belong to two stages of the write path, which never meet in a field: what the
 // sequencer needs to fix the time of a sample, and what the applier and the readers need.
 type series struct {
-	// policy is what the definition resolved to last; both stages refresh it when the set has a newer revision.
+	// policy is what the definition resolved to last; both stages refresh it when anything about policies has changed.
 	policy atomic.Pointer[policyState]
 
 	// Under the sequencer's lock.
@@ -147,12 +146,6 @@ func newSegLoc(file uint32, off uint64, n uint32) segLoc {
 func (l segLoc) file() uint32 { return uint32(l >> 40) }
 func (l segLoc) off() uint64  { return uint64(l) >> 12 & (1<<28 - 1) << 3 }
 func (l segLoc) len() uint32  { return uint32(l) & maxChunk }
-
-// policyState is a policy as a series holds it.
-type policyState struct {
-	policy.Policy
-	revision uint64
-}
 
 type block [blockSeries]series
 

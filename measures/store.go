@@ -133,7 +133,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants})
-	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}})
+	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)
 	s.setStep("opening files")
@@ -237,90 +237,6 @@ func (s *Store) EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, err
 		}
 	})
 	return num, err
-}
-
-// SetPolicies makes a set of policies the present one, under the next revision. A set that says the same as the present
-// one changes nothing.
-func (s *Store) SetPolicies(ctx context.Context, set *policy.Set) error {
-	var rec []byte
-	return s.change(ctx, recPolicies, func(int64) ([]byte, error) {
-		next := s.Policies.Next(set)
-		if next == nil {
-			return nil, nil
-		}
-		rec = s.Policies.AppendRecord(nil, next)
-		return rec, nil
-	}, func() {
-		if err := s.Policies.Apply(rec); err != nil {
-			panic("measures: own policy record: " + err.Error())
-		}
-	})
-}
-
-// policyCache finds the policy of a metric for the present revision of the set.
-type policyCache struct {
-	mu       sync.Mutex
-	revision uint64
-	byName   map[string]*policyState // by policy name
-}
-
-func (c *policyCache) get(p policy.Policy, revision uint64) *policyState {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byName == nil || c.revision != revision {
-		c.byName, c.revision = make(map[string]*policyState), revision
-	}
-	st := c.byName[p.Name]
-	if st == nil {
-		st = &policyState{Policy: p, revision: revision}
-		c.byName[p.Name] = st
-	}
-	return st
-}
-
-// policyNamed resolves the policy of a metric that a dialect made: its own, if it has one of a name that there is, else what
-// the rules choose.
-func (s *Store) policyNamed(own, dialect, name string, set *policy.Set) *policyState {
-	p, ok := set.ByName(own)
-	if !ok {
-		p, _ = set.Resolve(dialect, name)
-	}
-	return s.policies.get(p, set.Revision())
-}
-
-// policyFor resolves the policy of a definition, nil if there is none that readers may see.
-func (s *Store) policyFor(ref metricdef.Ref, set *policy.Set) *policyState {
-	d, ok := s.Definitions.Get(ref)
-	if !ok {
-		return nil
-	}
-	return s.policyNamed(d.Policy, d.Dialect, d.Name, set)
-}
-
-// policyOf is the present policy of a series. One whose definition is only reserved keeps the policy that it was reserved
-// with, until it is visible.
-func (s *Store) policyOf(ref metricdef.Ref, sr *series, set *policy.Set) *policyState {
-	pol := sr.policy.Load()
-	if pol != nil && pol.revision == set.Revision() {
-		return pol
-	}
-	// A definition that changes meanwhile takes the policy away again. Were it put back behind that, it would stay.
-	for before := s.redefined.Load(); ; {
-		now := s.policyFor(ref, set)
-		if now == nil {
-			break
-		}
-		sr.policy.Store(now)
-		after := s.redefined.Load()
-		if before == after {
-			return now
-		}
-		before = after
-	}
-	if pol == nil {
-		return s.policies.get(set.Default(), set.Revision())
-	}
-	return pol
 }
 
 // Close takes no more writes, writes a last snapshot and closes the files.

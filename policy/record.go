@@ -54,23 +54,9 @@ func AppendRecord(dst []byte, s *Set) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(s.rules)))
 	for _, r := range s.rules {
-		flags = 0
-		if r.Glob {
-			flags |= ruleGlob
-		}
-		if r.Name != r.Pattern {
-			flags |= ruleNamed
-		}
-		dst = append(dst, flags)
-		dst = appendText(dst, r.Pattern)
-		if r.Name != r.Pattern {
-			dst = appendText(dst, r.Name)
-		}
+		dst = appendRuleHead(dst, r)
 		dst = binary.AppendUvarint(dst, uint64(s.byName[r.Policy]))
-		dst = binary.AppendUvarint(dst, uint64(len(r.Dialects)))
-		for _, d := range r.Dialects {
-			dst = appendText(dst, d)
-		}
+		dst = appendDialects(dst, r)
 	}
 	return dst
 }
@@ -178,6 +164,17 @@ func (r *reader) policy(version byte) Policy {
 }
 
 func (r *reader) rule(policies []Policy) Rule {
+	rule := r.ruleHead()
+	if i := r.uvarint(); i < uint64(len(policies)) {
+		rule.Policy = policies[i].Name
+	} else {
+		r.fail("a rule names a policy that is not there")
+	}
+	r.dialects(&rule)
+	return rule
+}
+
+func (r *reader) ruleHead() Rule {
 	flags := r.byte()
 	if flags&^(ruleGlob|ruleNamed) != 0 {
 		r.fail("unknown flags of a rule")
@@ -187,15 +184,13 @@ func (r *reader) rule(policies []Policy) Rule {
 	if flags&ruleNamed != 0 {
 		rule.Name = r.text()
 	}
-	if i := r.uvarint(); i < uint64(len(policies)) {
-		rule.Policy = policies[i].Name
-	} else {
-		r.fail("a rule names a policy that is not there")
-	}
+	return rule
+}
+
+func (r *reader) dialects(rule *Rule) {
 	for range r.count() {
 		rule.Dialects = append(rule.Dialects, r.text())
 	}
-	return rule
 }
 
 // reader takes a record apart. After the first fault every read gives a zero value, and err says what was wrong.

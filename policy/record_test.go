@@ -90,10 +90,10 @@ func TestStoredRecords(t *testing.T) {
 				t.Errorf("%s was %+v and is %+v", m.Name, was, is)
 			}
 		}
-		if n := r.Next(next); n == nil || n.Revision() != c.revision+1 {
-			t.Errorf("the new set does not follow: %+v", n)
-		} else if err := r.Apply(AppendRecord(nil, n)); err != nil || r.Next(next) != nil {
-			t.Errorf("the new set: %v", err)
+		if n := due(t, r, next); n == nil {
+			t.Error("the new set does not follow")
+		} else if err := r.Apply(n); err != nil || due(t, r, next) != nil || r.Current().Revision() != c.revision+1 {
+			t.Errorf("the new set: %v, revision %d", err, r.Current().Revision())
 		}
 	}
 }
@@ -159,6 +159,16 @@ type puts map[string][]byte
 
 func (p puts) Put(bucket string, key, value []byte) { p[bucket+"/"+string(key)] = value }
 
+// due is the record of a set, nil if it changes nothing.
+func due(t testing.TB, r *Registry, s *Set) []byte {
+	t.Helper()
+	rec, err := r.Next(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
 func TestRegistry(t *testing.T) {
 	sink := puts{}
 	r := NewRegistry(Options{Sink: sink})
@@ -166,33 +176,45 @@ func TestRegistry(t *testing.T) {
 		t.Fatalf("a new registry holds %+v", c)
 	}
 	empty := mustSet(t, Content{Open: true})
-	first := r.Next(empty)
-	if first == nil || first.Revision() != 1 {
-		t.Fatalf("the first set is not due: %+v", first)
+	first := due(t, r, empty)
+	if first == nil {
+		t.Fatal("the first set is not due")
 	}
-	if err := r.Apply(r.AppendRecord(nil, first)); err != nil {
-		t.Fatal(err)
+	if err := r.Apply(first); err != nil || r.Current().Revision() != 1 {
+		t.Fatalf("%v, revision %d", err, r.Current().Revision())
 	}
-	if n := r.Next(empty); n != nil {
-		t.Errorf("an unchanged set is due again: %+v", n)
+	if n := due(t, r, empty); n != nil {
+		t.Error("an unchanged set is due again")
 	}
-	second := r.Next(sample(t))
-	rec := r.AppendRecord(nil, second)
-	if err := r.Apply(rec); err != nil || !Equal(r.Current(), second) || r.Current().Revision() != 2 {
+	rec := due(t, r, sample(t))
+	if due(t, r, sample(t)) != nil {
+		t.Error("a set that is sequenced already is due again")
+	}
+	if r.Current().Revision() != 1 {
+		t.Error("a set that is only sequenced is in force")
+	}
+	if err := r.Apply(rec); err != nil || !Equal(r.Current(), sample(t)) || r.Current().Revision() != 2 {
 		t.Fatalf("after the second: %v, %+v", err, r.Current())
 	}
 	if !bytes.Equal(sink["policies/current"], rec) {
 		t.Error("the sink did not get the record")
 	}
+	// What the journal did not take is due again, under the same number.
+	third := due(t, r, empty)
+	r.Withdraw()
+	if again := due(t, r, empty); third == nil || !bytes.Equal(third, again) {
+		t.Error("a withdrawn set is not due again")
+	}
+	r.Withdraw()
 	// Records that are held already change nothing.
-	if err := r.Apply(r.AppendRecord(nil, first)); err != nil || r.Current().Revision() != 2 {
+	if err := r.Apply(first); err != nil || r.Current().Revision() != 2 {
 		t.Errorf("an older record was applied: %v, revision %d", err, r.Current().Revision())
 	}
 	if err := r.Apply([]byte{1, 2}); err == nil {
 		t.Error("a damaged record was applied")
 	}
 	other := NewRegistry(Options{})
-	if err := other.Restore(rec); err != nil || other.Current().Revision() != 2 {
+	if err := other.Restore([]byte("current"), rec); err != nil || other.Current().Revision() != 2 {
 		t.Errorf("Restore: %v, revision %d", err, other.Current().Revision())
 	}
 }

@@ -10,21 +10,6 @@ import (
 // DefaultName is the name of the policy that metrics fall back to. Every set has one of that name.
 const DefaultName = "default"
 
-// Everything is the glob that matches every name. A rule with it says how metrics are kept that no other rule names; it
-// names none of them, so it does not make a set that is not open accept them.
-const Everything = "*"
-
-// Rule chooses the policy of the metrics that its pattern matches.
-type Rule struct {
-	Name    string // unique within the set
-	Pattern string // a metric name, or a glob if Glob is set
-	// Glob makes "*" in the pattern stand for any number of bytes and "?" for one character. Without it the pattern is
-	// the metric's name, whatever bytes that has.
-	Glob     bool
-	Dialects []string // the dialects whose metrics it chooses for, sorted; empty: all
-	Policy   string   // name of a policy of the set
-}
-
 // Content is what a Set is made of.
 type Content struct {
 	Policies []Policy
@@ -43,33 +28,14 @@ type Set struct {
 	def      int
 
 	byName map[string]int
-	exact  map[exactKey]int // policy index by dialect ("" = all dialects) and metric
-	globs  []globRule       // the longest pattern first, then by name
-}
-
-type exactKey struct{ dialect, metric string }
-
-type globRule struct {
-	pattern  string
-	dialects []string
-	policy   int
-}
-
-// names says whether the rule makes the metrics that it matches known.
-func (g *globRule) names() bool { return g.pattern != Everything }
-
-// weight orders globs: the longest pattern has the most to say.
-func (g *globRule) weight() int {
-	if !g.names() {
-		return 0
-	}
-	return len(g.pattern)
+	index  *ruleIndex
+	chosen []int // policy of each rule
 }
 
 // NewSet checks the content and makes a set of revision 0 out of it. The content is copied. If it names no policy
 // "default", FallBack(Forever) is added under that name.
 func NewSet(c Content) (*Set, error) {
-	s := &Set{open: c.Open, policies: slices.Clone(c.Policies), rules: make([]Rule, 0, len(c.Rules))}
+	s := &Set{open: c.Open, policies: slices.Clone(c.Policies)}
 	if !slices.ContainsFunc(s.policies, func(p Policy) bool { return p.Name == DefaultName }) {
 		s.policies = append(s.policies, FallBack(Retention{Length: Forever}))
 	}
@@ -87,52 +53,15 @@ func NewSet(c Content) (*Set, error) {
 		s.byName[p.Name] = i
 	}
 	s.def = s.byName[DefaultName]
-	for _, r := range c.Rules {
-		r.Dialects = slices.Clone(r.Dialects)
-		slices.Sort(r.Dialects)
-		s.rules = append(s.rules, r)
+	var err error
+	s.rules, s.index, err = index(c.Rules, func(policy string) bool { _, ok := s.byName[policy]; return ok })
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(s.rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
-	return s, s.index()
-}
-
-// index checks the rules and builds the look-up structures.
-func (s *Set) index() error {
-	s.exact = make(map[exactKey]int, len(s.rules))
-	for i, r := range s.rules {
-		p, ok := s.byName[r.Policy]
-		switch {
-		case r.Name == "":
-			return fmt.Errorf("the rule for %q has no name", r.Pattern)
-		case i > 0 && s.rules[i-1].Name == r.Name:
-			return fmt.Errorf("rule %q is given twice", r.Name)
-		case r.Pattern == "":
-			return fmt.Errorf("rule %q has an empty pattern", r.Name)
-		case !ok:
-			return fmt.Errorf("rule %q names the policy %q, which does not exist", r.Name, r.Policy)
-		case slices.Contains(r.Dialects, ""):
-			return fmt.Errorf("rule %q names an empty dialect", r.Name)
-		}
-		if r.Glob {
-			s.globs = append(s.globs, globRule{r.Pattern, r.Dialects, p})
-			continue
-		}
-		dialects := r.Dialects
-		if len(dialects) == 0 {
-			dialects = []string{""}
-		}
-		for _, d := range dialects {
-			k := exactKey{d, r.Pattern}
-			if _, dup := s.exact[k]; dup {
-				return fmt.Errorf("rule %q: metric %q has a rule already in the same dialect", r.Name, r.Pattern)
-			}
-			s.exact[k] = p
-		}
+	for _, r := range s.rules {
+		s.chosen = append(s.chosen, s.byName[r.Policy])
 	}
-	// The rules are sorted by name, so a stable sort leaves globs of equal length in the order of their names. Everything
-	// stands behind "?", which is as long.
-	slices.SortStableFunc(s.globs, func(a, b globRule) int { return b.weight() - a.weight() })
-	return nil
+	return s, nil
 }
 
 // Revision is the number under which the set was put into force; 0 for a set that never was. It grows with every set.
@@ -167,19 +96,11 @@ func (s *Set) Known(dialect, metric string) bool {
 
 // rule is the index of the metric's policy, and whether a rule names the metric.
 func (s *Set) rule(dialect, metric string) (policy int, named bool) {
-	if p, ok := s.exact[exactKey{dialect, metric}]; ok {
-		return p, true
+	i := s.index.find(dialect, metric, nil)
+	if i < 0 {
+		return s.def, false
 	}
-	if p, ok := s.exact[exactKey{"", metric}]; ok {
-		return p, true
-	}
-	for i := range s.globs {
-		g := &s.globs[i]
-		if (len(g.dialects) == 0 || slices.Contains(g.dialects, dialect)) && matchGlob(g.pattern, metric) {
-			return g.policy, g.names()
-		}
-	}
-	return s.def, false
+	return s.chosen[i], !s.rules[i].Glob || s.rules[i].Pattern != Everything
 }
 
 // ByName returns the policy of that name.
@@ -205,9 +126,9 @@ func (s *Set) Rules() []Rule {
 
 // Metrics returns the names of the metrics that a rule without a glob names for the dialect, sorted.
 func (s *Set) Metrics(dialect string) []string {
-	names := make(map[string]struct{}, len(s.exact))
-	for k := range s.exact {
-		if k.dialect == dialect || k.dialect == "" {
+	names := make(map[string]struct{}, len(s.index.exact))
+	for k := range s.index.exact {
+		if k.dialect == dialect || k.dialect == "" && dialect != ClusterCockpit {
 			names[k.metric] = struct{}{}
 		}
 	}
@@ -219,9 +140,18 @@ func Equal(a, b *Set) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.open == b.open && slices.EqualFunc(a.policies, b.policies, Policy.Equal) && slices.EqualFunc(a.rules, b.rules, func(x, y Rule) bool {
-		return x.Name == y.Name && x.Pattern == y.Pattern && x.Glob == y.Glob && x.Policy == y.Policy && slices.Equal(x.Dialects, y.Dialects)
-	})
+	return a.open == b.open && slices.EqualFunc(a.policies, b.policies, Policy.Equal) && slices.EqualFunc(a.rules, b.rules, Rule.Equal)
+}
+
+// With is the set with more policies and rules, of revision 0. A policy of a name that is there already takes its place.
+func (s *Set) With(policies []Policy, rules []Rule) (*Set, error) {
+	c := Content{Open: s.open, Policies: slices.Clone(policies), Rules: append(s.Rules(), rules...)}
+	for _, p := range s.policies {
+		if !slices.ContainsFunc(policies, func(o Policy) bool { return o.Name == p.Name }) {
+			c.Policies = append(c.Policies, p)
+		}
+	}
+	return NewSet(c)
 }
 
 // FallBack is the policy "default" with the given retention: samples keep their own times, and nothing is implied about

@@ -41,7 +41,10 @@ func TestResolve(t *testing.T) {
 		{ClusterCockpit, "cpu_user", "long", true}, // as long as rule 4, and first by name
 		{"influx", "cpu_user", "tie", true},
 		{"influx", "everywhere", "any", true},
-		{ClusterCockpit, "cpu_*", "exact", true},
+		{ClusterCockpit, "everywhere", DefaultName, false}, // its metrics have rules of their own
+		{ClusterCockpit, "cpu_usage", "short", true},       // rule 4 is longer, and not for it
+		{"influx", "cpu_*", "exact", true},
+		{ClusterCockpit, "cpu_*", "short", true},
 		{ClusterCockpit, "mem", DefaultName, false},
 		{ClusterCockpit, "", DefaultName, false},
 	} {
@@ -53,7 +56,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("Known(%q, %q) = %v", c.dialect, c.metric, got)
 		}
 	}
-	if got, want := s.Metrics(ClusterCockpit), []string{"cpu_*", "cpu_load", "everywhere"}; !cmp.Equal(got, want) {
+	if got, want := s.Metrics(ClusterCockpit), []string{"cpu_load"}; !cmp.Equal(got, want) {
 		t.Errorf("Metrics = %q, want %q", got, want)
 	}
 	open := mustSet(t, Content{Open: true})
@@ -82,9 +85,9 @@ func TestNewSetRefuses(t *testing.T) {
 		{"method", Content{Policies: []Policy{{Name: "p", Raw: good.Raw, Across: 9}}}, "method 9"},
 		{"rule without name", Content{Rules: []Rule{{Pattern: "a", Policy: DefaultName}}}, "has no name"},
 		{"rule twice", Content{Rules: []Rule{{"r", "a", false, nil, DefaultName}, {"r", "b", false, nil, DefaultName}}}, "given twice"},
-		{"empty pattern", Content{Rules: []Rule{{"r", "", false, nil, DefaultName}}}, "empty pattern"},
+		{"empty pattern", Content{Rules: []Rule{{"r", "", false, nil, DefaultName}}}, "pattern: it is empty"},
 		{"no such policy", Content{Rules: []Rule{{"r", "a", false, nil, "q"}}}, `policy "q"`},
-		{"empty dialect", Content{Rules: []Rule{{"r", "a", false, []string{""}, DefaultName}}}, "empty dialect"},
+		{"empty dialect", Content{Rules: []Rule{{"r", "a", false, []string{""}, DefaultName}}}, "no name"},
 		{"metric twice", Content{Rules: []Rule{{"r", "a", false, nil, DefaultName}, {"s", "a", false, nil, DefaultName}}}, "has a rule already"},
 	} {
 		if _, err := NewSet(c.c); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,0 +1,227 @@
+package measures
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// SetPolicies makes a set of policies the present one of the configuration, under the next revision. A set that says the same as
+// the present one changes nothing.
+func (s *Store) SetPolicies(ctx context.Context, set *policy.Set) error {
+	var rec []byte
+	return s.change(ctx, recPolicies, func(int64) (_ []byte, err error) {
+		if rec, err = s.Policies.Next(set); rec != nil {
+			s.seq.undo = append(s.seq.undo, undo{what: undoPolicies})
+		}
+		return rec, err
+	}, func() {
+		if err := s.Policies.Apply(rec); err != nil {
+			panic("measures: own policy record: " + err.Error())
+		}
+	})
+}
+
+// editScope changes the policies and rules of a scope.
+func (s *Store) editScope(ctx context.Context, scope policy.Scope, edit func(*policy.Edit) error) error {
+	if n := scope.Tenant(); n != 0 {
+		if _, ok := s.Tenants.ByNum(n); !ok {
+			return &tenant.UnknownError{Num: n}
+		}
+	}
+	var rec []byte
+	return s.change(ctx, recScopes, func(int64) (_ []byte, err error) {
+		if rec, err = s.Policies.Edit(scope, edit); err == nil {
+			s.seq.undo = append(s.seq.undo, undo{what: undoPolicies})
+		}
+		return rec, err
+	}, func() {
+		if err := s.Policies.ApplyScope(rec); err != nil {
+			panic("measures: own policy record: " + err.Error())
+		}
+	})
+}
+
+// CreatePolicy makes a policy. The notes say what a caller should know about it.
+func (s *Store) CreatePolicy(ctx context.Context, scope policy.Scope, p policy.Policy) (notes []string, err error) {
+	err = s.editScope(ctx, scope, func(e *policy.Edit) (err error) {
+		notes, err = e.CreatePolicy(p)
+		return err
+	})
+	return notes, err
+}
+
+// UpdatePolicy changes a policy and returns it as it is now. Nothing that is stored is computed anew; the notes say what that
+// means.
+func (s *Store) UpdatePolicy(ctx context.Context, scope policy.Scope, name string, u policy.Update) (p policy.Policy, notes []string, err error) {
+	err = s.editScope(ctx, scope, func(e *policy.Edit) (err error) {
+		p, notes, err = e.UpdatePolicy(name, u)
+		return err
+	})
+	return p, notes, err
+}
+
+// DeletePolicy takes away a policy that no metric and no rule names.
+func (s *Store) DeletePolicy(ctx context.Context, scope policy.Scope, name string) error {
+	// No call makes a definition or changes one meanwhile, so that counting need not hold up the writers.
+	s.defining.Lock()
+	defer s.defining.Unlock()
+	naming := make(map[tenant.Num]int)
+	for _, t := range s.Tenants.All() {
+		if n := scope.Tenant(); n != 0 && n != t.Num {
+			continue
+		}
+		n, err := s.Definitions.Naming(ctx, t.Num, name)
+		if err != nil {
+			return err
+		}
+		naming[t.Num] = n
+	}
+	return s.editScope(ctx, scope, func(e *policy.Edit) error { return e.DeletePolicy(name, naming) })
+}
+
+// PolicyUse counts a tenant's metrics that have each policy, by its name.
+func (s *Store) PolicyUse(ctx context.Context, num tenant.Num) (map[string]int, error) {
+	list, err := s.Definitions.Choices(ctx, num)
+	if err != nil {
+		return nil, err
+	}
+	use, view := make(map[string]int), s.Policies.For(num)
+	for _, c := range list {
+		p, _ := view.Resolve(c.Dialect, c.Name, c.Policy)
+		use[p.Name] += c.Definitions
+	}
+	return use, nil
+}
+
+// CreateRule makes a rule. It holds for metrics that exist too.
+func (s *Store) CreateRule(ctx context.Context, scope policy.Scope, r policy.Rule) error {
+	return s.editScope(ctx, scope, func(e *policy.Edit) error { return e.CreateRule(r) })
+}
+
+// UpdateRule changes a rule and returns it as it is now.
+func (s *Store) UpdateRule(ctx context.Context, scope policy.Scope, name string, change func(*policy.Rule)) (r policy.Rule, err error) {
+	err = s.editScope(ctx, scope, func(e *policy.Edit) (err error) {
+		r, err = e.UpdateRule(name, change)
+		return err
+	})
+	return r, err
+}
+
+// DeleteRule takes a rule away.
+func (s *Store) DeleteRule(ctx context.Context, scope policy.Scope, name string) error {
+	return s.editScope(ctx, scope, func(e *policy.Edit) error { return e.DeleteRule(name) })
+}
+
+// nameScopes puts the policies that a tenant sees into the present journal segment, so that a lost catalog does not take them
+// along. REQUIRES: s.seq.mu.
+func (s *Store) nameScopes(p *pending, num tenant.Num) {
+	scopes := [...]policy.Scope{policy.OfTenant(num), policy.Service}
+	for _, scope := range scopes[:] {
+		if scope == policy.Service {
+			if s.seq.tenants[0] {
+				continue
+			}
+			s.seq.tenants[0] = true
+		}
+		if rec := s.Policies.AppendScope(nil, scope); rec != nil {
+			s.record(recScopes, p, func(b []byte) []byte { return append(b, rec...) })
+		}
+	}
+}
+
+// policyState is a policy as series hold it: those of one tenant share one for each name.
+type policyState struct {
+	policy.Policy
+	view *policy.View // where it was found
+	// checked is the generation in which the view was last known to be the tenant's present one. So a change of one tenant's
+	// policies costs the others a look, not a resolution.
+	checked atomic.Uint64
+}
+
+// policyCache keeps the states of each tenant's present view.
+type policyCache struct {
+	mu      sync.Mutex
+	tenants map[tenant.Num]*tenantPolicies
+}
+
+type tenantPolicies struct {
+	view   *policy.View
+	byName map[string]*policyState
+}
+
+func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64) *policyState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tenants == nil {
+		c.tenants = make(map[tenant.Num]*tenantPolicies)
+	}
+	t := c.tenants[view.Tenant()]
+	if t == nil || t.view != view {
+		t = &tenantPolicies{view, make(map[string]*policyState)}
+		c.tenants[view.Tenant()] = t
+	}
+	st := t.byName[p.Name]
+	if st == nil {
+		st = &policyState{Policy: p, view: view}
+		st.checked.Store(generation)
+		t.byName[p.Name] = st
+	}
+	return st
+}
+
+// policyNamed resolves the policy of a metric that a dialect made; own is the one that its definition names, if any.
+func (s *Store) policyNamed(num tenant.Num, dialect, name, own string) *policyState {
+	// Whatever the view says holds for this generation or is found out in the next.
+	generation := s.Policies.Generation()
+	view := s.Policies.For(num)
+	p, _ := view.Resolve(dialect, name, own)
+	return s.policies.get(p, view, generation)
+}
+
+// policyFor resolves the policy of a definition, nil if there is none that readers may see.
+func (s *Store) policyFor(ref metricdef.Ref) *policyState {
+	d, ok := s.Definitions.Get(ref)
+	if !ok {
+		return nil
+	}
+	return s.policyNamed(d.Tenant, d.Dialect, d.Name, d.Policy)
+}
+
+// policyOf is the present policy of a series. One whose definition is only reserved keeps the policy that it was reserved
+// with, until it is visible.
+func (s *Store) policyOf(ref metricdef.Ref, sr *series) *policyState {
+	generation := s.Policies.Generation()
+	pol := sr.policy.Load()
+	switch {
+	case pol == nil:
+	case pol.checked.Load() == generation:
+		return pol
+	case s.Policies.For(pol.view.Tenant()) == pol.view:
+		pol.checked.Store(generation)
+		return pol
+	}
+	// A definition that changes meanwhile takes the policy away again. Were it put back behind that, it would stay.
+	for before := s.redefined.Load(); ; {
+		now := s.policyFor(ref)
+		if now == nil {
+			break
+		}
+		sr.policy.Store(now)
+		after := s.redefined.Load()
+		if before == after {
+			return now
+		}
+		before = after
+	}
+	if pol == nil {
+		view := s.Policies.For(0)
+		p, _ := view.ByName(policy.DefaultName)
+		return s.policies.get(p.Policy, view, generation)
+	}
+	return pol
+}

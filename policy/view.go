@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"granary/tenant"
+)
+
+// View is what one tenant sees: its own policies and rules, those of the service and those of the configuration. It is
+// immutable; Registry.For gives the same one until something in it changes. All methods are safe for concurrent use.
+type View struct {
+	tenant  tenant.Num
+	config  *Set
+	service *owned // nil: nothing
+	own     *owned // nil: nothing
+}
+
+// ScopedPolicy is a policy and where it comes from.
+type ScopedPolicy struct {
+	Policy
+	Scope Scope
+}
+
+// ScopedRule is a rule and where it comes from.
+type ScopedRule struct {
+	Rule
+	Scope Scope
+}
+
+// Tenant is the tenant whose view it is.
+func (v *View) Tenant() tenant.Num { return v.tenant }
+
+// Revision grows with everything that changes in the view.
+func (v *View) Revision() uint64 {
+	n := v.config.revision
+	for _, o := range [...]*owned{v.service, v.own} {
+		if o != nil {
+			n += o.revision
+		}
+	}
+	return n
+}
+
+// Resolve returns the policy of a metric: the one that its definition names, else that of a rule of the tenant, of the
+// service, of the configuration, else "default". In each scope the rule that gives the very name comes before globs, and the
+// longest glob first. What names a policy that is not there is passed over. ClusterCockpit's metrics, unless their definition
+// names a policy, are a matter of the configuration alone; the answer is false for one that a closed configuration does not
+// name, as Set.Resolve says.
+func (v *View) Resolve(dialect, metric, explicit string) (Policy, bool) {
+	if explicit != "" {
+		if p, ok := v.ByName(explicit); ok {
+			return p.Policy, true
+		}
+	}
+	if dialect == ClusterCockpit {
+		return v.config.Resolve(dialect, metric)
+	}
+	for _, o := range [...]*owned{v.own, v.service} {
+		if o == nil || len(o.rules) == 0 {
+			continue
+		}
+		i := o.index.find(dialect, metric, func(rule int) bool {
+			r := &o.rules[rule]
+			_, ok := v.ByName(r.Policy)
+			return ok && (!r.Glob || len(metric) <= MaxGlobName)
+		})
+		if i >= 0 {
+			p, _ := v.ByName(o.rules[i].Policy)
+			return p.Policy, true
+		}
+	}
+	p, _ := v.config.Resolve(dialect, metric)
+	if s, ok := v.ByName(p.Name); ok {
+		p = s.Policy
+	}
+	return p, true
+}
+
+// ByName returns the policy of that name: the tenant's own, else the service's, else the configuration's.
+func (v *View) ByName(name string) (ScopedPolicy, bool) {
+	for _, o := range [...]*owned{v.own, v.service} {
+		if p, ok := o.policy(name); ok {
+			return ScopedPolicy{p, o.scope}, true
+		}
+	}
+	p, ok := v.config.ByName(name)
+	return ScopedPolicy{p, Configuration}, ok
+}
+
+// RuleByName returns the rule of that name, in the same order.
+func (v *View) RuleByName(name string) (ScopedRule, bool) {
+	for _, o := range [...]*owned{v.own, v.service} {
+		if r, ok := o.rule(name); ok {
+			r.Dialects = slices.Clone(r.Dialects)
+			return ScopedRule{r, o.scope}, true
+		}
+	}
+	r, ok := v.config.ruleByName(name)
+	return ScopedRule{r, Configuration}, ok
+}
+
+// Policies returns all policies that can be named, sorted by name.
+func (v *View) Policies() []ScopedPolicy {
+	var list []ScopedPolicy
+	for _, o := range [...]*owned{v.own, v.service} {
+		if o != nil {
+			for _, p := range o.policies {
+				list = append(list, ScopedPolicy{p, o.scope})
+			}
+		}
+	}
+	for _, p := range v.config.policies {
+		list = append(list, ScopedPolicy{p, Configuration})
+	}
+	slices.SortStableFunc(list, func(a, b ScopedPolicy) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b ScopedPolicy) bool { return a.Name == b.Name })
+}
+
+// Rules returns all rules in the order in which the scopes are asked, the tenant's own first; in a scope sorted by name. Rules
+// do not shadow each other.
+func (v *View) Rules() []ScopedRule {
+	var list []ScopedRule
+	add := func(rules []Rule, scope Scope) {
+		for _, r := range rules {
+			r.Dialects = slices.Clone(r.Dialects)
+			list = append(list, ScopedRule{r, scope})
+		}
+	}
+	for _, o := range [...]*owned{v.own, v.service} {
+		if o != nil {
+			add(o.rules, o.scope)
+		}
+	}
+	add(v.config.rules, Configuration)
+	return list
+}
+
+// ruleByName returns the rule of that name.
+func (s *Set) ruleByName(name string) (Rule, bool) {
+	i, ok := slices.BinarySearchFunc(s.rules, name, func(r Rule, name string) int { return strings.Compare(r.Name, name) })
+	if !ok {
+		return Rule{}, false
+	}
+	r := s.rules[i]
+	r.Dialects = slices.Clone(r.Dialects)
+	return r, true
+}
