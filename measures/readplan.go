@@ -84,3 +84,46 @@ func (s *Store) lastStart(ref metricdef.Ref, sr *series, t int64) int64 {
 	}
 	return last
 }
+
+// Border divides [from, to) at a time where chunks meet, so that one part of it has about n samples: the part before it, or
+// the part behind it if back. It is the other end of the range if that has no more.
+func (s *Store) Border(ref metricdef.Ref, from, to, n int64, back bool) int64 {
+	end := to
+	if back {
+		end = from
+	}
+	sr := s.table.at(ref)
+	if sr == nil {
+		return end
+	}
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	sum := int64(0)
+	if !back {
+		for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
+			if sum >= n && sr.chunks[i].start > from {
+				return sr.chunks[i].start
+			}
+			sum += int64(sr.chunks[i].shape.span())
+		}
+		if sum >= n && sr.values != 0 && sr.headStart > from && sr.headStart < to {
+			return sr.headStart
+		}
+		return end
+	}
+	if sr.values != 0 && sr.headStart < to {
+		if sum += int64(sr.filled); sum >= n && sr.headStart > from {
+			return sr.headStart
+		}
+	}
+	for i := len(sr.chunks) - 1; i >= 0 && sr.chunks[i].start > from; i-- {
+		if sr.chunks[i].start >= to {
+			continue
+		}
+		if sum += int64(sr.chunks[i].shape.span()); sum >= n {
+			return sr.chunks[i].start
+		}
+	}
+	return end
+}

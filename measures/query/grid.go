@@ -37,6 +37,10 @@ func (*LimitError) Code() string { return "answer-too-large" }
 type Source interface {
 	Bounds(ref metricdef.Ref, from, to int64) (measures.Bounds, bool)
 	ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
+	Read(ctx context.Context, r *measures.Reader, ref metricdef.Ref, from, to int64) error
+	Before(ctx context.Context, r *measures.Reader, ref metricdef.Ref, t int64) (at int64, v float64, ok bool, err error)
+	Weight(ref metricdef.Ref, from, to int64) int64
+	Border(ref metricdef.Ref, from, to, n int64, back bool) int64
 }
 
 // mostPoints bounds an answer where nothing else does: a gibibyte of values.
@@ -44,8 +48,11 @@ const mostPoints = 1 << 27
 
 // Options bound an engine.
 type Options struct {
-	MaxPoints int64 // points of one grid; 0: 1<<27
-	OwnStep   int64 // slot width for series whose samples keep their own times, nanoseconds; 0: 60 s
+	MaxPoints   int64       // points of one answer; 0: 1<<27
+	MaxSamples  int64       // samples that are read for one answer of Run; 0: no bound
+	MaxSeries   int64       // series that are read for one answer of Run; 0: no bound
+	OwnStep     int64       // slot width for series whose samples keep their own times, nanoseconds; 0: 60 s
+	Definitions Definitions // what series are; nil: all are floats without tags
 }
 
 // Engine answers queries. It is safe for concurrent use.

@@ -16,8 +16,17 @@ const sec = int64(1e9)
 
 var hole = math.NaN()
 
-// fake is a source of series on plain slices.
+// fake is a source of series on plain slices, for Grid.
 type fake map[metricdef.Ref]fakeSeries
+
+// source makes a whole source of it, of which Grid uses no more than fake has.
+func (f fake) source() Source {
+	type rest struct{ *measures.Store }
+	return struct {
+		fake
+		rest
+	}{fake: f}
+}
 
 type fakeSeries struct {
 	first, step int64 // seconds
@@ -127,7 +136,7 @@ func TestGrid(t *testing.T) {
 		{"infinities against each other", []metricdef.Ref{1, 9}, 0, all, policy.Mean, 2, 1000, 60, []float64{math.Inf(1), 0.5, math.Inf(-1)}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			e := New(series, Options{})
+			e := New(series.source(), Options{})
 			to := c.to
 			if to != all {
 				to *= sec
@@ -153,7 +162,7 @@ func TestGrid(t *testing.T) {
 func TestGridErrors(t *testing.T) {
 	ctx := context.Background()
 	var g Grid
-	e := New(series, Options{MaxPoints: 4})
+	e := New(series.source(), Options{MaxPoints: 4})
 	if n, err := e.Grid(ctx, []metricdef.Ref{1, 2}, 0, 1<<60, policy.NoMethod, &g); !errors.Is(err, ErrNoMethod) || n != 2 {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -170,7 +179,7 @@ func TestGridErrors(t *testing.T) {
 	for i := range many {
 		many[i] = 1
 	}
-	if _, err := New(series, Options{}).Grid(ctx, many, 0, 1<<60, policy.Sum, &g); !errors.Is(err, context.Canceled) {
+	if _, err := New(series.source(), Options{}).Grid(ctx, many, 0, 1<<60, policy.Sum, &g); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -182,7 +191,7 @@ func TestGridAtTheEdge(t *testing.T) {
 	for _, o := range []Options{{OwnStep: 1}, {OwnStep: sec, MaxPoints: 1000}, {MaxPoints: 100_000}, {}} {
 		var g Grid
 		var limit *LimitError
-		if _, err := New(wide, o).Grid(context.Background(), []metricdef.Ref{1}, math.MinInt64, math.MaxInt64, policy.NoMethod, &g); !errors.As(err, &limit) || limit.Points <= 0 {
+		if _, err := New(wide.source(), o).Grid(context.Background(), []metricdef.Ref{1}, math.MinInt64, math.MaxInt64, policy.NoMethod, &g); !errors.As(err, &limit) || limit.Points <= 0 {
 			t.Errorf("%+v: %v, %d values", o, err, len(g.Values))
 		}
 	}

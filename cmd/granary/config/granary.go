@@ -111,6 +111,8 @@ func (c *Config) readLimits(s *section) {
 	l.size("body", &c.Limits.Body, 1<<10, 1<<30)
 	l.size("line", &c.Limits.Line, 1<<8, 1<<24)
 	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
+	l.integer("query-samples", &c.Limits.QuerySamples, 0, math.MaxInt64)
+	l.integer("query-series", &c.Limits.QuerySeries, 0, math.MaxInt64)
 	l.integer("answer-padding", &c.Limits.AnswerPadding, 0, math.MaxInt32)
 	l.integer("series", &c.Limits.Series, 0, math.MaxInt64)
 	l.integer("concurrent-queries", &c.Limits.ConcurrentQueries, 0, 1<<20)

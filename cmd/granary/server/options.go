@@ -34,7 +34,8 @@ func ingestOptions(cfg *config.Config, o Options) ingest.Options {
 
 // queryOptions are those of the way out.
 func queryOptions(cfg *config.Config) query.Options {
-	return query.Options{MaxPoints: cfg.Limits.QueryPoints}
+	l := &cfg.Limits
+	return query.Options{MaxPoints: l.QueryPoints, MaxSamples: l.QuerySamples, MaxSeries: l.QuerySeries}
 }
 
 // serverOptions are those of the HTTP server. Below zero is no limit, there as here.

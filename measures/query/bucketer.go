@@ -1,0 +1,94 @@
+package query
+
+import (
+	"granary/measures/aggregate"
+	"granary/policy"
+)
+
+// points are the buckets of a series or group that have a value: their numbers, ascending, and the values.
+type points struct {
+	at     []int64
+	values []float64
+}
+
+func (p *points) reset() { p.at, p.values = p.at[:0], p.values[:0] }
+
+func (p *points) add(at int64, v float64) {
+	p.at, p.values = append(p.at, at), append(p.values, v)
+}
+
+// bucketer makes one value of the samples of each bucket. Bucket k begins at base + k*step.
+type bucketer struct {
+	method     policy.Method
+	base, step int64
+	scratch    aggregate.Scratch
+
+	// The bucket of the newest samples may get more from the next call of add: its samples wait here.
+	carry []float64
+	open  int64
+	guess int // samples of the bucket before, which is how many the next one usually has
+}
+
+func (b *bucketer) begin(m policy.Method, base, step int64) {
+	b.method, b.base, b.step = m, base, step
+	b.carry = b.carry[:0]
+	b.guess = 1
+}
+
+// add takes samples at or behind base, newer than those before them. Finished buckets are appended to dst.
+func (b *bucketer) add(dst *points, times []int64, values []float64) {
+	step := uint64(b.step)
+	n := len(times)
+	for i := 0; i < n; {
+		// Differences of times are taken without a sign: they may be as large as that.
+		off := uint64(times[i]) - uint64(b.base)
+		k := off / step
+		j := i + b.reach(times[i:], step-off+k*step)
+		if len(b.carry) > 0 && int64(k) != b.open {
+			b.end(dst)
+		}
+		if len(b.carry) > 0 || j == n {
+			b.open = int64(k)
+			b.carry = append(b.carry, values[i:j]...)
+		} else if v, ok := aggregate.Of(b.method, values[i:j], &b.scratch); ok {
+			dst.add(int64(k), v)
+		}
+		i = j
+	}
+}
+
+// end finishes the bucket that waits.
+func (b *bucketer) end(dst *points) {
+	if len(b.carry) == 0 {
+		return
+	}
+	if v, ok := aggregate.Of(b.method, b.carry, &b.scratch); ok {
+		dst.add(b.open, v)
+	}
+	b.carry = b.carry[:0]
+}
+
+// reach is how many of the times lie less than rest behind the first one. There is one at least.
+func (b *bucketer) reach(times []int64, rest uint64) int {
+	first := uint64(times[0])
+	n := len(times)
+	if g := b.guess; g <= n && uint64(times[g-1])-first < rest && (g == n || uint64(times[g])-first >= rest) {
+		return g
+	}
+	// Look ever farther ahead, then close in.
+	lo, hi := 0, 1
+	for hi < n && uint64(times[hi])-first < rest {
+		lo, hi = hi, 2*hi
+	}
+	hi = min(hi, n)
+	for hi-lo > 1 {
+		mid := int(uint(lo+hi) >> 1)
+		if uint64(times[mid])-first < rest {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	b.guess = hi
+	return hi
+}

@@ -1,0 +1,79 @@
+package query
+
+import (
+	"math/bits"
+
+	"granary/metricdef"
+)
+
+// Frame is one series of an answer, or one group of them, in column form. It belongs to the engine and is used again for
+// the next one: who wants to keep something copies it.
+type Frame struct {
+	Ref    metricdef.Ref // 0: a group
+	Group  []metricdef.Tag
+	Series int            // that are in it; also those that have no value
+	Kind   metricdef.Kind // of the values
+	// Times of the points in the order asked for, nanoseconds. If Step is not 0 they are Start, Start+Step and so on instead.
+	Times       []int64
+	Start, Step int64
+
+	// One of these columns has the values, by Kind. States are in Values as their numbers.
+	Values []float64
+	Ints   []int64
+	Texts  []string
+	// Present says which points have a value; nil: all. NaN is a value.
+	Present Bitmap
+	Tags    []string // of the points, JSON objects, "" for none; if they were asked for
+
+	Origins []Origin // where the points come from, oldest first
+}
+
+// Origin says that the points from a time on come from raw samples, or from the aggregates of a tier.
+type Origin struct {
+	From int64 // nanoseconds; of a bucket, its beginning
+	Tier int64 // granularity, nanoseconds; 0: raw samples
+}
+
+// Len is the number of points.
+func (f *Frame) Len() int {
+	switch f.Kind {
+	case metricdef.KindInt:
+		return len(f.Ints)
+	case metricdef.KindText:
+		return len(f.Texts)
+	}
+	return len(f.Values)
+}
+
+// Time is the time of point i.
+func (f *Frame) Time(i int) int64 {
+	if f.Step != 0 {
+		return f.Start + int64(i)*f.Step
+	}
+	return f.Times[i]
+}
+
+// Has says whether point i has a value.
+func (f *Frame) Has(i int) bool { return f.Present == nil || f.Present.Has(i) }
+
+// Bitmap is a row of flags.
+type Bitmap []uint64
+
+// Has says whether flag i is set.
+func (b Bitmap) Has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
+
+func (b Bitmap) set(i int) { b[i>>6] |= 1 << (i & 63) }
+
+// Count is how many flags are set.
+func (b Bitmap) Count() int {
+	n := 0
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// reset makes the frame empty and keeps its memory.
+func (f *Frame) reset() {
+	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Tags: f.Tags[:0], Origins: f.Origins[:0]}
+}
