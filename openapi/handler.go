@@ -26,7 +26,7 @@ const (
 
 // contentPolicy lets the page load what this service serves and nothing else. Swagger UI sets styles on its elements and shows
 // images that it carries along.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Options say what is served beside the document.

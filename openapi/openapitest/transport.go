@@ -43,6 +43,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
+// CloseIdleConnections does so in the base.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.Base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 func gunzip(b []byte) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, nil // HEAD

@@ -97,9 +97,8 @@ type process struct {
 // launch starts the program in a folder, "" for this one, and does not wait for anything.
 func launch(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, log: newLogLines(), exited: make(chan struct{}), client: &http.Client{
-		Timeout: patience, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
-	}}
+	p := &process{t: t, log: newLogLines(), exited: make(chan struct{})}
+	p.client = &http.Client{Timeout: patience, Transport: checked(t, &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16})}
 	p.cmd = exec.Command(granary, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.log, p.log
 	p.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 exitcode=66")
