@@ -11,14 +11,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// deep marks a path in the document that answers everything below it as well.
-const deep = "x-granary-deep"
+// What the document says beyond OpenAPI.
+const (
+	deep = "x-granary-deep" // of a path: everything below it is answered alike
+	also = "x-granary-also" // of an operation: methods that are answered alike and have no place in OpenAPI
+)
 
 // Operation is one operation of the document.
 type Operation struct {
 	Method string // in capitals
 	Path   string // "/v2/tenants/{tenant}"
 	Deep   bool   // everything below the path is answered alike
+	Also   bool   // it has no place in OpenAPI and is answered like one that has
 
 	at   string // JSON pointer
 	node map[string]any
@@ -59,8 +63,17 @@ func New(document []byte) (*Contract, error) {
 		isDeep, _ := members[deep].(bool)
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodOptions} {
 			key := strings.ToLower(method)
-			if node, ok := members[key].(map[string]any); ok {
-				c.operations = append(c.operations, Operation{method, path, isDeep, pointer("", "paths", path, key), node})
+			node, ok := members[key].(map[string]any)
+			if !ok {
+				continue
+			}
+			o := Operation{Method: method, Path: path, Deep: isDeep, at: pointer("", "paths", path, key), node: node}
+			c.operations = append(c.operations, o)
+			others, _ := node[also].([]any)
+			for _, other := range others {
+				o.Method, _ = other.(string)
+				o.Also = true
+				c.operations = append(c.operations, o)
 			}
 		}
 	}

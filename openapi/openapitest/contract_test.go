@@ -14,7 +14,7 @@ const document = `{
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}, "application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Thing"}}, "text/csv": {"schema": {"type": "string", "pattern": "^a,b\n"}}}},
       "304": {"description": "same"},
       "default": {"$ref": "#/components/responses/Fault"}}}},
-    "/things/all": {"x-granary-deep": true, "post": {"operationId": "all", "responses": {"204": {"description": "done"}}}}
+    "/things/all": {"x-granary-deep": true, "post": {"x-granary-also": ["PUT"], "operationId": "all", "responses": {"204": {"description": "done"}}}}
   },
   "components": {
     "headers": {"Count": {"schema": {"type": "integer"}}},
@@ -85,14 +85,14 @@ func TestFind(t *testing.T) {
 		known            bool
 	}{
 		{"GET", "/things/7", "thing", true}, {"HEAD", "/things/7", "thing", true}, {"GET", "/things/all", "thing", true}, {"POST", "/things/all", "all", true},
-		{"POST", "/things/all/", "all", true}, {"GET", "/things", "", false}, {"PUT", "/things/7", "", true},
+		{"POST", "/things/all/", "all", true}, {"GET", "/things", "", false}, {"PUT", "/things/7", "", true}, {"PUT", "/things/all", "all", true},
 	} {
 		op, found, known := c.Find(f.method, f.path)
 		if op.ID() != f.id || found != (f.id != "") || known != f.known {
 			t.Errorf("%s %s: %q %v %v", f.method, f.path, op.ID(), found, known)
 		}
 	}
-	if len(c.Operations()) != 2 {
+	if len(c.Operations()) != 3 {
 		t.Errorf("%v", c.Operations())
 	}
 	if _, err := New([]byte("{")); err == nil {
