@@ -201,7 +201,13 @@ func (s *Store) apply(p *pending) {
 		for _, c := range p.grids {
 			s.applyGrid(c)
 		}
-		s.applySamples(p.batch.Refs, p.batch.Times, p.batch.Values, p.wrote)
+		b := p.batch
+		if len(b.numbers) == 0 {
+			s.applySamples(b.Refs, b.Times, b.Values, p.wrote)
+		} else {
+			s.applySamples(b.numbers, b.Times, b.Values, p.wrote)
+			b.eachText(func(r textRow) { s.applyText(r, p.wrote) })
+		}
 	}
 	s.catalog.Advance(p.seq)
 	s.applied.Store(p.seq)

@@ -42,7 +42,7 @@ func (b *Batch) fit(row int, k metricdef.Kind) bool {
 		state, ok := metricdef.StateOf(v)
 		b.Values[row] = float64(state)
 		return ok
-	case have == k && k != metricdef.KindText:
+	case have == k:
 	case k == metricdef.KindFloat && have == metricdef.KindInt:
 		b.Values[row] = float64(WordInt(v))
 		b.kinds[row] = 0

@@ -101,6 +101,9 @@ func TestWords(t *testing.T) {
 		}
 	}
 	check("at the end")
+	s.crash()
+	s = openTest(t, testOptions(dir, c))
+	check("after a crash")
 	if err := s.Snapshot(); err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +111,11 @@ func TestWords(t *testing.T) {
 	s.evictChunks(math.MaxInt64)
 	s.maintenance.Unlock()
 	check("evicted")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, testOptions(dir, c))
+	check("after a stop")
 	if got := s.Stats(); got.Chunks == 0 && got.SegmentFiles == 0 {
 		t.Errorf("nothing was sealed: %+v", got)
 	}

@@ -107,7 +107,10 @@ func (s *Store) Expire(ctx context.Context) {
 				return
 			}
 			s.expired.Add(sh.dropBefore(s, ref, sr, sr.visible(cut)))
-			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&hasLate == 0 && sr.newest < cut && sr.wrote < cut {
+			if sr.flags&(hasTexts|hasTags) != 0 {
+				sh.endTexts(ref, sr)
+			}
+			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&(hasLate|hasTexts|hasTags) == 0 && sr.newest < cut && sr.wrote < cut {
 				ended = append(ended, ref)
 			}
 		})
@@ -169,7 +172,7 @@ func (s *Store) holds(ref metricdef.Ref, sr *series) bool {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&hasLate != 0
+	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&(hasLate|hasTexts|hasTags) != 0
 }
 
 // applyRemove takes definitions and whatever is left of their series away. The sequencer has marked them dead.
@@ -178,6 +181,7 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 		sr, sh := s.table.grow(ref), s.shardOf(ref)
 		sh.mu.Lock()
 		sh.dropBefore(s, ref, sr, math.MaxInt64)
+		sh.endTexts(ref, sr)
 		delete(sh.eras, ref)
 		sh.setChunks(sr, nil)
 		sr.flags, sr.era = 0, grid{}
@@ -199,7 +203,7 @@ func (s *Store) Memory() Memory {
 	var m Memory
 	for _, sh := range s.shards {
 		sh.mu.RLock()
-		m.Heads += sh.headBytes()
+		m.Heads += sh.headBytes() + sh.counts.textBytes
 		m.Chunks += sh.chunks.Mapped()
 		m.Series += sh.counts.entries * int64(unsafe.Sizeof(entry{}))
 		sh.mu.RUnlock()
@@ -294,6 +298,9 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 						sh.evict(&l.sealed[k].entry, w)
 					}
 				}
+				if sr.flags&(hasTexts|hasTags) != 0 {
+					sh.evictTexts(ref, w)
+				}
 			})
 			sh.chunks.Trim()
 			freed += before - sh.chunks.Mapped()
@@ -316,11 +323,16 @@ func (s *Store) dropOldest(want int64) (samples int64) {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for i, sh := range s.shards {
 		sh.mu.RLock()
-		s.eachOf(i, func(_ metricdef.Ref, sr *series) {
+		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
 			for k := range sr.chunks {
 				if sr.chunks[k].seg == 0 {
 					oldest, newest = min(oldest, sr.chunks[k].start), max(newest, sr.newest)
 					break
+				}
+			}
+			if sr.flags&(hasTexts|hasTags) != 0 {
+				if t := sh.unsavedTexts(ref); t < maxTime {
+					oldest, newest = min(oldest, t), max(newest, sr.newest)
 				}
 			}
 		})
@@ -354,6 +366,9 @@ func (sh *shard) dropUnsaved(s *Store, ref metricdef.Ref, sr *series, cut int64)
 	}
 	if len(keep) < len(sr.chunks) {
 		sh.setChunks(sr, slices.Clip(keep))
+	}
+	if sr.flags&(hasTexts|hasTags) != 0 {
+		samples += sh.dropUnsavedTexts(s, ref, cut)
 	}
 	if l := sh.late[ref]; l != nil {
 		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {

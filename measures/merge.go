@@ -69,6 +69,13 @@ func (s *Store) merge(group []segment.FileInfo) (err error) {
 	for _, info := range group {
 		f := s.segments.acquire(info.ID)
 		err := f.file.Entries(func(e segment.Entry) error {
+			if column, ok := whichOf(e.Flags); ok {
+				p, err := s.moveText(w, id, f, e, column)
+				if p.text != nil {
+					moved = append(moved, p)
+				}
+				return err
+			}
 			p := placed{ref: metricdef.Ref(e.Ref), start: e.Start, late: e.Flags&entryLate != 0, seq: e.Seq, was: newSegLoc(info.ID, e.Off, e.Len)}
 			if !s.names(&p) {
 				return nil

@@ -123,6 +123,9 @@ func (sh *shard) oldest(s *Store, ref metricdef.Ref, sr *series, cut int64) (fir
 			}
 		}
 	}
+	if sr.flags&hasTexts != 0 {
+		first = sh.oldestText(ref, cut, first)
+	}
 	if sr.values != 0 && sr.headStart < first {
 		sh.eachHead(sr, cut, math.MaxInt64, func(t int64, _ float64) { first = min(first, t) })
 	}

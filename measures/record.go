@@ -20,8 +20,9 @@ const (
 	recFree        journal.Kind = 7  // series whose low-water mark moves
 	recRemove      journal.Kind = 8  // definitions that end
 	recUpdate      journal.Kind = 9  // definitions as they are from now on, metricdef's form
+	recTexts       journal.Kind = 11 // texts and tags of samples
 	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
-	// 10 to 12 and 14 are taken: deleted ranges, texts, states of tenants, tiers.
+	// 10, 12 and 14 are taken: deleted ranges, states of tenants, tiers.
 )
 
 // A samples record:

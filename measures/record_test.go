@@ -187,6 +187,7 @@ func decodeAll(t *testing.T, p []byte) {
 		}
 		equalBatches(t, again, b)
 	}
+	typed(decodeTexts(p, func(textRow) {}))
 	var grids []gridChange
 	if err := decodeGrids(p, func(c gridChange) { grids = append(grids, c) }); err == nil {
 		var again []gridChange

@@ -298,6 +298,8 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		s.applySamples(b.Refs, b.Times, b.Values, r.Time)
 		n.samples += int64(len(b.Refs))
 		return nil
+	case recTexts:
+		return s.replayTexts(r.Payload, seq, r.Time, n)
 	case recDefinitions, recDictionary:
 		for rest := r.Payload; len(rest) > 0; {
 			used, ref, err := s.Definitions.Apply(rest)
@@ -416,6 +418,7 @@ func (s *Store) attachSegments(catalogLost bool) {
 		keep = append(keep, info)
 	}
 	s.manifest.Files = keep
+	s.settleTexts()
 	for ref := range touched {
 		sr := s.table.at(ref)
 		sort.Slice(sr.chunks, func(i, j int) bool { return sr.chunks[i].start < sr.chunks[j].start })
@@ -445,6 +448,7 @@ func (s *Store) detach(id uint32, touched map[metricdef.Ref]bool, late map[metri
 			delete(late, ref)
 		}
 	}
+	s.detachTexts(id)
 	s.segments.drop(id)
 }
 
@@ -464,6 +468,9 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 	}
 	if sr.state == dead {
 		return nil
+	}
+	if w, ok := whichOf(se.Flags); ok {
+		return s.attachText(sf, se, w, sr)
 	}
 	e := entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}
 	if se.Flags&entryHole != 0 {

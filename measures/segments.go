@@ -90,9 +90,17 @@ func (f *segmentFile) read(dst []byte, l segLoc) ([]byte, error) {
 	if f == nil {
 		return nil, fmt.Errorf("segment file %d is gone", l.file())
 	}
-	b, err := f.file.ReadAt(dst, l.off(), l.len())
+	return f.readAt(dst, l.off(), l.len())
+}
+
+// readAt reads the payload of n bytes at an offset into dst's memory.
+func (f *segmentFile) readAt(dst []byte, off uint64, n uint32) ([]byte, error) {
+	if f == nil {
+		return nil, fmt.Errorf("segment file of the offset %d is gone", off)
+	}
+	b, err := f.file.ReadAt(dst, off, n)
 	if err != nil {
-		return nil, fmt.Errorf("segment file %d, offset %d: %w", l.file(), l.off(), err)
+		return nil, fmt.Errorf("segment file %d, offset %d: %w", f.id, off, err)
 	}
 	return b, nil
 }

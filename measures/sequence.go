@@ -41,6 +41,7 @@ type sequencer struct {
 	unnamed []metricdef.Ref // refs that this segment's dictionary lacks
 	grids   []gridChange
 	key     []byte
+	texts   textWriter
 }
 
 // pending is one write between the sequencer and its acknowledgement.
@@ -122,6 +123,7 @@ func (s *Store) sequence(p *pending) {
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
 	s.resolve(p)
 	generation := s.Policies.Generation()
+	hasTexts := len(b.Texts)+len(b.Tags) > 0
 	for i, ref := range b.Refs {
 		if ref == 0 {
 			continue // refused by resolve
@@ -142,6 +144,10 @@ func (s *Store) sequence(p *pending) {
 		}
 		if (sr.takes != metricdef.KindFloat || len(b.kinds) > 0) && !b.fit(i, sr.takes) {
 			b.refuse(i, WrongKind)
+			continue
+		}
+		if hasTexts && b.tooLong(i, s.o.MaxText) {
+			b.refuse(i, TextTooLong)
 			continue
 		}
 		// Readers refresh the policy too, so it being the present one does not tell that the grid fits it.
@@ -174,14 +180,23 @@ func (s *Store) sequence(p *pending) {
 		p.grids = append(p.grids, grids[:n]...)
 		grids = grids[n:]
 	}
-	for from := 0; from < len(b.Refs); from += rowsPerRecord {
-		to := min(from+rowsPerRecord, len(b.Refs))
-		if !anyRef(b.Refs[from:to]) {
+	refs := b.Refs
+	b.numbers = b.numbers[:0]
+	if hasTexts {
+		b.splitTexts()
+		refs = b.numbers
+	}
+	for from := 0; from < len(refs); from += rowsPerRecord {
+		to := min(from+rowsPerRecord, len(refs))
+		if !anyRef(refs[from:to]) {
 			continue
 		}
 		q.group.Begin(recSamples, p.wrote)
-		q.group.Buf = appendSamples(q.group.Buf, b.Refs[from:to], b.Times[from:to], b.Values[from:to], b.kindsOf(from, to))
+		q.group.Buf = appendSamples(q.group.Buf, refs[from:to], b.Times[from:to], b.Values[from:to], b.kindsOf(from, to))
 		s.end(p)
+	}
+	if hasTexts {
+		s.appendTextRecords(p)
 	}
 }
 
@@ -242,6 +257,11 @@ func (s *Store) resolve(p *pending) {
 				d.Ref = 0
 				continue
 			}
+			if b.tooLong(d.At, s.o.MaxText) {
+				b.refuse(d.At, TextTooLong)
+				d.Ref = 0
+				continue
+			}
 			if ref, _ = s.reserve(&d.Def, p.wrote); ref == 0 {
 				b.refuse(d.At, SeriesLimit)
 				d.Ref = 0
@@ -265,6 +285,9 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) {
 		sr.dictionary = q.segment
 	}
 	pol := s.policyOf(ref, sr)
+	if sr.takes == metricdef.KindText {
+		return // texts keep their own times
+	}
 	if step := int64(pol.Grid); step != sr.grid.step || !sr.anchored {
 		q.undo = append(q.undo, undo{ref: ref, what: undoGrid, grid: sr.grid, time: sr.last})
 		sr.grid = grid{}

@@ -21,7 +21,8 @@ type shard struct {
 	chunks  *slab.Slabs
 	late    map[metricdef.Ref]*lateSamples
 	eras    map[metricdef.Ref][]grid // earlier grids of a series; entries name them by index + 1
-	held    uint64                   // replay skips records up to here: a snapshot brought what they did
+	texts   [textColumns]map[metricdef.Ref]*textColumn
+	held    uint64 // replay skips records up to here: a snapshot brought what they did
 	counts  shardCounts
 	scratch sealScratch
 }
@@ -34,11 +35,13 @@ type shardCounts struct {
 	sealedBytes int64
 	failed      int64 // samples lost because no memory could be mapped
 	entries     int64 // room in the lists of chunks
+	textBytes   int64 // of the columns of texts: heads and lists of chunks
 }
 
 type sealScratch struct {
 	values [headSlots]float64
 	bytes  []byte
+	texts  []string
 }
 
 func newShard() *shard {
@@ -46,6 +49,9 @@ func newShard() *shard {
 		chunks: slab.NewSlabs(),
 		late:   make(map[metricdef.Ref]*lateSamples),
 		eras:   make(map[metricdef.Ref][]grid),
+	}
+	for w := range sh.texts {
+		sh.texts[w] = make(map[metricdef.Ref]*textColumn)
 	}
 	for i, n := range headRooms {
 		sh.values[i], sh.times[i] = slab.NewPool(int(n)), slab.NewPool(int(n))
@@ -60,6 +66,9 @@ func (sh *shard) put(ref metricdef.Ref, sr *series, t int64, v float64, wrote in
 	sh.counts.samples[sr.kind()]++
 	if wrote > sr.wrote {
 		sr.wrote = wrote
+	}
+	if sr.flags&hasTags != 0 {
+		sh.untag(ref, sr, t, wrote)
 	}
 	// The usual case: a series with an open head gets the sample of its next slot.
 	if t == sr.next && sr.filled < sr.room && sr.era.step != 0 {

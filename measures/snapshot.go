@@ -15,6 +15,9 @@ const (
 	entryLate = 1 << iota
 	entryOwn
 	entryHole
+
+	entryText = 1 << 4 // texts, the values of a series
+	entryTags = 1 << 5 // texts, the tags of samples
 )
 
 // maxSegmentsAtOnce bounds how many segment files one snapshot writes: windows beyond share a mixed one.
@@ -39,6 +42,9 @@ type placed struct {
 	seq   uint64
 	was   segLoc // where it lay before; 0: in no segment
 	loc   segLoc // where it lies now
+
+	text    *textChunk // a chunk of texts, and instead of loc where it lies now
+	textLoc textLoc
 }
 
 // snapshotWriter gathers the files of one snapshot.
@@ -149,6 +155,9 @@ func (w *snapshotWriter) shard(index int) error {
 			}
 			failed = w.add(sh, ref, sr, e, step, nil)
 		}
+		if sr.flags&(hasTexts|hasTags) != 0 && failed == nil {
+			failed = w.texts(sh, ref, sr)
+		}
 		if sr.flags&hasLate == 0 {
 			return
 		}
@@ -161,27 +170,35 @@ func (w *snapshotWriter) shard(index int) error {
 	return failed
 }
 
-func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
-	window := sr.window(e.start)
+// file is the file that takes a chunk of a window, and its number.
+func (w *snapshotWriter) file(window int64) (*segment.Writer, uint32, error) {
 	if _, ok := w.open[window]; !ok && len(w.open) >= maxSegmentsAtOnce {
 		window = mixedWindow
 	}
 	if f := w.open[window]; f != nil && f.Size() >= wholeFile {
 		if err := w.close(window); err != nil {
-			return err
+			return nil, 0, err
 		}
 	}
 	f := w.open[window]
 	if f == nil {
 		if w.next > maxFile {
-			return errors.New("no numbers are left for segment files; export the data and import it into an empty folder")
+			return nil, 0, errors.New("no numbers are left for segment files; export the data and import it into an empty folder")
 		}
 		var err error
 		if f, err = segment.Create(w.s.segmentDir(), w.next, w.s.segmentOptions()); err != nil {
-			return err
+			return nil, 0, err
 		}
 		w.open[window], w.ids[window] = f, w.next
 		w.next++
+	}
+	return f, w.ids[window], nil
+}
+
+func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
+	f, id, err := w.file(sr.window(e.start))
+	if err != nil {
+		return err
 	}
 	b := sh.chunks.Get(e.mem)
 	w.order++
@@ -200,7 +217,7 @@ func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry,
 		return err
 	}
 	w.written += int64(len(b))
-	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late != nil, seq: w.order, loc: newSegLoc(w.ids[window], off, uint32(len(b)))})
+	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late != nil, seq: w.order, loc: newSegLoc(id, off, uint32(len(b)))})
 	return nil
 }
 
@@ -256,7 +273,11 @@ func (s *Store) publish(infos []segment.FileInfo, list []placed) error {
 			sh = now
 			sh.mu.Lock()
 		}
-		if e := sh.find(s, p); e != nil {
+		if p.text != nil {
+			if p.placeText() {
+				files[p.textLoc.file].live.Add(1)
+			}
+		} else if e := sh.find(s, p); e != nil {
 			e.seg = p.loc
 			files[p.loc.file()].live.Add(1)
 		}

@@ -33,6 +33,7 @@ type Options struct {
 	DiskFreeMark    int64            // bytes that must stay free on the disk for writes to be taken; 0: none
 	Limits          tenant.Limits    // defaults for tenants
 	MaxTenants      int              // 0: no bound
+	MaxText         int              // bytes of a text, or of the tags of a sample, up to LimitMaxText; 0: 8192
 	ExplicitTenants bool             // a write makes no tenant
 	Now             func() time.Time // nil: time.Now
 	Logger          *slog.Logger     // nil: slog.Default
@@ -53,6 +54,10 @@ func (o *Options) setDefaults() {
 	if o.SnapshotJournal <= 0 {
 		o.SnapshotJournal = 128 << 20
 	}
+	if o.MaxText <= 0 {
+		o.MaxText = DefaultMaxText
+	}
+	o.MaxText = min(o.MaxText, LimitMaxText)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -272,6 +277,9 @@ func (s *Store) Close() error {
 		// A reader may have found its series already, and must not follow it to memory that goes.
 		s.eachOf(i, func(_ metricdef.Ref, sr *series) { sr.flags, sr.values, sr.times, sr.chunks = 0, 0, 0, nil })
 		clear(sh.late)
+		for w := range sh.texts {
+			clear(sh.texts[w])
+		}
 		sh.closeHeads()
 		sh.chunks.Close()
 		sh.mu.Unlock()

@@ -137,6 +137,9 @@ func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) 
 	if n > 0 {
 		sh.setChunks(sr, slices.Clone(sr.chunks[n:]))
 	}
+	if sr.flags&(hasTexts|hasTags) != 0 {
+		samples += sh.dropTexts(s, ref, low)
+	}
 	if sr.flags&hasLate == 0 {
 		return samples
 	}

@@ -163,6 +163,7 @@ type Snapshot struct {
 type Limits struct {
 	Body          int64 // body: bytes of a request body, after decompression
 	Line          int64 // line: bytes of a line of line protocol
+	Text          int64 // text: bytes of a text, or of the tags of a sample
 	QueryPoints   int64 // query-points: points of the answer to one request
 	QuerySamples  int64 // query-samples: samples that a native query goes through; 0 is no limit
 	QuerySeries   int64 // query-series: series that a native query reads; 0 is no limit
@@ -255,7 +256,7 @@ func Default() *Config {
 		Tenants:   Tenants{Default: "_ops", Implicit: true},
 		Journal:   Journal{Sync: SyncInterval, Interval: time.Second},
 		Snapshot:  Snapshot{Interval: 10 * time.Minute, JournalBytes: 128 << 20},
-		Limits:    Limits{Body: 64 << 20, Line: 64 << 10, QueryPoints: 20_000_000, QuerySamples: 200_000_000, QuerySeries: 100_000, AnswerPadding: 100_000},
+		Limits:    Limits{Body: 64 << 20, Line: 64 << 10, Text: 8 << 10, QueryPoints: 20_000_000, QuerySamples: 200_000_000, QuerySeries: 100_000, AnswerPadding: 100_000},
 		Bounds:    Bounds{Future: 10 * time.Minute},
 		Timeouts:  Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
 		ClusterCockpit: ClusterCockpit{

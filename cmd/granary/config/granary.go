@@ -110,6 +110,7 @@ func (c *Config) readLimits(s *section) {
 	l := s.sub("limits")
 	l.size("body", &c.Limits.Body, 1<<10, 1<<30)
 	l.size("line", &c.Limits.Line, 1<<8, 1<<24)
+	l.size("text", &c.Limits.Text, 1<<6, 16<<10) // what a chunk of texts has room for
 	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
 	l.integer("query-samples", &c.Limits.QuerySamples, 0, math.MaxInt64)
 	l.integer("query-series", &c.Limits.QuerySeries, 0, math.MaxInt64)

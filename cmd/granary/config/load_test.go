@@ -137,7 +137,7 @@ granary:
   tenants: {default: me, create: explicit, max: 5}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
-  limits: {body: 1MB, line: 1000, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 0, series: 9, concurrent-queries: 3}
+  limits: {body: 1MB, line: 1000, text: 500, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 0, series: 9, concurrent-queries: 3}
   timeouts: {header: 1s, read: none, write: none, idle: 5s}
   bounds: {future: none, past: 7d}
   backend: {token-file: tok}
@@ -160,7 +160,7 @@ granary:
 	want.Tenants = Tenants{Default: "me", Max: 5}
 	want.Journal = Journal{SyncAlways, 2 * time.Second}
 	want.Snapshot = Snapshot{time.Hour, 1 << 20}
-	want.Limits = Limits{1_000_000, 1000, 7, 71, 72, 0, 9, 3}
+	want.Limits = Limits{1_000_000, 1000, 500, 7, 71, 72, 0, 9, 3}
 	want.Timeouts = Timeouts{time.Second, Unbounded, Unbounded, 5 * time.Second}
 	want.Bounds = Bounds{Unbounded, 7 * 24 * time.Hour}
 	want.Backend.Token = "secret"

@@ -11,6 +11,7 @@ import (
 	"granary/api/edge"
 	"granary/measures"
 	"granary/measures/ingest"
+	"granary/metricdef"
 )
 
 // requests counts what the dispatcher has seen.
@@ -111,6 +112,9 @@ func (c *collector) store(st measures.Stats, gauge, count emit) {
 	gauge("series", "Definitions that can be read.", float64(st.Series))
 	gauge("tenants", "Tenants.", float64(st.Tenants))
 	count("samples_total", "Samples applied since the start.", float64(st.Samples))
+	for k := metricdef.KindFloat; k <= metricdef.KindText; k++ {
+		count("samples_by_kind_total", "Samples applied since the start, by the kind of value.", float64(st.Kinds[k]), "kind", k.String())
+	}
 	count("samples_overwritten_total", "Samples that replaced another of the same slot.", float64(st.Overwritten))
 	count("samples_late_total", "Samples older than the open head of their series.", float64(st.Late))
 	count("samples_failed_total", "Samples in the journal that found no memory.", float64(st.Failed))

@@ -22,7 +22,7 @@ func storeOptions(cfg *config.Config, o Options) measures.Options {
 	return measures.Options{
 		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
 		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
-		MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
+		MaxText: int(cfg.Limits.Text), MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
 		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
 	}
 }

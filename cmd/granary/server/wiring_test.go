@@ -47,7 +47,7 @@ granary:
   tenants: {default: me, create: explicit, max: 5}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
-  limits: {body: 2kB, line: 1000, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3}
+  limits: {body: 2kB, line: 1000, text: 100, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3}
   timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
   bounds: {future: 1h, past: 7d}
   compat:
@@ -93,6 +93,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.snapshot.journal-bytes":                 {store.SnapshotJournal, int64(1 << 20)},
 		"granary.limits.body":                            {tooLarge(dialect.Lines), "request body exceeds the limit of 2000 bytes (setting granary.limits.body)"},
 		"granary.limits.line":                            {ingestOptions(s.cfg, s.o).MaxLine, 1000},
+		"granary.limits.text":                            {store.MaxText, 100},
 		"granary.limits.query-points":                    {[]int64{queryOptions(s.cfg).MaxPoints, dialect.Points}, []int64{7, 7}},
 		"granary.limits.query-samples":                   {queryOptions(s.cfg).MaxSamples, int64(71)},
 		"granary.limits.query-series":                    {queryOptions(s.cfg).MaxSeries, int64(72)},
