@@ -41,6 +41,7 @@ type Options struct {
 	Tenants     Tenants
 	Definitions Definitions
 	Ends        Ends
+	Metrics     Metrics
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)

@@ -41,7 +41,11 @@ func (a *API) metricRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/metrics", serve: a.listMetrics},
 		{method: http.MethodPost, path: "/metrics/search", serve: a.searchMetrics},
+		{method: http.MethodPost, path: "/metrics", serve: a.createMetrics},
+		{method: http.MethodPost, path: "/metrics/delete", serve: a.deleteMetrics},
 		{method: http.MethodGet, path: "/metrics/{id}", serve: a.readMetric},
+		{method: http.MethodPatch, path: "/metrics/{id}", serve: a.patchMetric},
+		{method: http.MethodDelete, path: "/metrics/{id}", serve: a.deleteMetric},
 	}
 }
 
@@ -203,7 +207,7 @@ func (s *metricSearch) page() (metricdef.Page, error) {
 	for _, name := range s.Type {
 		t, ok := metricdef.ParseType(name)
 		if !ok {
-			return p, edge.At("/type", &syntaxError{text: `is none of "gauge", "counter", "availability", "string"`})
+			return p, edge.At("/type", errTypes)
 		}
 		if !slices.Contains(p.Types, t) {
 			p.Types = append(p.Types, t)

@@ -15,7 +15,7 @@ import (
 func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
-		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, PolicyOf: s.policyOf,
+		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
 		Version: s.o.Version, Capabilities: s.capabilities(),
 		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
 		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
@@ -25,7 +25,11 @@ func (s *Server) native() native.Options {
 
 // policyOf names the policy of a definition.
 func (s *Server) policyOf(d *metricdef.Definition) (name string, explicit bool) {
-	p, _ := s.store.Policies.Current().Resolve(d.Dialect, d.Name)
+	set := s.store.Policies.Current()
+	if p, ok := set.ByName(d.Policy); ok {
+		return p.Name, true
+	}
+	p, _ := set.Resolve(d.Dialect, d.Name)
 	return p.Name, false
 }
 
