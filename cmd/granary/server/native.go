@@ -25,12 +25,8 @@ func (s *Server) native() native.Options {
 
 // policyOf names the policy of a definition.
 func (s *Server) policyOf(d *metricdef.Definition) (name string, explicit bool) {
-	set := s.store.Policies.Current()
-	if p, ok := set.ByName(d.Policy); ok {
-		return p.Name, true
-	}
-	p, _ := set.Resolve(d.Dialect, d.Name)
-	return p.Name, false
+	p, _ := s.store.Policies.For(d.Tenant).Resolve(d.Dialect, d.Name, d.Policy)
+	return p.Name, d.Policy != "" && p.Name == d.Policy
 }
 
 // ends says which samples of a series are the first and the last.
