@@ -150,6 +150,9 @@ func (s *Store) fail(list []*pending, cause error) {
 			sr.lowMark = u.time
 		case undoRemove:
 			sr.state = live
+		case undoLeave:
+			s.Tenants.Return(u.tenant)
+			s.endSeries(u.tenant, live)
 		case undoTenant:
 			s.Tenants.Withdraw(u.tenant)
 		case undoPolicies:

@@ -46,6 +46,12 @@ func (s *Store) Run(ctx context.Context) {
 			// What a snapshot gathered is garbage now, and the next is minutes away.
 			debug.FreeOSMemory()
 		}
+		if s.sweep.Swap(false) {
+			if err := s.SweepTenants(ctx); err != nil && ctx.Err() == nil {
+				s.o.Logger.Warn("the data of deleted tenants is not removed yet", "error", err)
+				s.sweep.Store(true)
+			}
+		}
 		if n%5 == 0 {
 			s.EnforceCap()
 		}

@@ -33,6 +33,11 @@ func (s *Store) editScope(ctx context.Context, scope policy.Scope, edit func(*po
 			return &tenant.UnknownError{Num: n}
 		}
 	}
+	return s.changeScope(ctx, scope, edit)
+}
+
+// changeScope is editScope without asking whether the scope is there.
+func (s *Store) changeScope(ctx context.Context, scope policy.Scope, edit func(*policy.Edit) error) error {
 	var rec []byte
 	return s.change(ctx, recScopes, func(int64) (_ []byte, err error) {
 		if rec, err = s.Policies.Edit(scope, edit); err == nil {

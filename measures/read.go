@@ -71,16 +71,20 @@ func (s *Store) Newest(ref metricdef.Ref) (t, step int64, ok bool) {
 // of its policy. REQUIRES: nothing; low is read again under the lock by those who need it.
 func (s *Store) cut(ref metricdef.Ref, sr *series) int64 {
 	pol := s.policyOf(ref, sr)
-	if pol.Raw.Length <= 0 || s.retentionHeld.Load() {
+	length := s.rawLength(ref, pol)
+	if length <= 0 || s.retentionHeld.Load() {
 		return math.MinInt64
 	}
-	return s.o.Now().UnixNano() - int64(pol.Raw.Length)
+	return s.o.Now().UnixNano() - int64(length)
 }
 
 // visible is the time of the oldest sample that may be shown. REQUIRES: sh.mu, at least for reading.
 func (sr *series) visible(cut int64) int64 {
 	if sr.flags&spared != 0 {
 		cut = math.MinInt64
+	}
+	if cut != math.MinInt64 {
+		cut = sr.byClock(cut)
 	}
 	if sr.low != 0 {
 		cut = max(cut, sr.low)

@@ -21,8 +21,9 @@ const (
 	recRemove      journal.Kind = 8  // definitions that end
 	recUpdate      journal.Kind = 9  // definitions as they are from now on, metricdef's form
 	recTexts       journal.Kind = 11 // texts and tags of samples
+	recTenantState journal.Kind = 12 // a tenant as it is from now on, tenant's form
 	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
-	// 10, 12 and 14 are taken: deleted ranges, states of tenants, tiers.
+	// 10 and 14 are taken: deleted ranges, tiers.
 )
 
 // A samples record:

@@ -49,6 +49,7 @@ func (s *Store) Recover(ctx context.Context) error {
 			sr.state = live
 		}
 	}
+	s.hideDeleted()
 	s.attachSegments(catalogLost)
 	s.seq.mu.Lock()
 	s.seq.next = s.log.Last().Seq + 1
@@ -147,8 +148,8 @@ func (s *Store) openCatalog() (lost bool, err error) {
 		return false, err
 	}
 	s.applying = 1 // the lowest number: everything in the journal is newer
-	for _, t := range s.Tenants.All() {
-		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(t.Num)), s.Tenants.AppendRecord(nil, t.Num))
+	for _, num := range s.Tenants.Known() {
+		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(num)), s.Tenants.AppendRecord(nil, num))
 	}
 	for key, rec := range s.Policies.Records {
 		sink{s}.Put(policy.Bucket, key, rec)
@@ -313,6 +314,8 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			rest = rest[used:]
 		}
 		return nil
+	case recTenantState:
+		return s.applyTenantState(r.Payload)
 	case recUpdate:
 		return s.applyUpdates(r.Payload)
 	case recGrids:

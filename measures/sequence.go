@@ -78,6 +78,7 @@ const (
 	undoRemove                     // the series lives
 	undoTenant                     // withdraw the tenant
 	undoPolicies                   // withdraw what was sequenced of policies and rules
+	undoLeave                      // the tenant and its series live
 )
 
 // Commit stores a batch: it returns when the samples are in the journal and can be read. Rows that were not stored are
@@ -241,8 +242,18 @@ func (s *Store) end(p *pending) {
 // resolve gives each draft of the batch its ref, reserving definitions that nobody has made. REQUIRES: s.seq.mu.
 func (s *Store) resolve(p *pending) {
 	b, q := p.batch, &s.seq
+	var there tenant.Num // known to be there
 	for i := range b.Drafts {
 		d := &b.Drafts[i]
+		if d.Def.Tenant != there {
+			if s.Tenants.Gone(d.Def.Tenant) {
+				// It was deleted. The writer asks for the name again and makes another one.
+				b.Stale = append(b.Stale, d.At)
+				b.Refs[d.At], d.Ref = 0, 0
+				continue
+			}
+			there = d.Def.Tenant
+		}
 		if t := b.Times[d.At]; t <= minTime || t >= maxTime {
 			// A definition goes into the journal with its first sample, so that one without must not be made.
 			b.refuse(d.At, pastOrFuture(t))

@@ -97,6 +97,7 @@ type Store struct {
 	diskLow       atomic.Bool
 	shorten       atomic.Bool // a snapshot is wanted now, so that the journal can be trimmed
 	retentionHeld atomic.Bool // nothing expires while the list of busy hosts is not known
+	sweep         atomic.Bool // there may be deleted tenants that have data
 	rotate        atomic.Bool
 	room          atomic.Int64 // bytes of evicted chunks that may be brought back before the next look at the cap
 	applied       atomic.Uint64
@@ -236,11 +237,7 @@ func (s *Store) EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, err
 		s.seq.undo = append(s.seq.undo, undo{what: undoTenant, tenant: num})
 		rec = s.Tenants.AppendRecord(nil, num)
 		return rec, nil
-	}, func() {
-		if _, _, err := s.Tenants.Apply(rec); err != nil {
-			panic("measures: own tenant record: " + err.Error())
-		}
-	})
+	}, func() { s.applyTenant(rec) })
 	return num, err
 }
 

@@ -185,6 +185,16 @@ func (r *Registry) Owner(ref Ref) tenant.Num {
 	return 0
 }
 
+// Family is the tenant and the type of a definition, zero if the ref has no visible one.
+func (r *Registry) Family(ref Ref) (tenant.Num, Type) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if d := r.seen(ref); d != nil {
+		return tenant.Num(d.tenant), d.typ
+	}
+	return 0, 0
+}
+
 // All yields the refs of all visible definitions, ascending. Definitions that come or go meanwhile may be missed.
 func (r *Registry) All() iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
@@ -202,6 +212,16 @@ func (r *Registry) All() iter.Seq[Ref] {
 	}
 }
 
+// OfTenant returns the refs of all visible definitions of a tenant, ascending. The caller does not change the slice.
+func (r *Registry) OfTenant(t tenant.Num) []Ref {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if x := r.tenants[t]; x != nil {
+		return x.all[:len(x.all):len(x.all)]
+	}
+	return nil
+}
+
 // Next is the ref that the next new definition gets.
 func (r *Registry) Next() Ref {
 	r.mu.RLock()
@@ -216,18 +236,19 @@ func (r *Registry) Raise(next Ref) {
 	r.next = max(r.next, next)
 }
 
-// ByID finds a visible definition of any tenant by its id. The caller checks the tenant against its scope.
+// ByID finds a visible definition of any tenant by its id. The caller checks the tenant against its scope. The id of a series of
+// a deleted tenant may have been given again by one of the same name, which is the newer one.
 func (r *Registry) ByID(id uuid.UUID) (Ref, bool) {
 	h := idHash(id)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	var found Ref
 	for p := r.ids.first(h); p >= 0; p = r.ids.after(h, p) {
-		ref := Ref(r.ids.slots[p].id)
-		if r.id(r.defs.get(ref)) == id {
-			return ref, true
+		if ref := Ref(r.ids.slots[p].id); ref > found && r.id(r.defs.get(ref)) == id {
+			found = ref
 		}
 	}
-	return 0, false
+	return found, found != 0
 }
 
 // Len is the number of visible definitions.

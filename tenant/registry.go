@@ -31,7 +31,7 @@ type Options struct {
 type Draft struct {
 	ID       ID
 	Implicit bool // made by a write, not by a call
-	Limits   Limits
+	Settings
 }
 
 // Registry knows all tenants. Methods are safe for concurrent use; the ones that change it say whose turn it must be.
@@ -39,16 +39,20 @@ type Registry struct {
 	o Options
 
 	mu      sync.RWMutex
-	byID    map[ID]Num // reserved and visible
+	byID    map[ID]Num // reserved and visible, without those that leave
 	entries []entry    // by number - 1; numbers that were withdrawn leave a gap
+	leaving map[ID]Num // visible ones that are gone for writers
 	visible int
+	retains int // visible ones that have a retention of their own
 
 	expected map[ID]bool // never changed, only replaced
 }
 
 type entry struct {
-	t     Tenant
-	state state
+	t       Tenant
+	more    string // fields of its record that are not known
+	state   state
+	leaving bool // for writers it is gone: the record that ends it is on its way or applied
 }
 
 type state uint8
@@ -57,11 +61,15 @@ const (
 	absent state = iota
 	reserved
 	visible
+	ending // gone for everybody, its data is being removed
+	ended  // its data is gone; the number stays taken
 )
+
+func (e *entry) record() *record { return &record{e.t, e.state, e.more} }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(o Options) *Registry {
-	return &Registry{o: o, byID: make(map[ID]Num)}
+	return &Registry{o: o, byID: make(map[ID]Num), leaving: make(map[ID]Num)}
 }
 
 // Resolve returns the number of a tenant, reserved or visible. It is for writers.
@@ -108,13 +116,13 @@ func (r *Registry) Reserve(d *Draft, now int64) Num {
 		return n
 	}
 	n := Num(len(r.entries) + 1)
-	t := Tenant{Num: n, ID: d.ID, Created: time.Unix(0, now).UTC(), Implicit: d.Implicit, Limits: d.Limits}
-	r.entries = append(r.entries, entry{t, reserved})
+	t := Tenant{Num: n, ID: d.ID, Created: time.Unix(0, now).UTC(), Implicit: d.Implicit, Settings: d.Settings}
+	r.entries = append(r.entries, entry{t: t, state: reserved})
 	r.byID[d.ID] = n
 	return n
 }
 
-// AppendRecord appends the record of a tenant, reserved or visible, to dst.
+// AppendRecord appends the record of a tenant, whatever its state, to dst; nothing for a number that has none.
 func (r *Registry) AppendRecord(dst []byte, n Num) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -122,7 +130,7 @@ func (r *Registry) AppendRecord(dst []byte, n Num) []byte {
 	if e == nil || e.state == absent {
 		return dst
 	}
-	return appendRecord(dst, &e.t)
+	return appendRecord(dst, e.record())
 }
 
 // Withdraw takes back a reservation whose record was not committed. A visible tenant stays. The number is not given again
@@ -142,13 +150,29 @@ func (r *Registry) Withdraw(n Num) {
 const maxGap = 1 << 16
 
 // Apply makes the tenant of the record at the front of rec visible and returns the record's length. A tenant that is
-// visible already is left as it is. Records are applied in their order, by one goroutine at a time.
+// visible already, or was deleted, is left as it is. Records are applied in their order, by one goroutine at a time.
 func (r *Registry) Apply(rec []byte) (int, Num, error) {
 	size, num, changed, err := r.apply(rec)
 	if changed && r.o.Sink != nil {
 		r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(num)), append([]byte(nil), rec[:size]...))
 	}
 	return size, num, err
+}
+
+// Update puts what the record at the front of rec says in the place of what is known of its tenant: settings and whether it is
+// being deleted. It returns the record's length. Records are applied in their order, as by Apply.
+func (r *Registry) Update(rec []byte) (int, Num, error) {
+	size, t, err := parseRecord(rec)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := r.put(&t, true); err != nil {
+		return 0, 0, err
+	}
+	if r.o.Sink != nil {
+		r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(t.Num)), append([]byte(nil), rec[:size]...))
+	}
+	return size, t.Num, nil
 }
 
 // Restore does what Apply does with a value that comes from the catalogue; the sink is not called.
@@ -165,28 +189,63 @@ func (r *Registry) apply(rec []byte) (size int, num Num, changed bool, err error
 	if err != nil {
 		return 0, 0, false, err
 	}
+	r.mu.RLock()
+	e := r.entry(t.Num)
+	known := e != nil && e.state >= visible && e.t.ID == t.ID
+	r.mu.RUnlock()
+	if known {
+		return size, t.Num, false, nil
+	}
+	if err := r.put(&t, false); err != nil {
+		return 0, 0, false, err
+	}
+	return size, t.Num, true, nil
+}
+
+// put makes an entry what a record says. Only an update changes a tenant that is known.
+func (r *Registry) put(t *record, update bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n, ok := r.byID[t.ID]; ok && n != t.Num {
-		return 0, 0, false, fmt.Errorf("tenant record: tenant %q has the number %d, not %d", t.ID, n, t.Num)
+	e := r.entry(t.Num)
+	if update && e != nil && e.state > t.state && e.t.ID == t.ID {
+		return nil // replay of what came before its end
+	}
+	if n, ok := r.byID[t.ID]; ok && n != t.Num && t.state == visible {
+		return fmt.Errorf("tenant record: tenant %q has the number %d, not %d", t.ID, n, t.Num)
 	}
 	if int64(t.Num) > int64(len(r.entries))+maxGap {
-		return 0, 0, false, fmt.Errorf("tenant record: number %d of tenant %q, where %d are known", t.Num, t.ID, len(r.entries))
+		return fmt.Errorf("tenant record: number %d of tenant %q, where %d are known", t.Num, t.ID, len(r.entries))
 	}
 	for int(t.Num) > len(r.entries) {
 		r.entries = append(r.entries, entry{})
 	}
-	e := r.entry(t.Num)
+	e = r.entry(t.Num)
 	if e.state != absent && e.t.ID != t.ID {
-		return 0, 0, false, fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.t.ID, t.ID)
+		return fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.t.ID, t.ID)
 	}
+	r.count(e, -1)
+	*e = entry{t: t.Tenant, more: t.more, state: t.state, leaving: t.state > visible || e.leaving}
+	r.count(e, 1)
+	switch {
+	case !e.leaving:
+		r.byID[t.ID] = t.Num
+	case r.byID[t.ID] == t.Num:
+		delete(r.byID, t.ID)
+	}
+	if e.state > visible && r.leaving[t.ID] == t.Num {
+		delete(r.leaving, t.ID)
+	}
+	return nil
+}
+
+// count adds the entry to what is counted, or takes it away. REQUIRES: r.mu.
+func (r *Registry) count(e *entry, by int) {
 	if e.state == visible {
-		return size, t.Num, false, nil
+		r.visible += by
+		if e.t.Retention != (Retention{}) {
+			r.retains += by
+		}
 	}
-	*e = entry{t, visible}
-	r.byID[t.ID] = t.Num
-	r.visible++
-	return size, t.Num, true, nil
 }
 
 // entry is nil for a number that was never given. REQUIRES: r.mu.
@@ -201,7 +260,10 @@ func (r *Registry) entry(n Num) *entry {
 func (r *Registry) Lookup(id ID) (Tenant, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.shown(r.byID[id])
+	if t, ok := r.shown(r.byID[id]); ok {
+		return t, true
+	}
+	return r.shown(r.leaving[id])
 }
 
 // ByNum returns the visible tenant of that number.

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"math"
 	"strconv"
@@ -22,7 +23,7 @@ func (p puts) Put(bucket string, key, value []byte) { p[bucket+"/"+string(key)] 
 func TestLifeOfATenant(t *testing.T) {
 	sink := puts{}
 	r := NewRegistry(Options{Sink: sink})
-	n := r.Reserve(&Draft{ID: "alex", Implicit: true, Limits: Limits{Series: 5}}, now)
+	n := r.Reserve(&Draft{ID: "alex", Implicit: true, Settings: Settings{Limits: Limits{Series: 5}}}, now)
 	if n != 1 {
 		t.Fatalf("the first number is %d", n)
 	}
@@ -40,7 +41,7 @@ func TestLifeOfATenant(t *testing.T) {
 	if err != nil || size != len(rec) || num != n {
 		t.Fatalf("Apply = %d, %d, %v", size, num, err)
 	}
-	want := Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Implicit: true, Limits: Limits{Series: 5}}
+	want := Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Implicit: true, Settings: Settings{Limits: Limits{Series: 5}}}
 	got, ok := r.Lookup("alex")
 	if d := cmp.Diff(want, got); !ok || d != "" {
 		t.Errorf("Lookup: %v %s", ok, d)
@@ -97,7 +98,7 @@ func TestWithdraw(t *testing.T) {
 }
 
 func TestApplyRefuses(t *testing.T) {
-	rec := func(tn Tenant) []byte { return appendRecord(nil, &tn) }
+	rec := func(tn Tenant) []byte { return appendRecord(nil, &record{Tenant: tn}) }
 	at := time.Unix(0, now)
 	r := NewRegistry(Options{})
 	if _, _, err := r.Apply(rec(Tenant{Num: 1, ID: "a", Created: at})); err != nil {
@@ -109,7 +110,7 @@ func TestApplyRefuses(t *testing.T) {
 		"number zero":   rec(Tenant{Num: 0, ID: "c", Created: at}),
 		"far number":    rec(Tenant{Num: math.MaxUint32, ID: "c", Created: at}),
 		"bad id":        rec(Tenant{Num: 2, ID: "c/d", Created: at}),
-		"newer version": append([]byte{2}, rec(Tenant{Num: 2, ID: "c", Created: at})[1:]...),
+		"newer version": append([]byte{3}, rec(Tenant{Num: 2, ID: "c", Created: at})[1:]...),
 		"empty":         nil,
 	} {
 		if _, _, err := r.Apply(b); err == nil {
@@ -146,7 +147,7 @@ func TestLimits(t *testing.T) {
 		t.Error(err)
 	}
 	a := r.Reserve(&Draft{ID: "a"}, now)
-	b := r.Reserve(&Draft{ID: "b", Limits: Limits{Series: 7}}, now)
+	b := r.Reserve(&Draft{ID: "b", Settings: Settings{Limits: Limits{Series: 7}}}, now)
 	if err := r.Admit(&Draft{ID: "c"}); !errors.As(err, &limit) || !strings.Contains(err.Error(), "limit of 2 tenants") {
 		t.Errorf("a third tenant: %v", err)
 	}
@@ -186,8 +187,8 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func FuzzApply(f *testing.F) {
-	f.Add(appendRecord(nil, &Tenant{Num: 1, ID: "a", Created: time.Unix(0, now), Implicit: true, Limits: Limits{Series: 9}}))
-	f.Add(appendRecord(nil, &Tenant{Num: 70000, ID: "租户", Created: time.Unix(0, 0)}))
+	f.Add(appendRecord(nil, &record{Tenant: Tenant{Num: 1, ID: "a", Created: time.Unix(0, now), Implicit: true, Settings: Settings{Limits: Limits{Series: 9}}}}))
+	f.Add(appendRecord(nil, &record{Tenant: Tenant{Num: 70000, ID: "租户", Created: time.Unix(0, 0)}}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, rec []byte) {
 		r := NewRegistry(Options{})
@@ -204,4 +205,131 @@ func FuzzApply(f *testing.F) {
 			t.Fatalf("%v: %x became %x", err, rec, back)
 		}
 	})
+}
+
+// The bytes of the formats. They must stay readable for ever.
+const (
+	recordV1 = "011001aab4aed8c7bfce972f0105616c6578"
+	recordV2 = "023a01aab4aed8c7bfce972f0304616c65780102ac020204416c65780309746865206669727374040f80c0e285e36800008080c58bc6d10109027879"
+)
+
+func TestRecordFormats(t *testing.T) {
+	v1 := Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Implicit: true, Settings: Settings{Limits: Limits{Series: 5}}}
+	v2 := v1
+	v2.Settings = Settings{Name: "Alex", Description: "the first", Limits: Limits{Series: 300},
+		Retention: Retention{Gauge: time.Hour, Text: 2 * time.Hour}}
+	if got := hex.EncodeToString(appendRecord(nil, &record{Tenant: v2, state: ending, more: "\x09\x02xy"})); got != recordV2 {
+		t.Errorf("record %s", got)
+	}
+	for text, want := range map[string]Tenant{recordV1: v1, recordV2: v2} {
+		rec, _ := hex.DecodeString(text)
+		size, got, err := parseRecord(rec)
+		if err != nil || size != len(rec) || got.Tenant != want {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+		for n := range rec {
+			if _, _, err := parseRecord(rec[:n]); err == nil {
+				t.Errorf("the first %d of %d bytes are accepted", n, len(rec))
+			}
+		}
+		r := NewRegistry(Options{})
+		if _, _, err := r.Apply(rec); err != nil {
+			t.Fatal(err)
+		}
+		if again := r.AppendRecord(nil, 1); text == recordV2 && !bytes.Equal(again, rec) {
+			t.Errorf("%x became %x", rec, again)
+		}
+	}
+}
+
+// TestEndOfATenant takes a tenant through its end, and replays everything over what the catalogue knows by then.
+func TestEndOfATenant(t *testing.T) {
+	sink := puts{}
+	r := NewRegistry(Options{Sink: sink, MaxTenants: 1})
+	var journal [][]byte
+	keep := func(rec []byte) []byte { journal = append(journal, rec); return rec }
+	n := r.Reserve(&Draft{ID: "a", Implicit: true}, now)
+	if _, _, err := r.Apply(keep(r.AppendRecord(nil, n))); err != nil {
+		t.Fatal(err)
+	}
+	set := Settings{Name: "A", Retention: Retention{Gauge: time.Hour}}
+	if _, _, err := r.Update(keep(r.AppendSettings(nil, n, set))); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := r.Lookup("a"); got.Settings != set || got.Implicit || !r.Retains() {
+		t.Errorf("%+v", got)
+	}
+	if rec := r.AppendSettings(nil, n, set); len(rec) != 0 {
+		t.Error("an update that changes nothing has a record")
+	}
+	for range 2 {
+		if !r.Leave(n) || r.Leave(n) || !r.Gone(n) {
+			t.Error("it cannot leave, or can leave twice")
+		}
+		if _, ok := r.Resolve("a"); ok {
+			t.Error("writers see what leaves")
+		}
+		if _, ok := r.Lookup("a"); !ok {
+			t.Error("readers do not see it although nothing is applied")
+		}
+		r.Return(n)
+		if got, ok := r.Resolve("a"); got != n || !ok {
+			t.Error("it did not return")
+		}
+	}
+	r.Leave(n)
+	if _, _, err := r.Update(keep(r.AppendEnd(nil, n, false))); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.Lookup("a"); ok || r.Len() != 0 || r.State(n) != Deleting || len(r.Deleting()) != 1 || r.ID(n) != "a" || r.Retains() {
+		t.Errorf("state %v", r.State(n))
+	}
+	if err := r.Admit(&Draft{ID: "a"}); err != nil {
+		t.Error(err)
+	}
+	next := r.Reserve(&Draft{ID: "a"}, now)
+	if _, _, err := r.Apply(keep(r.AppendRecord(nil, next))); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Update(keep(r.AppendEnd(nil, n, true))); err != nil {
+		t.Fatal(err)
+	}
+	check := func(r *Registry) {
+		t.Helper()
+		got, ok := r.Lookup("a")
+		if !ok || got.Num != next || r.State(n) != Deleted || r.State(next) != Present || r.State(99) != Unknown || r.Len() != 1 || len(r.Deleting()) != 0 {
+			t.Errorf("%+v, %v", got, r.State(n))
+		}
+	}
+	check(r)
+	again := NewRegistry(Options{})
+	for _, v := range sink {
+		if err := again.Restore(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(again)
+	if _, _, err := again.Apply(journal[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range journal[1:] {
+		if _, _, err := again.Update(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(again)
+}
+
+func TestSettings(t *testing.T) {
+	for field, s := range map[string]Settings{
+		"name":        {Name: strings.Repeat("x", MaxName+1)},
+		"description": {Description: "\xff"},
+		"retention":   {Retention: Retention{Text: -1}},
+		"limits":      {Limits: Limits{Series: -1}},
+	} {
+		var e *SettingsError
+		if err := s.Validate(); !errors.As(err, &e) || e.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
 }

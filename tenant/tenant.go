@@ -17,7 +17,7 @@ type Tenant struct {
 	Created time.Time
 	// Implicit is true for a tenant that the first write made, false for one that was created by a call.
 	Implicit bool
-	Limits   Limits
+	Settings
 }
 
 // Limits bound what one tenant may hold and do. Zero means no limit of that kind.

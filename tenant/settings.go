@@ -1,0 +1,75 @@
+package tenant
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds on the texts of settings, in bytes.
+const (
+	MaxName        = 256
+	MaxDescription = 4096
+)
+
+// Settings are what an operator may change of a tenant. The zero value is that of a tenant that nobody has said anything about.
+type Settings struct {
+	Name        string // for people; "" is the id
+	Description string
+	Retention   Retention
+	Limits      Limits
+}
+
+// Retention says by type how long raw samples live of metrics whose policy nobody chose; 0 leaves it to the policy.
+type Retention struct {
+	Gauge, Counter, Availability, Text time.Duration
+}
+
+// SettingsError says which setting of a tenant cannot be so.
+type SettingsError struct {
+	Field string // "name", "description", "retention", "limits"
+	Err   error
+}
+
+func (e *SettingsError) Error() string {
+	return fmt.Sprintf("settings of a tenant: %s: %v", e.Field, e.Err)
+}
+
+// Unwrap is what is wrong with it.
+func (e *SettingsError) Unwrap() error { return e.Err }
+
+// Kind is "invalid".
+func (*SettingsError) Kind() string { return "invalid" }
+
+// Code is the stable code of the error.
+func (*SettingsError) Code() string { return "tenant-settings" }
+
+// Validate says what is wrong with the settings. The error is a *SettingsError.
+func (s *Settings) Validate() error {
+	for _, f := range []struct {
+		name, text string
+		limit      int
+	}{{"name", s.Name, MaxName}, {"description", s.Description, MaxDescription}} {
+		if len(f.text) > f.limit {
+			return &SettingsError{f.name, fmt.Errorf("has %d bytes, more than %d", len(f.text), f.limit)}
+		}
+		if !utf8.ValidString(f.text) {
+			return &SettingsError{f.name, errors.New("is not UTF-8")}
+		}
+	}
+	for _, d := range s.Retention.all() {
+		if *d < 0 {
+			return &SettingsError{"retention", fmt.Errorf("%v is below zero", *d)}
+		}
+	}
+	if s.Limits.Series < 0 {
+		return &SettingsError{"limits", fmt.Errorf("%d series are below zero", s.Limits.Series)}
+	}
+	return nil
+}
+
+// all are the durations in the order of the record.
+func (r *Retention) all() [4]*time.Duration {
+	return [...]*time.Duration{&r.Gauge, &r.Counter, &r.Availability, &r.Text}
+}
