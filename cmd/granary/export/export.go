@@ -22,7 +22,7 @@ type Source interface {
 	EachSeries(fn func(metricdef.Definition) error) error
 	// ReadRaw calls fn for the samples of a series in [from, to), times in nanoseconds since 1970 UTC, in the order of time,
 	// until it answers an error, which is returned.
-	ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v float64) error) error
+	ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v lineout.Value) error) error
 }
 
 // Selection says what is printed. The zero value, with To at math.MaxInt64, is everything.
@@ -83,10 +83,10 @@ func (e *exporter) series(ctx context.Context, d metricdef.Definition) error {
 	e.tags = appendTags(e.tags[:0], &d)
 	key, nameless := lineout.AppendSeries(e.line[:0], d.Name, e.tags)
 	printed := false
-	err := e.src.ReadRaw(ctx, d.Ref, e.sel.From, e.sel.To, func(t int64, v float64) error {
+	err := e.src.ReadRaw(ctx, d.Ref, e.sel.From, e.sel.To, func(t int64, v lineout.Value) error {
 		err := nameless
 		if err == nil {
-			e.line, err = lineout.AppendSample(key, v, t)
+			e.line, err = v.Append(key, t)
 		}
 		if errors.Is(err, lineout.ErrUnprintable) {
 			if e.stats.Unprintable++; e.stats.First == nil {
@@ -108,12 +108,7 @@ func (e *exporter) series(ctx context.Context, d metricdef.Definition) error {
 	return nil
 }
 
-// selected leaves out what has no numbers, too: line protocol for a string is another field type, which the dialects that
-// read lines back do not take.
 func (e *exporter) selected(d *metricdef.Definition) bool {
-	if d.Type != metricdef.Gauge && d.Type != metricdef.Counter {
-		return false
-	}
 	if e.sel.Tenant != 0 && d.Tenant != e.sel.Tenant {
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 	"granary/cmd/granary/config"
 	"granary/measures"
 	"granary/measures/ingest"
+	"granary/measures/ingest/lineout"
 	"granary/metricdef"
 	"granary/tenant"
 )
@@ -24,6 +25,7 @@ type Offline struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 	reader  measures.Reader
+	texts   measures.TextReader
 }
 
 // OpenOffline opens the data folder of the configuration and recovers it. With write it is made if need be, and the
@@ -112,14 +114,30 @@ func (f *Offline) EachSeries(fn func(metricdef.Definition) error) error {
 }
 
 // ReadRaw is part of export.Source.
-func (f *Offline) ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v float64) error) error {
+func (f *Offline) ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v lineout.Value) error) error {
 	// The store counts from these bounds, so they keep away from the ends of int64.
 	from, to = max(from, math.MinInt64/2), min(to, math.MaxInt64/2)
+	v := lineout.Value{Kind: f.store.KindOf(ref)}
+	if v.Kind == metricdef.KindText {
+		if err := f.store.ReadText(ctx, &f.texts, ref, from, to); err != nil {
+			return err
+		}
+		for i, t := range f.texts.Times {
+			v.Text = f.texts.Texts[i]
+			if err := fn(t, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err := f.store.Read(ctx, &f.reader, ref, from, to); err != nil {
 		return err
 	}
 	for i, t := range f.reader.Times {
-		if err := fn(t, f.reader.Values[i]); err != nil {
+		if v.Float = f.reader.Values[i]; v.Kind == metricdef.KindInt {
+			v.Int = measures.WordInt(v.Float)
+		}
+		if err := fn(t, v); err != nil {
 			return err
 		}
 	}

@@ -48,17 +48,82 @@ func AppendSample(dst []byte, v float64, t int64) ([]byte, error) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return dst, fmt.Errorf("value %v: %w", v, ErrUnprintable)
 	}
+	return appendSample(dst, t, func(dst []byte) []byte { return strconv.AppendFloat(dst, v, 'f', -1, 64) })
+}
+
+// AppendInt is AppendSample for a whole number: an integer field, which says "i" behind its digits.
+func AppendInt(dst []byte, v, t int64) ([]byte, error) {
+	return appendSample(dst, t, func(dst []byte) []byte { return append(strconv.AppendInt(dst, v, 10), 'i') })
+}
+
+// AppendText is AppendSample for a text: a string field. One that is not UTF-8, or has control characters other than tabs
+// and the ends of lines, has no form.
+func AppendText(dst []byte, v string, t int64) ([]byte, error) {
+	if !utf8.ValidString(v) {
+		return dst, fmt.Errorf("text %q is not UTF-8: %w", v, ErrUnprintable)
+	}
+	for i := range len(v) {
+		if c := v[i]; (c < ' ' || c == 0x7f) && c != '\n' && c != '\r' && c != '\t' {
+			return dst, fmt.Errorf("text %q with control character 0x%02x: %w", v, c, ErrUnprintable)
+		}
+	}
+	return appendSample(dst, t, func(dst []byte) []byte {
+		dst = append(dst, '"')
+		for i := range len(v) {
+			switch c := v[i]; c {
+			case '"', '\\':
+				dst = append(dst, '\\', c)
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\r':
+				dst = append(dst, '\\', 'r')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			default:
+				dst = append(dst, c)
+			}
+		}
+		return append(dst, '"')
+	})
+}
+
+func appendSample(dst []byte, t int64, value func([]byte) []byte) ([]byte, error) {
 	const second, nanosecondsFrom = 1e9, 1e17
 	if t%second == 0 {
 		t /= second
 	} else if t < nanosecondsFrom && t > -nanosecondsFrom {
 		return dst, fmt.Errorf("time %d ns: %w", t, ErrUnprintable)
 	}
-	dst = append(dst, " value="...)
-	dst = strconv.AppendFloat(dst, v, 'f', -1, 64)
+	dst = value(append(dst, " value="...))
 	dst = append(dst, ' ')
 	dst = strconv.AppendInt(dst, t, 10)
 	return append(dst, '\n'), nil
+}
+
+// Value is the value of a sample: Float, or what its kind says. A state is a Float, its code.
+type Value struct {
+	Kind  metricdef.Kind
+	Float float64
+	Int   int64  // KindInt
+	Text  string // KindText
+}
+
+// Append appends the rest of a line, with its newline, as AppendSample does: whole numbers as integer fields, texts and the names of states as
+// string fields.
+func (v *Value) Append(dst []byte, t int64) ([]byte, error) {
+	switch v.Kind {
+	case metricdef.KindInt:
+		return AppendInt(dst, v.Int, t)
+	case metricdef.KindText:
+		return AppendText(dst, v.Text, t)
+	case metricdef.KindState:
+		state, ok := metricdef.StateOf(v.Float)
+		if !ok {
+			return dst, fmt.Errorf("value %v is no state: %w", v.Float, ErrUnprintable)
+		}
+		return AppendText(dst, state.String(), t)
+	}
+	return AppendSample(dst, v.Float, t)
 }
 
 func printable(s string) error {

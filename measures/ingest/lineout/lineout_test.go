@@ -138,3 +138,54 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+// TestValues prints each kind of value.
+func TestValues(t *testing.T) {
+	tests := []struct {
+		v    Value
+		want string // empty: unprintable
+	}{
+		{Value{Kind: metricdef.KindFloat, Float: 0.5}, "m value=0.5 7\n"},
+		{Value{Kind: metricdef.KindInt, Int: math.MinInt64}, "m value=-9223372036854775808i 7\n"},
+		{Value{Kind: metricdef.KindInt, Int: 1<<53 + 1}, "m value=9007199254740993i 7\n"},
+		{Value{Kind: metricdef.KindState, Float: 2}, "m value=\"unknown\" 7\n"},
+		{Value{Kind: metricdef.KindState, Float: 2.5}, ""},
+		{Value{Kind: metricdef.KindText, Text: ""}, "m value=\"\" 7\n"},
+		{Value{Kind: metricdef.KindText, Text: "a \"b\" \\ c,d=e\n\tf"}, `m value="a \"b\" \\ c,d=e\n\tf" 7` + "\n"},
+		{Value{Kind: metricdef.KindText, Text: "\x00"}, ""},
+		{Value{Kind: metricdef.KindText, Text: "\xff"}, ""},
+	}
+	for _, tt := range tests {
+		got, err := tt.v.Append([]byte("m"), 7e9)
+		if tt.want == "" && !errors.Is(err, ErrUnprintable) || tt.want != "" && (err != nil || string(got) != tt.want) {
+			t.Errorf("%+v: %q, %v, want %q", tt.v, got, err, tt.want)
+		}
+	}
+}
+
+// FuzzTexts: a text that is printed is read back equal.
+func FuzzTexts(f *testing.F) {
+	f.Add("a \"b\" \\ c,d=e\n\tf")
+	f.Add("\\")
+	f.Add("\r\n#")
+	f.Fuzz(func(t *testing.T, text string) {
+		line, err := AppendText([]byte("m"), text, 7e9)
+		if err != nil {
+			if !errors.Is(err, ErrUnprintable) || string(line) != "m" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			return
+		}
+		d := lineprotocol.NewDecoderWithBytes(line)
+		if !d.Next() {
+			t.Fatalf("%q holds no line", line)
+		}
+		if _, err := d.Measurement(); err != nil {
+			t.Fatal(err)
+		}
+		_, v, err := d.NextField()
+		if err != nil || v.Kind() != lineprotocol.String || v.StringV() != text {
+			t.Fatalf("%q: %v, %v", line, v, err)
+		}
+	})
+}
