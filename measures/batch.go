@@ -145,10 +145,11 @@ const (
 	Dropped                     // shed by a full queue
 	WrongKind                   // a value that the series cannot take: a text for a number, 1.5 for a whole number, no state
 	TextTooLong                 // a text, or tags of a sample, longer than the setting
+	OutsideWindow               // older than the window of its policy, whose raw samples live there only
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long"}
+var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

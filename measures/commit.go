@@ -163,6 +163,9 @@ func (s *Store) fail(list []*pending, cause error) {
 	failed := len(list) + len(q.waiting)
 	for _, l := range [][]*pending{list, q.waiting} {
 		for _, w := range l {
+			if w.batch != nil {
+				s.resetTops(w.batch.Refs)
+			}
 			w.done, w.err = true, err
 		}
 		clear(l)
@@ -173,6 +176,16 @@ func (s *Store) fail(list []*pending, cause error) {
 	s.beginSegment()
 	s.failures.Add(1)
 	s.sayRefused(failed, cause)
+}
+
+// resetTops lets the newest sequenced samples of some series be the newest applied ones, since all behind those has failed.
+// REQUIRES: s.com.mu and s.seq.mu.
+func (s *Store) resetTops(refs []metricdef.Ref) {
+	for _, ref := range refs {
+		if ref != 0 {
+			s.table.at(ref).resetTop()
+		}
+	}
 }
 
 // beginSegment makes the journal segment that is written next the one that the dictionary is kept for. REQUIRES: s.seq.mu.

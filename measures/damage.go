@@ -2,6 +2,7 @@ package measures
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"granary/measures/segment"
@@ -39,6 +40,7 @@ func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause er
 	}
 	if i := slices.IndexFunc(sr.chunks, func(e entry) bool { return is(&e) }); i >= 0 {
 		sh.setChunks(sr, slices.Delete(slices.Clone(sr.chunks), i, i+1))
+	} else if found = sh.leaveTierOut(s, ref, sr, loc); found {
 	} else if l := sh.late[ref]; l != nil {
 		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool { return is(&c.entry) })
 		if len(l.times) == 0 && len(l.sealed) == 0 {
@@ -53,6 +55,33 @@ func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause er
 	s.segments.forget(loc.file())
 	f.damage.CompareAndSwap(nil, &cause)
 	s.o.Logger.Error("damaged chunk left out; the next snapshot puts its file aside", "file", f.info.Name, "series", s.Definitions.Name(ref), "ref", ref, "error", cause)
+}
+
+// leaveTierOut takes a damaged chunk of a tier out. Its buckets are computed anew, if their raw samples are there. REQUIRES:
+// sh.mu.
+func (sh *shard) leaveTierOut(s *Store, ref metricdef.Ref, sr *series, loc segLoc) bool {
+	st := sh.tiers[ref]
+	if st == nil {
+		return false
+	}
+	for i := range st.columns {
+		c := &st.columns[i]
+		k := slices.IndexFunc(c.chunks, func(e entry) bool { return e.seg == loc && e.mem == 0 })
+		if k < 0 {
+			continue
+		}
+		st.changed++
+		lost := staleSpan{from: c.chunks[k].start, to: c.tierEnd(k) + c.step, raw: math.MaxInt64}
+		if pol := sr.policy.Load(); pol != nil && pol.tiers != nil {
+			lost.raw = pol.tiers.rawFrom(s.o.Now().UnixNano())
+		}
+		if lost.raw < lost.to {
+			st.addStale(lost)
+		}
+		sh.setTierChunks(c, slices.Delete(slices.Clone(c.chunks), k, k+1))
+		return true
+	}
+	return false
 }
 
 // inMemory appends the bytes of a chunk that are in memory beside those in a segment; nil if there are none.

@@ -38,6 +38,7 @@ func (s *Store) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		s.watchDisk()
+		s.TendTiers()
 		if s.snapshotDue() {
 			if err := s.Snapshot(); err != nil {
 				s.o.Logger.Error("snapshot failed; the journal keeps what it would have held", "error", err)
@@ -106,15 +107,21 @@ func (s *Store) Expire(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		s.sweepTiers(i)
 		sh.mu.Lock()
 		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+			sh.expireTiers(s, ref, sr)
 			cut := s.cut(ref, sr)
 			if cut == math.MinInt64 || sr.flags&spared != 0 {
 				return
 			}
-			s.expired.Add(sh.dropBefore(s, ref, sr, sr.visible(cut)))
+			low := sr.visible(cut)
+			s.expired.Add(sh.dropBefore(s, ref, sr, sh.unneeded(ref, sr, low)))
 			if sr.flags&(hasTexts|hasTags) != 0 {
 				sh.endTexts(ref, sr)
+			}
+			if sh.hasFinished(ref, sr) {
+				return
 			}
 			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&(hasLate|hasTexts|hasTags) == 0 && sr.newest < cut && sr.wrote < cut {
 				ended = append(ended, ref)
@@ -178,7 +185,7 @@ func (s *Store) holds(ref metricdef.Ref, sr *series) bool {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&(hasLate|hasTexts|hasTags) != 0
+	return sr.values != 0 || len(sr.chunks) > 0 || sr.flags&(hasLate|hasTexts|hasTags) != 0 || sh.hasFinished(ref, sr)
 }
 
 // applyRemove takes definitions and whatever is left of their series away. The sequencer has marked them dead.
@@ -188,6 +195,7 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 		sh.mu.Lock()
 		sh.dropBefore(s, ref, sr, math.MaxInt64)
 		sh.endTexts(ref, sr)
+		sh.dropTiers(s, ref, sr)
 		delete(sh.eras, ref)
 		sh.setChunks(sr, nil)
 		sr.flags, sr.era = 0, grid{}
@@ -306,6 +314,9 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 				}
 				if sr.flags&(hasTexts|hasTags) != 0 {
 					sh.evictTexts(ref, w)
+				}
+				if sr.flags&hasTiers != 0 {
+					sh.tiers[ref].eachChunk(func(_ *tierColumn, e *entry) { sh.evict(e, w) })
 				}
 			})
 			sh.chunks.Trim()

@@ -76,7 +76,7 @@ func (s *Store) merge(group []segment.FileInfo) (err error) {
 				}
 				return err
 			}
-			p := placed{ref: metricdef.Ref(e.Ref), start: e.Start, late: e.Flags&entryLate != 0, seq: e.Seq, was: newSegLoc(info.ID, e.Off, e.Len)}
+			p := placed{ref: metricdef.Ref(e.Ref), start: e.Start, late: e.Flags&entryLate != 0, tier: tierKeyOf(&e), seq: e.Seq, was: newSegLoc(info.ID, e.Off, e.Len)}
 			if !s.names(&p) {
 				return nil
 			}
@@ -140,6 +140,10 @@ func (s *Store) names(p *placed) bool {
 	sh := s.shardOf(p.ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
+	if p.tier.step != 0 {
+		e := sh.tierEntry(p.ref, p.tier, p.start)
+		return e != nil && e.seg == p.was
+	}
 	if p.late {
 		l := sh.late[p.ref]
 		return l != nil && slices.ContainsFunc(l.sealed, func(c lateChunk) bool { return c.seg == p.was })

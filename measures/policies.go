@@ -142,7 +142,8 @@ func (s *Store) nameScopes(p *pending, num tenant.Num) {
 // policyState is a policy as series hold it: those of one tenant share one for each name.
 type policyState struct {
 	policy.Policy
-	view *policy.View // where it was found
+	tiers *tierPlan    // nil: it has none
+	view  *policy.View // where it was found
 	// checked is the generation in which the view was last known to be the tenant's present one. So a change of one tenant's
 	// policies costs the others a look, not a resolution.
 	checked atomic.Uint64
@@ -172,7 +173,7 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 	}
 	st := t.byName[p.Name]
 	if st == nil {
-		st = &policyState{Policy: p, view: view}
+		st = &policyState{Policy: p, tiers: planTiers(&p), view: view}
 		st.checked.Store(generation)
 		t.byName[p.Name] = st
 	}

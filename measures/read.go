@@ -206,6 +206,14 @@ func (s *Store) read(r *Reader, ref metricdef.Ref, sr *series, from, to int64) e
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	r.Kind = max(sr.kind(), metricdef.KindFloat)
+	s.collect(r, sh, ref, sr, from, to)
+	sh.mu.RUnlock()
+	return r.finish()
+}
+
+// collect gathers the samples of [from, to) behind what r has; the caller finishes r when the lock is given back. REQUIRES:
+// sh.mu, at least for reading.
+func (s *Store) collect(r *Reader, sh *shard, ref metricdef.Ref, sr *series, from, to int64) {
 	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
 		r.add(s, sh, ref, sr, &sr.chunks[i], from, to)
 	}
@@ -225,6 +233,4 @@ func (s *Store) read(r *Reader, ref metricdef.Ref, sr *series, from, to int64) e
 	if sr.values != 0 {
 		sh.eachHead(sr, from, to, r.push)
 	}
-	sh.mu.RUnlock()
-	return r.finish()
 }

@@ -74,6 +74,11 @@ func (r *Reader) add(s *Store, sh *shard, ref metricdef.Ref, sr *series, e *entr
 	if n := e.shape.eraIndex(); n > 0 {
 		g = sh.eras[ref][n-1]
 	}
+	r.addChunk(s, sh, ref, e, g, from, to)
+}
+
+// addChunk is add for a chunk whose slots lie on a grid of that step. REQUIRES: sh.mu, at least for reading.
+func (r *Reader) addChunk(s *Store, sh *shard, ref metricdef.Ref, e *entry, g grid, from, to int64) {
 	if e.mem == 0 {
 		r.deferChunk(s, ref, e, g)
 		d := &r.deferred[len(r.deferred)-1]
@@ -266,8 +271,12 @@ func (s *Store) promote(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= start })
-	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc || sr.chunks[i].mem != 0 {
-		return // gone, moved, late, or brought by somebody else
+	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc {
+		sh.promoteTier(ref, start, loc, b)
+		return
+	}
+	if sr.chunks[i].mem != 0 {
+		return // somebody else has brought it
 	}
 	if mem, err := sh.chunks.Put(sr.window(start), b); err == nil {
 		sr.chunks[i].mem = mem

@@ -51,6 +51,9 @@ func (s *Store) Recover(ctx context.Context) error {
 	}
 	s.hideDeleted()
 	s.attachSegments(catalogLost)
+	for i := range s.shards {
+		s.eachOf(i, func(_ metricdef.Ref, sr *series) { sr.resetTop() })
+	}
 	s.seq.mu.Lock()
 	s.seq.next = s.log.Last().Seq + 1
 	s.beginSegment()
@@ -194,7 +197,7 @@ func (s *Store) loadState() error {
 			s.clearShard(i)
 			return nil
 		}
-		s.shards[i].held = s.manifest.Positions[i]
+		s.shards[i].held, s.shards[i].restored = s.manifest.Positions[i], true
 		return nil
 	})
 	if err = errors.Join(append(faults, err)...); err == nil {
@@ -349,7 +352,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 				return
 			}
 			sr.raiseMark(m.time)
-			s.applyMark(m)
+			s.applyMark(m, r.Time)
 		})
 	case recRemove:
 		refs, err := decodeRefs(r.Payload)
@@ -369,6 +372,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 	held := metricdef.Ref(0)
 	skip := false
+	generation := s.Policies.Generation()
 	for i, ref := range b.Refs {
 		if k := ref/blockSeries + 1; k != held {
 			held = k
@@ -379,13 +383,17 @@ func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 			b.Refs[i] = 0
 			continue
 		}
-		if sr := s.table.at(ref); sr.state != live {
+		sr := s.table.at(ref)
+		if sr.state != live {
 			if sr.state == dead {
 				b.Refs[i] = 0
 				n.skipped++
 				continue
 			}
 			sr.state = live
+		}
+		if pol := sr.policy.Load(); pol == nil || pol.checked.Load() != generation {
+			s.policyOf(ref, sr) // late samples ask it for its tiers
 		}
 	}
 }
@@ -394,8 +402,7 @@ func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 // when the catalog was lost, a file whose series nobody can name any more.
 func (s *Store) attachSegments(catalogLost bool) {
 	s.setStep("attaching segments")
-	touched := make(map[metricdef.Ref]bool)
-	late := make(map[metricdef.Ref][]lateChunk)
+	a := &attaching{touched: make(map[metricdef.Ref]bool), late: make(map[metricdef.Ref][]lateChunk), tiers: make(map[metricdef.Ref][]tierFound)}
 	keep := s.manifest.Files[:0]
 	for _, info := range s.manifest.Files {
 		f, err := segment.Open(s.segmentPath(info.Name))
@@ -403,13 +410,13 @@ func (s *Store) attachSegments(catalogLost bool) {
 			sf := s.segments.add(f, info)
 			err = f.Entries(func(e segment.Entry) error {
 				s.raiseRefs(metricdef.Ref(e.Ref))
-				return s.attach(sf, e, touched, late)
+				return s.attach(sf, e, a)
 			})
 			if err == nil && catalogLost && sf.live.Load() == 0 && info.Entries > 0 {
 				err = errors.New("the catalog was lost and with it the names of all series in this file")
 			}
 			if err != nil {
-				s.detach(info.ID, touched, late)
+				s.detach(info.ID, a)
 			}
 		}
 		if err != nil {
@@ -422,11 +429,11 @@ func (s *Store) attachSegments(catalogLost bool) {
 	}
 	s.manifest.Files = keep
 	s.settleTexts()
-	for ref := range touched {
+	for ref := range a.touched {
 		sr := s.table.at(ref)
 		sort.Slice(sr.chunks, func(i, j int) bool { return sr.chunks[i].start < sr.chunks[j].start })
 	}
-	for ref, list := range late {
+	for ref, list := range a.late {
 		sr, sh := s.table.at(ref), s.shardOf(ref)
 		sort.Slice(list, func(i, j int) bool { return list[i].seq < list[j].seq })
 		l := sh.late[ref]
@@ -437,18 +444,32 @@ func (s *Store) attachSegments(catalogLost bool) {
 		}
 		l.sealed = append(list, l.sealed...) // what replay sealed is newer
 	}
+	s.placeTiers(a.tiers)
+}
+
+// attaching is what a start has found in segments and not yet given to its series.
+type attaching struct {
+	touched map[metricdef.Ref]bool // series whose chunks have to be put in order
+	late    map[metricdef.Ref][]lateChunk
+	tiers   map[metricdef.Ref][]tierFound
 }
 
 // detach takes back what attach has told of a file.
-func (s *Store) detach(id uint32, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateChunk) {
-	for ref := range touched {
+func (s *Store) detach(id uint32, a *attaching) {
+	for ref := range a.touched {
 		sr := s.table.at(ref)
 		s.shardOf(ref).setChunks(sr, slices.DeleteFunc(sr.chunks, func(e entry) bool { return e.seg != 0 && e.seg.file() == id }))
 	}
-	for ref, list := range late {
-		late[ref] = slices.DeleteFunc(list, func(c lateChunk) bool { return c.seg.file() == id })
-		if len(late[ref]) == 0 {
-			delete(late, ref)
+	for ref, list := range a.late {
+		a.late[ref] = slices.DeleteFunc(list, func(c lateChunk) bool { return c.seg.file() == id })
+		if len(a.late[ref]) == 0 {
+			delete(a.late, ref)
+		}
+	}
+	for ref, list := range a.tiers {
+		a.tiers[ref] = slices.DeleteFunc(list, func(f tierFound) bool { return f.seg.file() == id })
+		if len(a.tiers[ref]) == 0 {
+			delete(a.tiers, ref)
 		}
 	}
 	s.detachTexts(id)
@@ -456,7 +477,7 @@ func (s *Store) detach(id uint32, touched map[metricdef.Ref]bool, late map[metri
 }
 
 // attach tells one series of one chunk in a segment.
-func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.Ref]bool, late map[metricdef.Ref][]lateChunk) error {
+func (s *Store) attach(sf *segmentFile, se segment.Entry, a *attaching) error {
 	ref := metricdef.Ref(se.Ref)
 	if se.Span > maxSpan {
 		return nil
@@ -474,6 +495,9 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 	}
 	if w, ok := whichOf(se.Flags); ok {
 		return s.attachText(sf, se, w, sr)
+	}
+	if se.Flags&entryTier != 0 {
+		return s.attachTier(sf, &se, sr, a)
 	}
 	e := entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}
 	if se.Flags&entryHole != 0 {
@@ -505,7 +529,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 		sr.flags |= hasData
 	}
 	if se.Flags&entryLate != 0 {
-		late[ref] = append(late[ref], lateChunk{entry: e, end: end, seq: se.Seq})
+		a.late[ref] = append(a.late[ref], lateChunk{entry: e, end: end, seq: se.Seq})
 		return nil
 	}
 	if sr.flags&hasSealed == 0 || end > sr.sealedEnd {
@@ -513,7 +537,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, touched map[metricdef.
 		sr.flags |= hasSealed
 	}
 	sh.setChunks(sr, appendEntry(sr.chunks, e))
-	touched[ref] = true
+	a.touched[ref] = true
 	return nil
 }
 

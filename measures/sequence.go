@@ -125,6 +125,7 @@ func (s *Store) sequence(p *pending) {
 	s.resolve(p)
 	generation := s.Policies.Generation()
 	hasTexts := len(b.Texts)+len(b.Tags) > 0
+	windowed := false
 	for i, ref := range b.Refs {
 		if ref == 0 {
 			continue // refused by resolve
@@ -152,8 +153,9 @@ func (s *Store) sequence(p *pending) {
 			continue
 		}
 		// Readers refresh the policy too, so it being the present one does not tell that the grid fits it.
-		if pol := sr.policy.Load(); pol == nil || pol.checked.Load() != generation || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
-			s.touch(ref, sr, t)
+		pol := sr.policy.Load()
+		if pol == nil || pol.checked.Load() != generation || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
+			pol = s.touch(ref, sr, t)
 		}
 		if g := &sr.grid; g.step != 0 {
 			// The guess: the slot behind the last one, or the same again.
@@ -170,6 +172,22 @@ func (s *Store) sequence(p *pending) {
 		if t < sr.lowMark && sr.lowMark != 0 {
 			b.refuse(i, Freed)
 			continue
+		}
+		if plan := pol.tiers; plan != nil && plan.window {
+			// The window is where it was before the batch.
+			if windowed = true; sr.top != 0 && plan.refuses(t, sr.top) {
+				b.refuse(i, OutsideWindow)
+			}
+		} else if t > sr.top {
+			sr.top = t
+		}
+	}
+	if windowed {
+		for i, ref := range b.Refs {
+			if ref != 0 {
+				sr := s.table.at(ref)
+				sr.top = max(sr.top, b.Times[i])
+			}
 		}
 	}
 	s.appendDictionary(p)
@@ -287,8 +305,8 @@ func (s *Store) resolve(p *pending) {
 }
 
 // touch is the slow side of a row: the series is new, its policy may have changed, or this journal segment does not
-// name it yet. t is the time of the sample, the anchor of a grid that begins. REQUIRES: s.seq.mu.
-func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) {
+// name it yet. t is the time of the sample, the anchor of a grid that begins. It returns the policy. REQUIRES: s.seq.mu.
+func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) *policyState {
 	q := &s.seq
 	if sr.dictionary != q.segment {
 		q.unnamed = append(q.unnamed, ref)
@@ -297,7 +315,7 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) {
 	}
 	pol := s.policyOf(ref, sr)
 	if sr.takes == metricdef.KindText {
-		return // texts keep their own times
+		return pol // texts keep their own times
 	}
 	if step := int64(pol.Grid); step != sr.grid.step || !sr.anchored {
 		q.undo = append(q.undo, undo{ref: ref, what: undoGrid, grid: sr.grid, time: sr.last})
@@ -308,6 +326,7 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) {
 		sr.last, sr.anchored = t, true
 		q.grids = append(q.grids, gridChange{ref, sr.grid})
 	}
+	return pol
 }
 
 // appendDictionary names the series that this segment does not know, and their tenants: new ones under a kind of their own, since only

@@ -29,6 +29,7 @@ type series struct {
 	grid       grid
 	last       int64  // slot time given out last: the guess for the next
 	lowMark    int64  // samples before this time were freed; 0: none
+	top        int64  // newest time sequenced; 0: none
 	dictionary uint64 // journal segment that names this series already, plus one
 	state      lifecycle
 	anchored   bool           // grid is decided
@@ -75,6 +76,7 @@ const (
 	spared   // retention leaves it alone while a job runs on its host
 	hasTexts // the shard keeps a column of texts
 	hasTags  // the shard keeps a column of tags of its samples
+	hasTiers // the shard keeps finished buckets, or is about to
 )
 
 // grid is a slot grid: slot k covers [anchor+k*step-half, anchor+(k+1)*step-half) and its time is anchor+k*step. A step

@@ -16,15 +16,18 @@ type shard struct {
 	mu sync.RWMutex
 
 	// Under mu.
-	values  [len(headRooms)]*slab.Pool // open heads by size: values
-	times   [len(headRooms)]*slab.Pool // open heads: times of series without a grid
-	chunks  *slab.Slabs
-	late    map[metricdef.Ref]*lateSamples
-	eras    map[metricdef.Ref][]grid // earlier grids of a series; entries name them by index + 1
-	texts   [textColumns]map[metricdef.Ref]*textColumn
-	held    uint64 // replay skips records up to here: a snapshot brought what they did
-	counts  shardCounts
-	scratch sealScratch
+	values   [len(headRooms)]*slab.Pool // open heads by size: values
+	times    [len(headRooms)]*slab.Pool // open heads: times of series without a grid
+	chunks   *slab.Slabs
+	late     map[metricdef.Ref]*lateSamples
+	eras     map[metricdef.Ref][]grid // earlier grids of a series; entries name them by index + 1
+	texts    [textColumns]map[metricdef.Ref]*textColumn
+	tiers    map[metricdef.Ref]*tierState
+	due      []metricdef.Ref // series that may have buckets to finish
+	restored bool            // its section of the state file was read
+	held     uint64          // replay skips records up to here: a snapshot brought what they did
+	counts   shardCounts
+	scratch  sealScratch
 }
 
 type shardCounts struct {
@@ -49,6 +52,7 @@ func newShard() *shard {
 		chunks: slab.NewSlabs(),
 		late:   make(map[metricdef.Ref]*lateSamples),
 		eras:   make(map[metricdef.Ref][]grid),
+		tiers:  make(map[metricdef.Ref]*tierState),
 	}
 	for w := range sh.texts {
 		sh.texts[w] = make(map[metricdef.Ref]*textColumn)
@@ -85,6 +89,8 @@ func (sh *shard) put(ref metricdef.Ref, sr *series, t int64, v float64, wrote in
 	if sr.flags&hasData == 0 || t > sr.newest {
 		sr.newest = t
 		sr.flags |= hasData
+	} else if sr.flags&hasTiers != 0 {
+		sh.tierLate(ref, sr, t, wrote)
 	}
 	if sr.era.step == 0 {
 		sh.putOwn(ref, sr, t, v)
@@ -133,6 +139,9 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 	sr.sealedEnd = end
 	sr.flags |= hasSealed
 	sh.closeHead(sr)
+	if pol := sr.policy.Load(); pol != nil && pol.tiers != nil {
+		sh.tierDue(ref, sr)
+	}
 }
 
 // appendOwn appends the form of a chunk that brings its own times.

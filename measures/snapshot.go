@@ -10,12 +10,13 @@ import (
 	"granary/metricdef"
 )
 
-// Flags of a segment entry; bits 3 to 5 are taken by chunks of tiers, texts and tags of points. The Step of a chunk with its own times is the distance from its first to its last.
+// Flags of a segment entry; bits 4 and 5 are taken by chunks of texts and tags of points, the upper half by the methods of
+// tiers. The Step of a chunk with its own times is the distance from its first to its last.
 const (
 	entryLate = 1 << iota
 	entryOwn
 	entryHole
-
+	entryTier
 	entryText = 1 << 4 // texts, the values of a series
 	entryTags = 1 << 5 // texts, the tags of samples
 )
@@ -39,6 +40,7 @@ type placed struct {
 	ref   metricdef.Ref
 	start int64
 	late  bool
+	tier  tierKey
 	seq   uint64
 	was   segLoc // where it lay before; 0: in no segment
 	loc   segLoc // where it lies now
@@ -158,6 +160,9 @@ func (w *snapshotWriter) shard(index int) error {
 		if sr.flags&(hasTexts|hasTags) != 0 && failed == nil {
 			failed = w.texts(sh, ref, sr)
 		}
+		if sr.flags&hasTiers != 0 && failed == nil {
+			failed = w.tiers(sh, ref)
+		}
 		if sr.flags&hasLate == 0 {
 			return
 		}
@@ -196,16 +201,22 @@ func (w *snapshotWriter) file(window int64) (*segment.Writer, uint32, error) {
 }
 
 func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
-	f, id, err := w.file(sr.window(e.start))
+	se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: step, Wrote: sr.wrote}
+	if late != nil {
+		se.Flags |= entryLate
+	}
+	return w.put(sh, sr.window(e.start), se, e, placed{ref: ref, start: e.start, late: late != nil})
+}
+
+// put writes a chunk to the file of a window and takes down where it lies.
+func (w *snapshotWriter) put(sh *shard, window int64, se segment.Entry, e *entry, p placed) error {
+	f, id, err := w.file(window)
 	if err != nil {
 		return err
 	}
 	b := sh.chunks.Get(e.mem)
 	w.order++
-	se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: step, Span: uint32(e.shape.span()), Seq: w.order, Wrote: sr.wrote, Len: uint32(len(b))}
-	if late != nil {
-		se.Flags |= entryLate
-	}
+	se.Span, se.Seq, se.Len = uint32(e.shape.span()), w.order, uint32(len(b))
 	if e.shape&shapeOwn != 0 {
 		se.Flags |= entryOwn
 	}
@@ -217,7 +228,8 @@ func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry,
 		return err
 	}
 	w.written += int64(len(b))
-	w.placed = append(w.placed, placed{ref: ref, start: e.start, late: late != nil, seq: w.order, loc: newSegLoc(id, off, uint32(len(b)))})
+	p.seq, p.loc = w.order, newSegLoc(id, off, uint32(len(b)))
+	w.placed = append(w.placed, p)
 	return nil
 }
 
@@ -291,6 +303,12 @@ func (s *Store) publish(infos []segment.FileInfo, list []placed) error {
 // find is the entry that a snapshot or a merge wrote, nil if it has gone since. REQUIRES: sh.mu.
 func (sh *shard) find(s *Store, p *placed) *entry {
 	sr := s.table.at(p.ref)
+	if p.tier.step != 0 {
+		if e := sh.tierEntry(p.ref, p.tier, p.start); e != nil && e.seg == p.was {
+			return e
+		}
+		return nil
+	}
 	if !p.late {
 		i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= p.start })
 		if i < len(sr.chunks) && sr.chunks[i].start == p.start && sr.chunks[i].seg == p.was {

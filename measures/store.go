@@ -277,6 +277,7 @@ func (s *Store) Close() error {
 		for w := range sh.texts {
 			clear(sh.texts[w])
 		}
+		clear(sh.tiers)
 		sh.closeHeads()
 		sh.chunks.Close()
 		sh.mu.Unlock()

@@ -70,7 +70,9 @@ func (s *Store) Free(ctx context.Context, refs []metricdef.Ref, to int64) (int, 
 	}
 	for from := 0; from < len(marks); from += rowsPerRecord {
 		part := marks[from:min(from+rowsPerRecord, len(marks))]
-		err := s.change(ctx, recFree, func(int64) ([]byte, error) {
+		wrote := int64(0)
+		err := s.change(ctx, recFree, func(now int64) ([]byte, error) {
+			wrote = now
 			for _, m := range part {
 				sr := s.table.at(m.ref)
 				s.seq.undo = append(s.seq.undo, undo{ref: m.ref, what: undoMark, time: sr.lowMark})
@@ -79,7 +81,7 @@ func (s *Store) Free(ctx context.Context, refs []metricdef.Ref, to int64) (int, 
 			return appendMarks(nil, part), nil
 		}, func() {
 			for _, m := range part {
-				s.applyMark(m)
+				s.applyMark(m, wrote)
 			}
 		})
 		if err != nil {
@@ -107,7 +109,7 @@ func raised(old, t int64) int64 {
 }
 
 // applyMark hides what is older than a series' new low-water mark and gives its memory back.
-func (s *Store) applyMark(m lowMark) {
+func (s *Store) applyMark(m lowMark, wrote int64) {
 	sr, sh := s.table.at(m.ref), s.shardOf(m.ref)
 	if sr == nil {
 		return
@@ -115,6 +117,7 @@ func (s *Store) applyMark(m lowMark) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sr.raiseLow(m.time)
+	sh.tiersChanged(m.ref, sr, minTime, sr.low, wrote)
 	sh.dropBefore(s, m.ref, sr, sr.low)
 }
 

@@ -1,0 +1,93 @@
+package measures
+
+import (
+	"slices"
+	"sort"
+
+	"granary/measures/aggregate"
+	"granary/metricdef"
+	"granary/policy"
+)
+
+// tierWork makes buckets out of raw samples. It serves one goroutine.
+type tierWork struct {
+	raw     Reader    // the samples, ascending
+	count   Reader    // a second column, for methods that are read from two
+	diffs   []float64 // diffs[i] is the difference that belongs to sample i; diffs[0] is none
+	runs    []bucketRun
+	spans   []span
+	scratch aggregate.Scratch
+}
+
+// bucketRun is one bucket: its start, and the samples from index i to j that lie in it.
+type bucketRun struct {
+	start int64
+	i, j  int
+}
+
+// ready puts the samples that were gathered in order and takes their differences, if they are wanted: of whole numbers before
+// they become floats.
+func (w *tierWork) ready(rates bool) error {
+	if err := w.raw.finish(); err != nil {
+		return err
+	}
+	w.diffs = w.diffs[:0]
+	if !rates {
+		w.raw.Floats()
+		return nil
+	}
+	v := w.raw.Values
+	w.diffs = slices.Grow(w.diffs, len(v))[:len(v)]
+	if w.raw.Kind == metricdef.KindInt {
+		for i := 1; i < len(v); i++ {
+			w.diffs[i] = float64(WordInt(v[i]) - WordInt(v[i-1]))
+		}
+		w.raw.Floats()
+		return nil
+	}
+	for i := 1; i < len(v); i++ {
+		w.diffs[i] = v[i] - v[i-1]
+	}
+	return nil
+}
+
+// cut finds the buckets of a granularity inside [lo, hi), borders of buckets, and the samples of each.
+func (w *tierWork) cut(step, lo, hi int64) []bucketRun {
+	times := w.raw.Times
+	w.runs = w.runs[:0]
+	i := 0
+	if len(times) > 0 && times[0] < lo {
+		i = sort.Search(len(times), func(i int) bool { return times[i] >= lo })
+	}
+	for i < len(times) && times[i] < hi {
+		start := bucketOf(times[i], step)
+		end := start + step
+		j := i + 1
+		for j < len(times) && times[j] < end {
+			j++
+		}
+		w.runs = append(w.runs, bucketRun{start, i, j})
+		i = j
+	}
+	return w.runs
+}
+
+// column appends what a method makes of the buckets that cut found last.
+func (w *tierWork) column(m policy.Method, times []int64, values []float64) ([]int64, []float64) {
+	source, rate := w.raw.Values, m.IsRate()
+	if rate {
+		source = w.diffs
+	}
+	for _, b := range w.runs {
+		if rate && b.i == 0 {
+			b.i = 1 // the first sample of all has no difference
+		}
+		if b.i >= b.j {
+			continue
+		}
+		if v, ok := aggregate.Of(m, source[b.i:b.j], &w.scratch); ok {
+			times, values = append(times, b.start), append(values, v)
+		}
+	}
+	return times, values
+}

@@ -1,0 +1,293 @@
+package measures
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"granary/metricdef"
+	"granary/policy"
+)
+
+var tierWorks = sync.Pool{New: func() any { return new(tierWork) }}
+
+func (w *tierWork) release() {
+	w.raw.dropDeferred()
+	w.count.dropDeferred()
+	tierWorks.Put(w)
+}
+
+// ReadTier fills r with what a method makes of the buckets of a tier: of those that begin inside [from, to), from taken down to
+// the border of its bucket, the ones that have a value. Times are the starts of buckets. Buckets that are not finished are computed
+// from their raw samples, so that the answer holds everything that has been acknowledged. The columns are valid until the next use
+// of r.
+func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier int, m policy.Method, from, to int64) error {
+	r.reset()
+	r.Kind = metricdef.KindFloat
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sr := s.table.at(ref)
+	if sr == nil {
+		return nil
+	}
+	pol := s.policyOf(ref, sr)
+	plan := pol.tiers
+	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
+		return &Error{kind: "not found", code: "tier-unknown", text: fmt.Sprintf("policy %q has no tier %d", pol.Name, tier)}
+	}
+	if !plan.keeps(m) {
+		return &Error{kind: "not found", code: "method-not-kept", text: fmt.Sprintf("policy %q does not keep %v", pol.Name, m)}
+	}
+	step := int64(plan.tiers[tier].Granularity)
+	w := tierWorks.Get().(*tierWork)
+	defer w.release()
+	w.raw.reset()
+	w.count.reset()
+
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	lo, hi := sr.tierRange(plan, tier, from, to)
+	if lo >= hi {
+		sh.mu.RUnlock()
+		return nil
+	}
+	st := sh.tiers[ref]
+	cols := columnsOf(m)
+	done := st.doneOf(step, cols[0])
+	if cols[1] != policy.NoMethod {
+		done = min(done, st.doneOf(step, cols[1]))
+	}
+	var fresh, gone []span // buckets to compute, and those that are no more
+	if till := min(done, hi); done > minTime && lo < till {
+		if len(st.stale) > 0 {
+			fresh, gone = st.staleIn(step, lo, till)
+		}
+		r.addTier(s, sh, ref, st.column(step, cols[0]), lo, till)
+		if cols[1] != policy.NoMethod {
+			w.count.addTier(s, sh, ref, st.column(step, cols[1]), lo, till)
+		}
+	}
+	patched := len(fresh) > 0 || len(gone) > 0
+	if done > minTime {
+		lo = max(lo, done)
+	}
+	if lo < hi {
+		fresh = append(fresh, span{lo, hi})
+	}
+	w.gather(s, sh, ref, sr, fresh, m.IsRate())
+	sh.mu.RUnlock()
+
+	if err := r.finish(); err != nil {
+		return err
+	}
+	if cols[1] != policy.NoMethod {
+		if err := w.divide(r); err != nil {
+			return err
+		}
+	}
+	if err := w.ready(m.IsRate()); err != nil {
+		return err
+	}
+	if patched {
+		n := 0
+		for i, t := range r.Times {
+			if !inSpans(fresh, t) && !inSpans(gone, t) {
+				r.Times[n], r.Values[n] = t, r.Values[i]
+				n++
+			}
+		}
+		r.Times, r.Values = r.Times[:n], r.Values[:n]
+	}
+	for _, f := range fresh {
+		w.cut(step, f.from, f.to)
+		r.Times, r.Values = w.column(m, r.Times, r.Values)
+	}
+	if patched {
+		r.order()
+	}
+	return nil
+}
+
+// inSpans says whether a time lies in one of the spans.
+func inSpans(list []span, t int64) bool {
+	return slices.ContainsFunc(list, func(s span) bool { return s.from <= t && t < s.to })
+}
+
+// tierRange cuts [from, to) to the borders of the buckets that a series may show: not those behind its newest sample, nor
+// those that the tier has outlived. REQUIRES: the shard's lock, at least for reading.
+func (sr *series) tierRange(plan *tierPlan, tier int, from, to int64) (lo, hi int64) {
+	if sr.flags&hasData == 0 {
+		return 0, 0
+	}
+	step := int64(plan.tiers[tier].Granularity)
+	newest := bucketOf(sr.newest, step)
+	lo = max(bucketOf(max(from, minTime), step), oldestBucket(plan.tiers[tier], newest))
+	hi = min(bucketEnd(min(to, maxTime), step), newest+step)
+	return lo, hi
+}
+
+// oldestBucket is the start of the oldest bucket that a tier keeps beside the newest one.
+func oldestBucket(t policy.Tier, newest int64) int64 {
+	step := int64(t.Granularity)
+	if t.Points == 0 || t.Points > maxTime/step {
+		return minTime - step
+	}
+	return newest - (t.Points-1)*step
+}
+
+// addTier gathers the finished buckets of a column inside [lo, hi). REQUIRES: sh.mu, at least for reading.
+func (r *Reader) addTier(s *Store, sh *shard, ref metricdef.Ref, c *tierColumn, lo, hi int64) {
+	for i := c.from(lo); i < len(c.chunks) && c.chunks[i].start < hi; i++ {
+		r.addChunk(s, sh, ref, &c.chunks[i], grid{step: c.step}, lo, hi)
+	}
+}
+
+// gather takes up the raw samples of some ranges, and the sample before each if differences are wanted. REQUIRES: sh.mu, at
+// least for reading.
+func (w *tierWork) gather(s *Store, sh *shard, ref metricdef.Ref, sr *series, list []span, rates bool) {
+	w.spans = append(w.spans[:0], list...)
+	for i := range w.spans {
+		f := &w.spans[i]
+		if rates {
+			f.from = sr.chunkBefore(f.from)
+		}
+		if sr.low != 0 {
+			f.from = max(f.from, sr.low)
+		}
+	}
+	w.raw.Kind = max(sr.kind(), metricdef.KindFloat)
+	for _, f := range joinSpans(w.spans) {
+		s.collect(&w.raw, sh, ref, sr, f.from, f.to)
+	}
+}
+
+// divide makes means of the sums in r and the counts.
+func (w *tierWork) divide(r *Reader) error {
+	if err := w.count.finish(); err != nil {
+		return err
+	}
+	if slices.Equal(r.Times, w.count.Times) {
+		for i, n := range w.count.Values {
+			r.Values[i] /= n
+		}
+		return nil
+	}
+	// A chunk of one of them was damaged.
+	k := 0
+	for i, t := range r.Times {
+		if j, ok := slices.BinarySearch(w.count.Times, t); ok {
+			r.Times[k], r.Values[k] = t, r.Values[i]/w.count.Values[j]
+			k++
+		}
+	}
+	r.Times, r.Values = r.Times[:k], r.Values[:k]
+	return nil
+}
+
+// TierFor is the coarsest tier of a series whose buckets buckets of a width can be made of, with the answer that its raw samples would
+// give: sums, counts, extremes, first and last ones and means (from sum and count) put together, all other methods at equal width
+// only. Sums of sums may differ from sums of samples in the last bits.
+func (s *Store) TierFor(ref metricdef.Ref, step int64, m policy.Method) (tier int, ok bool) {
+	sr := s.table.at(ref)
+	if sr == nil || step <= 0 {
+		return 0, false
+	}
+	plan := s.policyOf(ref, sr).tiers
+	if plan == nil || !plan.keeps(m) {
+		return 0, false
+	}
+	for i := len(plan.tiers) - 1; i >= 0; i-- {
+		g := int64(plan.tiers[i].Granularity)
+		if g == step || step%g == 0 && composes(m) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// composes says whether a method over a long bucket follows from what it, or sum and count, gave for the parts.
+func composes(m policy.Method) bool {
+	switch m.Plain() {
+	case policy.Sum, policy.Mean, policy.Min, policy.Max, policy.First, policy.Last, policy.Count:
+		return true
+	}
+	return false
+}
+
+// TierBounds are the starts of the oldest and the newest bucket that a tier of a series may show; false if it has none. Between
+// them there may be buckets without a value.
+func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool) {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return 0, 0, false
+	}
+	plan := s.policyOf(ref, sr).tiers
+	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
+		return 0, 0, false
+	}
+	step := int64(plan.tiers[tier].Granularity)
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	lo, hi := sr.tierRange(plan, tier, minTime, maxTime)
+	if lo >= hi {
+		return 0, 0, false
+	}
+	first = int64(math.MaxInt64)
+	st := sh.tiers[ref]
+	raw := false
+	for _, m := range plan.stored {
+		c := st.column(step, m)
+		if c == nil || c.done == minTime {
+			raw = true
+			continue
+		}
+		if len(c.chunks) > 0 {
+			first = min(first, c.chunks[0].start)
+		} else {
+			raw = true
+		}
+	}
+	if raw {
+		first = min(first, sr.oldestRaw(sh, ref))
+	}
+	if st != nil {
+		for i := range st.stale {
+			if e := &st.stale[i]; !e.gone {
+				first = min(first, max(e.from, e.raw)) // samples that came late
+			}
+		}
+	}
+	if first == math.MaxInt64 {
+		return 0, 0, false
+	}
+	return max(lo, bucketOf(max(first, minTime), step)), hi - step, true
+}
+
+// oldestRaw is a time at or before the oldest raw sample, the end of time if there is none. REQUIRES: sh.mu, at least for
+// reading.
+func (sr *series) oldestRaw(sh *shard, ref metricdef.Ref) int64 {
+	first := int64(math.MaxInt64)
+	if len(sr.chunks) > 0 {
+		first = sr.chunks[0].start
+	}
+	if sr.values != 0 {
+		first = min(first, sr.headStart)
+	}
+	if sr.flags&hasLate != 0 {
+		l := sh.late[ref]
+		if len(l.times) > 0 {
+			first = min(first, l.times[0])
+		}
+		for i := range l.sealed {
+			first = min(first, l.sealed[i].start)
+		}
+	}
+	if sr.low != 0 && first != math.MaxInt64 {
+		first = max(first, sr.low)
+	}
+	return first
+}

@@ -1,0 +1,272 @@
+package measures
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"granary/measures/segment"
+	"granary/metricdef"
+	"granary/policy"
+)
+
+func init() {
+	extensions = append(extensions, extension{what: extTiers, append: appendTiers, restore: restoreTiers})
+}
+
+// What the state file has of the tiers of a series, version 1; their chunks lie in segments:
+//
+//	byte     version, 1
+//	uvarint  number of groups; a group is columns of one granularity that are finished up to the same border:
+//	         uvarint granularity, varint border, uvarint born, uvarint number of methods, uvarint each
+//	uvarint  number of stale spans; for each: byte flags (1 gone), varint from, uvarint to - from, varint raw
+const tierStateVersion = 1
+
+func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) []byte {
+	if sr.flags&hasTiers == 0 {
+		return b
+	}
+	st := sh.tiers[ref]
+	if len(st.columns) == 0 && len(st.stale) == 0 {
+		return b
+	}
+	b = append(b, tierStateVersion)
+	alike := func(x, y *tierColumn) bool { return x.step == y.step && x.done == y.done && x.born == y.born }
+	groups := 0
+	for i := range st.columns {
+		if i == 0 || !alike(&st.columns[i-1], &st.columns[i]) {
+			groups++
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(groups))
+	for i := 0; i < len(st.columns); {
+		c := &st.columns[i]
+		n := 1
+		for i+n < len(st.columns) && alike(c, &st.columns[i+n]) {
+			n++
+		}
+		b = binary.AppendUvarint(b, uint64(c.step))
+		b = binary.AppendVarint(b, c.done)
+		b = binary.AppendUvarint(b, c.born)
+		b = binary.AppendUvarint(b, uint64(n))
+		for k := range n {
+			b = binary.AppendUvarint(b, uint64(st.columns[i+k].method))
+		}
+		i += n
+	}
+	b = binary.AppendUvarint(b, uint64(len(st.stale)))
+	for _, s := range st.stale {
+		flags := byte(0)
+		if s.gone {
+			flags = 1
+		}
+		b = append(b, flags)
+		b = binary.AppendVarint(b, s.from)
+		b = binary.AppendUvarint(b, uint64(s.to-s.from))
+		b = binary.AppendVarint(b, s.raw)
+	}
+	return b
+}
+
+func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) error {
+	if len(p) == 0 || p[0] != tierStateVersion {
+		return errors.New("tiers: unknown version")
+	}
+	d := decoder{p: p[1:]}
+	st := new(tierState)
+	groups := d.uvarint()
+	if groups > uint64(len(d.p)) {
+		return errors.New("tiers: groups")
+	}
+	for range groups {
+		step, done, born, n := d.uvarint(), d.varint(), d.uvarint(), d.uvarint()
+		if d.failed || step == 0 || step > maxTime || n > uint64(len(d.p)) {
+			return errors.New("tiers: granularity")
+		}
+		for range n {
+			m := d.uvarint()
+			if m > math.MaxUint32 || !policy.Method(m).Valid() || st.column(int64(step), policy.Method(m)) != nil {
+				return fmt.Errorf("tiers: method %d", m)
+			}
+			st.columns = append(st.columns, tierColumn{step: int64(step), method: policy.Method(m), done: done, born: born})
+		}
+	}
+	n := d.uvarint()
+	if n > uint64(len(d.p)) {
+		return errors.New("tiers: stale spans")
+	}
+	for range n {
+		s := staleSpan{gone: d.byte() == 1, from: d.varint()}
+		s.to = s.from + int64(d.uvarint())
+		s.raw = d.varint()
+		if s.to < s.from {
+			return errors.New("tiers: stale span")
+		}
+		st.stale = append(st.stale, s)
+	}
+	if d.failed || len(d.p) > 0 {
+		return errors.New("tiers: cut short")
+	}
+	st.due = true
+	sh.due = append(sh.due, ref)
+	sh.tiers[ref] = st
+	sr.flags |= hasTiers
+	return nil
+}
+
+// tierKey names a column of a series; the zero value is none.
+type tierKey struct {
+	step   int64
+	method policy.Method
+}
+
+// methodBits is where the method begins in the flags of a segment entry.
+const methodBits = 32
+
+// tiers writes the chunks of a series' tiers that no segment holds. The Step of their entries is the granularity, the method lies in
+// the upper half of the flags, and the write time is the start of the last bucket that the chunk covers: of chunks that overlap, the
+// one of the higher Seq has taken the place of the other. REQUIRES: sh.mu, at least for reading.
+func (w *snapshotWriter) tiers(sh *shard, ref metricdef.Ref) error {
+	st := sh.tiers[ref]
+	for i := range st.columns {
+		c := &st.columns[i]
+		for k := len(c.chunks) - 1; k >= 0; k-- {
+			e := &c.chunks[k]
+			if e.seg != 0 {
+				continue // one that was computed anew may stand before it
+			}
+			se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: c.step, Wrote: c.tierEnd(k), Flags: entryTier | uint64(c.method)<<methodBits}
+			if err := w.put(sh, tierWindow(c.step, e.start), se, e, placed{ref: ref, start: e.start, tier: tierKey{c.step, c.method}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tierEntry finds a chunk of a tier by its start, nil if there is none. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) tierEntry(ref metricdef.Ref, k tierKey, start int64) *entry {
+	c := sh.tiers[ref].column(k.step, k.method)
+	if c == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(c.chunks, start, func(e entry, t int64) int { return cmp.Compare(e.start, t) })
+	if !ok {
+		return nil
+	}
+	return &c.chunks[i]
+}
+
+// tierFound is a chunk of a tier that a start has found in a segment.
+type tierFound struct {
+	entry
+	tierKey
+	end int64
+	seq uint64
+}
+
+func tierKeyOf(se *segment.Entry) tierKey {
+	if se.Flags&entryTier == 0 {
+		return tierKey{}
+	}
+	return tierKey{se.Step, policy.Method(se.Flags >> methodBits)}
+}
+
+// attachTier takes down a chunk of a tier; placeTiers gives it to its series when all files are known. Recovery only.
+func (s *Store) attachTier(sf *segmentFile, se *segment.Entry, sr *series, a *attaching) error {
+	ref, k := metricdef.Ref(se.Ref), tierKeyOf(se)
+	if k.step <= 0 || !k.method.Valid() || se.Wrote < se.Start {
+		return &segment.DamagedError{Path: sf.info.Name, Reason: fmt.Sprintf("chunk of a tier of series %d with granularity %d, method %d", ref, k.step, uint32(k.method))}
+	}
+	c := s.shardOf(ref).tiers[ref].column(k.step, k.method)
+	if s.shardOf(ref).restored && (c == nil || se.Seq < c.born) {
+		return nil // of a column that has gone
+	}
+	f := tierFound{entry: entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}, tierKey: k, end: se.Wrote, seq: se.Seq}
+	if se.Flags&entryOwn != 0 {
+		f.shape |= shapeOwn
+	}
+	if se.Flags&entryHole != 0 {
+		f.shape |= shapeHole
+	}
+	sf.live.Add(1)
+	a.tiers[ref] = append(a.tiers[ref], f)
+	return nil
+}
+
+// placeTiers gives the series the chunks of their tiers: of those that overlap the one that was written last. Recovery only.
+func (s *Store) placeTiers(found map[metricdef.Ref][]tierFound) {
+	for ref, list := range found {
+		sr, sh := s.table.at(ref), s.shardOf(ref)
+		st := sh.tiers[ref]
+		if st == nil {
+			st = new(tierState)
+			sh.tiers[ref] = st
+			sr.flags |= hasTiers
+		}
+		slices.SortFunc(list, func(a, b tierFound) int {
+			return cmp.Or(cmp.Compare(a.step, b.step), cmp.Compare(a.method, b.method), cmp.Compare(b.seq, a.seq))
+		})
+		for len(list) > 0 {
+			n := 1
+			for n < len(list) && list[n].tierKey == list[0].tierKey {
+				n++
+			}
+			s.placeColumn(ref, st, list[:n])
+			list = list[n:]
+		}
+		slices.SortFunc(st.columns, func(a, b tierColumn) int {
+			return cmp.Or(cmp.Compare(a.step, b.step), cmp.Compare(a.method, b.method))
+		})
+		if !sh.restored {
+			s.repairTiers(ref, sr, sh, st)
+		}
+	}
+}
+
+// placeColumn gives one column its chunks, the newest first in list. Recovery only.
+func (s *Store) placeColumn(ref metricdef.Ref, st *tierState, list []tierFound) {
+	k := list[0].tierKey
+	c := st.column(k.step, k.method)
+	if c == nil {
+		st.columns = append(st.columns, tierColumn{step: k.step, method: k.method, done: minTime})
+		c = &st.columns[len(st.columns)-1]
+	}
+	var ends []int64 // of c.chunks
+	for _, f := range list {
+		i, taken := slices.BinarySearchFunc(c.chunks, f.start, func(e entry, t int64) int { return cmp.Compare(e.start, t) })
+		if taken || i > 0 && ends[i-1] >= f.start || i < len(c.chunks) && c.chunks[i].start <= f.end {
+			s.segments.forget(f.seg.file())
+			continue
+		}
+		c.chunks, ends = slices.Insert(c.chunks, i, f.entry), slices.Insert(ends, i, f.end)
+		c.done = max(c.done, min(f.end, maxTime)+c.step)
+	}
+	s.shardOf(ref).counts.entries += int64(cap(c.chunks))
+}
+
+// repairTiers makes the best of chunks whose borders were lost with the state of the shard: what the chunks have is finished,
+// and late samples may be missing in it. Recovery only.
+func (s *Store) repairTiers(ref metricdef.Ref, sr *series, sh *shard, st *tierState) {
+	if sr.flags&hasData == 0 {
+		sr.newest, sr.flags = max(sr.newest, st.finished()-1), sr.flags|hasData
+	}
+	pol := s.policyOf(ref, sr)
+	if l := sh.late[ref]; l != nil && pol.tiers != nil {
+		raw := pol.tiers.rawFrom(s.o.Now().UnixNano())
+		late := func(from, to int64) {
+			if from = max(from, raw); from < min(to, st.finished()) {
+				st.addStale(staleSpan{from: from, to: to, raw: raw})
+			}
+		}
+		if n := len(l.times); n > 0 {
+			late(l.times[0], l.times[n-1]+1)
+		}
+		for i := range l.sealed {
+			late(l.sealed[i].start, l.sealed[i].end+1)
+		}
+	}
+}
