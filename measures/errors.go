@@ -1,6 +1,10 @@
 package measures
 
-import "fmt"
+import (
+	"fmt"
+
+	"granary/policy"
+)
 
 // Error is an error that an edge can answer: Kind says what sort it is, Code is stable and has a page in docs/errors.
 type Error struct {
@@ -40,3 +44,33 @@ func (*policyError) Kind() string { return "invalid" }
 
 // Code is the stable code of the error.
 func (*policyError) Code() string { return "policy-unknown" }
+
+// tierError says that a policy has no tier of a number.
+type tierError struct {
+	policy string
+	tier   int
+}
+
+func (e *tierError) Error() string { return fmt.Sprintf("policy %q has no tier %d", e.policy, e.tier) }
+
+// Kind is "not found".
+func (*tierError) Kind() string { return "not found" }
+
+// Code is the stable code of the error.
+func (*tierError) Code() string { return "tier-unknown" }
+
+// methodError says that a policy does not keep a method.
+type methodError struct {
+	policy string
+	method policy.Method
+}
+
+func (e *methodError) Error() string {
+	return fmt.Sprintf("policy %q does not keep %v", e.policy, e.method)
+}
+
+// Kind is "not found".
+func (*methodError) Kind() string { return "not found" }
+
+// Code is the stable code of the error.
+func (*methodError) Code() string { return "method-not-kept" }

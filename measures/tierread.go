@@ -2,7 +2,6 @@ package measures
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -36,10 +35,10 @@ func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier
 	pol := s.policyOf(ref, sr)
 	plan := pol.tiers
 	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
-		return &Error{kind: "not found", code: "tier-unknown", text: fmt.Sprintf("policy %q has no tier %d", pol.Name, tier)}
+		return &tierError{pol.Name, tier}
 	}
 	if !plan.keeps(m) {
-		return &Error{kind: "not found", code: "method-not-kept", text: fmt.Sprintf("policy %q does not keep %v", pol.Name, m)}
+		return &methodError{pol.Name, m}
 	}
 	step := int64(plan.tiers[tier].Granularity)
 	w := tierWorks.Get().(*tierWork)
