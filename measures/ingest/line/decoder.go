@@ -52,6 +52,7 @@ type Decoder struct {
 
 	// Of the body.
 	m      Mapping
+	typed  bool // m is Typed
 	body   []byte
 	pos    int // start of the next line
 	line   int // its number
@@ -94,6 +95,7 @@ func (d *Decoder) Begin(m Mapping, body []byte) error {
 	}
 	now := d.o.Now()
 	d.m, d.body, d.pos, d.line = m, body, 0, 1
+	_, d.typed = m.(Typed)
 	d.time = newWindow(now.UnixNano(), m.Bounds())
 	d.ahead = 4*d.o.MaxLine + len(body)
 	d.tally = Tally{}
@@ -179,6 +181,14 @@ func (d *Decoder) known() {
 
 		// Its value and time, and the line must be over.
 		v, i, ok := parseFloat(body, pos+int(e.size))
+		var n int64
+		whole := false
+		if d.typed && ok && i < len(body) && body[i] == 'i' {
+			if n, i, ok = parseInt(body, pos+int(e.size)); !ok {
+				break
+			}
+			whole = true
+		}
 		if !ok || i >= len(body) || body[i] != ' ' {
 			break
 		}
@@ -202,7 +212,11 @@ func (d *Decoder) known() {
 			if len(part.at) >= d.o.MaxRows {
 				break
 			}
-			part.add(ref, t, v, pos)
+			if whole {
+				part.addInt(ref, t, n, pos)
+			} else {
+				part.add(ref, t, v, pos)
+			}
 		}
 		if predicted {
 			d.tally.Predicted++

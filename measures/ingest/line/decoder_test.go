@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"granary/measures"
 	"granary/metricdef"
@@ -357,5 +360,46 @@ func TestNoAllocation(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestTypedFields decodes fields of all kinds, twice, so that the second time the cache knows them.
+func TestTypedFields(t *testing.T) {
+	d, r := open(t, Options{Cache: NewCache(CacheOptions{Now: clock})})
+	at := now.Truncate(time.Second)
+	body := fmt.Sprintf(strings.ReplaceAll(`cpu_load,cluster=c,hostname=h value=9007199254740993i T
+cpu_user,cluster=c,hostname=h value=1.5 T
+mem_bw,cluster=c,hostname=h value="on fire" T
+temp,cluster=c,hostname=h value=true T
+net_bw,cluster=c,hostname=h value=18446744073709551615u T
+mem_used,cluster=c,hostname=h value=7u T
+cpu_load,cluster=c,hostname=h value="a text of the same name" T
+cpu_load,cluster=c,hostname=h value=-5i T
+flops_any,cluster=c,hostname=h value=1i,value="both" T
+`, "T", "%[1]d"), at.Unix())
+	ns := at.UnixNano()
+	key := func(typ metricdef.Type, metric string) string {
+		return fmt.Sprintf("1/%d/%s{cluster=\"c\",hostname=\"h\"}", typ, metric)
+	}
+	want := []string{
+		fmt.Sprintf("%s %v %d", key(metricdef.Gauge, "cpu_load"), measures.IntWord(1<<53+1), ns),
+		fmt.Sprintf("%s 1.5 %d", key(metricdef.Gauge, "cpu_user"), ns),
+		fmt.Sprintf("%s \"on fire\" %d", key(metricdef.String, "mem_bw"), ns),
+		fmt.Sprintf("%s 1 %d", key(metricdef.Gauge, "temp"), ns),
+		fmt.Sprintf("%s 1.8446744073709552e+19 %d", key(metricdef.Gauge, "net_bw"), ns),
+		fmt.Sprintf("%s %v %d", key(metricdef.Gauge, "mem_used"), measures.IntWord(7), ns),
+		fmt.Sprintf("%s \"a text of the same name\" %d", key(metricdef.String, "cpu_load"), ns),
+		fmt.Sprintf("%s %v %d", key(metricdef.Gauge, "cpu_load"), measures.IntWord(-5), ns),
+		fmt.Sprintf("%s %v %d", key(metricdef.Gauge, "flops_any"), measures.IntWord(1), ns),
+		fmt.Sprintf("%s \"both\" %d", key(metricdef.String, "flops_any"), ns),
+	}
+	for _, pass := range []string{"cold", "warm"} {
+		got := decode(d, r, typed{cockpit()}, body)
+		if diff := cmp.Diff(want, got.samples); diff != "" || got.malformed > 0 || got.ignoredText() != "" {
+			t.Errorf("%s: %s %s", pass, got.ignoredText(), diff)
+		}
+	}
+	if got := decode(d, r, cockpit(), body); got.ignoredText() != "unmapped-field=4" || len(got.samples) != 6 {
+		t.Errorf("without types: %s, %q", got.ignoredText(), got.samples)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
@@ -33,12 +35,16 @@ type scratch struct {
 type span struct{ name, equals, end int }
 
 type value struct {
-	name span // from name to end
-	v    float64
+	name  span // from name to end
+	v     float64
+	kind  metricdef.Kind // of a Typed mapping; 0 is a float
+	whole int64          // KindInt
+	text  string         // KindText
 }
 
 func (s *scratch) release() {
 	clear(s.tags[:cap(s.tags)])
+	clear(s.values[:cap(s.values)])
 	s.series.reset()
 	clear(s.series.Tags[:cap(s.series.Tags)])
 	clear(s.series.Plain[:cap(s.series.Plain)])
@@ -228,15 +234,8 @@ next:
 			return nil
 		}
 		s.fields++
-		var v float64
-		switch field.Kind() {
-		case lineprotocol.Float:
-			v = field.FloatV()
-		case lineprotocol.Int:
-			v = float64(field.IntV())
-		case lineprotocol.Uint:
-			v = float64(field.UintV())
-		default:
+		v, ok := d.valueOf(field)
+		if !ok {
 			s.unmapped++
 			continue
 		}
@@ -247,8 +246,10 @@ next:
 			continue
 		}
 		for i := range s.values {
-			if p := s.values[i].name; string(text[p.name:p.end]) == string(text[at:]) {
-				s.values[i].v = v
+			p := s.values[i].name
+			if string(text[p.name:p.end]) == string(text[at:]) && (v.kind == metricdef.KindText) == (s.values[i].kind == metricdef.KindText) {
+				v.name = p
+				s.values[i] = v
 				continue next
 			}
 		}
@@ -256,8 +257,40 @@ next:
 			return fmt.Errorf("more than %d fields", maxFields)
 		}
 		s.text = text
-		s.values = append(s.values, value{span{name: at, end: len(text)}, v})
+		v.name = span{name: at, end: len(text)}
+		s.values = append(s.values, v)
 	}
+}
+
+// valueOf is the value of a field, and false if such fields are not mapped.
+func (d *Decoder) valueOf(field lineprotocol.Value) (value, bool) {
+	switch field.Kind() {
+	case lineprotocol.Float:
+		return value{v: field.FloatV()}, true
+	case lineprotocol.Int:
+		if d.typed {
+			return value{kind: metricdef.KindInt, whole: field.IntV()}, true
+		}
+		return value{v: float64(field.IntV())}, true
+	case lineprotocol.Uint:
+		if u := field.UintV(); d.typed && u <= math.MaxInt64 {
+			return value{kind: metricdef.KindInt, whole: int64(u)}, true
+		}
+		return value{v: float64(field.UintV())}, true
+	case lineprotocol.String:
+		if d.typed {
+			return value{kind: metricdef.KindText, text: strings.Clone(field.StringV())}, true
+		}
+	case lineprotocol.Bool:
+		if d.typed {
+			v := value{}
+			if field.BoolV() {
+				v.v = 1
+			}
+			return v, true
+		}
+	}
+	return value{}, false
 }
 
 // emit puts the samples of the line in d.parse into the part of their tenant.
@@ -269,8 +302,8 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		Unit:     s.series.Unit,
 		Dialect:  d.m.Dialect(),
 	}
-	for _, v := range s.values {
-		def.Name = borrow(s.text[v.name.name:v.name.end])
+	for i := range s.values {
+		s.define(&def, &s.values[i])
 		if err := def.Validate(); err != nil {
 			return err
 		}
@@ -285,21 +318,36 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		return nil
 	}
 	raw := d.keyOf(text)
-	for _, v := range s.values {
-		def.Name = borrow(s.text[v.name.name:v.name.end])
+	for i := range s.values {
+		v := &s.values[i]
+		if s.define(&def, v); v.kind == metricdef.KindText {
+			raw = nil // what a number in its place stands for is another series
+		}
 		s.key = metricdef.AppendKey(s.key[:0], def.Name, def.Tags)
 		d.part = d.partOf(def.Tenant)
 		if ref, ok := d.defs.Resolve(def.Tenant, def.Type, s.key); ok {
-			d.part.add(ref, s.time, v.v, start)
+			d.part.addValue(ref, nil, s.time, v, start)
 			if raw != nil {
 				d.part.resolved = append(d.part.resolved, known{raw, ref, def.Tenant, len(d.part.at) - 1})
 			}
 			continue
 		}
-		d.part.at = append(d.part.at, uint32(start))
-		d.part.Batch.AddDraft(measures.Draft{Def: clone(&def), Raw: raw}, s.time, v.v)
+		d.part.addValue(0, &measures.Draft{Def: clone(&def), Raw: raw}, s.time, v, start)
 	}
 	return nil
+}
+
+// define gives the definition what one value of the line decides. A text makes a series of texts, which is another than
+// that of numbers under the same name.
+func (s *scratch) define(def *metricdef.Draft, v *value) {
+	def.Name = borrow(s.text[v.name.name:v.name.end])
+	def.Type, def.Kind = s.series.Type, v.kind
+	switch {
+	case v.kind == metricdef.KindText:
+		def.Type = metricdef.String
+	case v.kind == 0 && def.Type == metricdef.Counter:
+		def.Kind = metricdef.KindFloat
+	}
 }
 
 // keyOf is what the cache may remember of a line that the library has understood, nil if nothing. Everything up to the

@@ -99,6 +99,15 @@ func cockpit() *ClusterCockpit {
 	}
 }
 
+// typed is cockpit with fields of all kinds.
+type typed struct{ *ClusterCockpit }
+
+func (typed) Typed() {}
+
+func (t typed) AppendScope(dst []byte) []byte {
+	return append(t.ClusterCockpit.AppendScope(dst), " typed"...)
+}
+
 // told is everything that decoding a body tells.
 type told struct {
 	samples   []string
@@ -124,7 +133,13 @@ func decode(d *Decoder, r *registry, m Mapping, body string) (x told) {
 			r.commit(&p.Batch)
 			for i, ref := range p.Batch.Refs {
 				key := r.key(ref)
-				x.samples = append(x.samples, fmt.Sprintf("%s %v %d", key, p.Batch.Values[i], p.Batch.Times[i]))
+				sample := fmt.Sprintf("%s %v %d", key, p.Batch.Values[i], p.Batch.Times[i])
+				for _, text := range p.Batch.Texts {
+					if text.Row == i {
+						sample = fmt.Sprintf("%s %q %d", key, text.Text, p.Batch.Times[i])
+					}
+				}
+				x.samples = append(x.samples, sample)
 				if !strings.HasPrefix(key, fmt.Sprintf("%d/", p.Tenant)) {
 					panic("sample in another tenant's part")
 				}

@@ -31,6 +31,15 @@ type Mapping interface {
 	Metric(dst []byte, measurement, field string) ([]byte, bool)
 }
 
+// Typed is a Mapping that keeps what kind of value its senders say: an integer field becomes a whole number, a string field
+// a text in a series of texts, whatever type Series names for numbers. A boolean is the number 1 or 0. With any other
+// mapping all numbers are floats, and strings and booleans are not mapped.
+type Typed interface {
+	Mapping
+	// Typed does nothing.
+	Typed()
+}
+
 // Series is what the fields of one line have in common: all of the definition but the name.
 type Series struct {
 	Tenant tenant.Num

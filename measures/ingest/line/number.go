@@ -168,3 +168,19 @@ func quotient(m uint64, k int) float64 {
 	exp := d.shift - 63 - lead - k + 1
 	return float64(int64(q>>1|q&1)) * math.Float64frombits(uint64(1023+exp)<<52)
 }
+
+// parseInt reads an integer of up to 18 digits at b[i:] and the "i" behind it. It is not ok for anything else.
+func parseInt(b []byte, i int) (v int64, end int, ok bool) {
+	negative := i < len(b) && b[i] == '-'
+	if negative {
+		i++
+	}
+	end, m := digits(b, i, 0)
+	if n := end - i; n == 0 || n >= maxDigits || end >= len(b) || b[end] != 'i' {
+		return 0, end, false
+	}
+	if v = int64(m); negative {
+		v = -v
+	}
+	return v, end + 1, true
+}

@@ -29,3 +29,28 @@ func (p *Part) add(ref metricdef.Ref, t int64, v float64, at int) {
 	p.Batch.Add(ref, t, v)
 	p.at = append(p.at, uint32(at))
 }
+
+// addInt is add for a whole number.
+func (p *Part) addInt(ref metricdef.Ref, t, v int64, at int) {
+	p.Batch.AddInt(ref, t, v)
+	p.at = append(p.at, uint32(at))
+}
+
+// addValue appends one sample of a series, of whatever kind; d is nil if its ref is known.
+func (p *Part) addValue(ref metricdef.Ref, d *measures.Draft, t int64, v *value, at int) {
+	p.at = append(p.at, uint32(at))
+	switch {
+	case v.kind == metricdef.KindInt && d == nil:
+		p.Batch.AddInt(ref, t, v.whole)
+	case v.kind == metricdef.KindInt:
+		p.Batch.AddIntDraft(*d, t, v.whole)
+	case v.kind == metricdef.KindText && d == nil:
+		p.Batch.AddText(ref, t, v.text)
+	case v.kind == metricdef.KindText:
+		p.Batch.AddTextDraft(*d, t, v.text)
+	case d == nil:
+		p.Batch.Add(ref, t, v.v)
+	default:
+		p.Batch.AddDraft(*d, t, v.v)
+	}
+}
