@@ -41,6 +41,9 @@ type Config struct {
 	// every metric is accepted, at the policy "cc-default".
 	Metrics   []policy.ClusterCockpitMetric
 	AnyMetric bool
+	// OwnPolicies and OwnRules are granary.policies and granary.rules.
+	OwnPolicies []policy.Policy
+	OwnRules    []policy.Rule
 
 	Backend        Backend
 	NATS           NATS
@@ -271,7 +274,7 @@ func Default() *Config {
 		Log:          Log{Level: slog.LevelInfo},
 		Swagger:      true,
 	}
-	c.policies = c.makePolicies()
+	c.policies = c.mustPolicies()
 	return c
 }
 
@@ -281,16 +284,7 @@ func (c *Config) Policies() (*policy.Set, []Warning) { return c.policies, c.metr
 // SetMetrics replaces the metrics, for a program that has no file. It panics if a metric is not one that a file could name.
 func (c *Config) SetMetrics(metrics []policy.ClusterCockpitMetric, open bool) {
 	c.Metrics, c.AnyMetric = metrics, open
-	c.policies = c.makePolicies()
-}
-
-func (c *Config) makePolicies() *policy.Set {
-	s, err := policy.FromClusterCockpit(c.Metrics, policy.Retention{Length: c.Retention, Clock: policy.SampleClock}, c.AnyMetric)
-	if err != nil {
-		// The section has been read by the same rules; a fault here is one of this program.
-		panic("config: policies of checked metrics: " + err.Error())
-	}
-	return s
+	c.policies = c.mustPolicies()
 }
 
 // PeerFiles says whether the directory of cc-metric-store's checkpoints holds anything, so that a line at start can point to

@@ -29,6 +29,8 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.Compress = Compress(compress)
 	s.size("disk-free-mark", &c.DiskFreeMark, 0, math.MaxInt64)
 
+	c.readPolicies(s.sub("policies"))
+	c.readRules(s)
 	c.readTenants(s.sub("tenants"))
 	c.readStorage(s)
 	c.readLimits(s)

@@ -77,7 +77,10 @@ func Load(path string, o Options) (*Config, []Warning, error) {
 	if err := r.err(); err != nil {
 		return nil, nil, err
 	}
-	c.policies = c.makePolicies()
+	if c.policies, err = c.makePolicies(); err != nil {
+		n := root.find("granary") // nothing else brings policies together that do not fit
+		return nil, nil, &Error{n.file, n.line, "granary", err.Error()}
+	}
 	return c, r.warns, nil
 }
 
@@ -186,7 +189,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Reload reads the file of c again and returns the metrics' new policies. Nothing else of the file comes into force before a
+// Reload reads the file of c again and returns the new policies: those of the metrics, and granary.policies and granary.rules. Nothing else of the file comes into force before a
 // restart; if anything else has changed, a warning says so. c is left as it is. After an error what was in force stays.
 func (c *Config) Reload(o Options) (*policy.Set, []Warning, error) {
 	if c.Path == "" {
@@ -210,6 +213,7 @@ func sameButMetrics(a, b *Config) bool {
 	strip := func(c *Config) Config {
 		s := *c
 		s.Metrics, s.AnyMetric, s.Retention, s.Files = nil, false, 0, nil
+		s.OwnPolicies, s.OwnRules = nil, nil
 		s.policies, s.metricWarnings = nil, nil
 		return s
 	}

@@ -78,7 +78,12 @@ func tenants(cfg *config.Config) []tenant.ID {
 func bounds(b config.Bounds, set *policy.Set) line.Bounds {
 	out := line.Bounds{Past: bound(b.Past), Future: bound(b.Future)}
 	if b.Past == 0 {
-		out.Past = max(set.Default().Raw.Length, 0) // policy.Forever is below zero
+		// The policy of ClusterCockpit's metrics; the configuration may have given "default" another retention.
+		p, ok := set.ByName(policy.ClusterCockpitDefaultName)
+		if !ok {
+			p = set.Default()
+		}
+		out.Past = max(p.Raw.Length, 0) // policy.Forever is below zero
 	}
 	return out
 }

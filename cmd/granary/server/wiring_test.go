@@ -38,6 +38,11 @@ metric-store:
     - {subscribe-to: two, durable: true, stream: S, consumer: C}
 nats: {address: "nats://127.0.0.1:1", username: u, password: p}
 granary:
+  policies:
+    own: {raw: {retention: 6h, clock: newest}, grid: 3s, duplicates: refuse, tiers: [{granularity: 1h}, {granularity: 1m, points: 9}, {points: 5, timespan: 50s}],
+      methods: [mean, +max], back-window: 4}
+  rules:
+    - {name: o, pattern: o*, glob: false, policy: own, dialects: [native]}
   compress: best
   native: {max-request: 3kB}
   trusted-proxies: [10.0.0.0/8]
@@ -63,6 +68,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 	set, _ := s.cfg.Policies()
 	store, served, messages, dialect := storeOptions(s.cfg, s.o), serverOptions(s.cfg, s.o), s.natsOptions(), s.clusterCockpit()
 	own := s.native()
+	ours, _ := set.ByName("own")
+	chosen := func(dialect, metric string) string { p, _ := set.Resolve(dialect, metric); return p.Name }
 	values := map[string][2]any{
 		"main.addr":                                      {strings.HasPrefix(s.Addr(), "127.0.0.1:"), true},
 		"metrics.NAME.frequency":                         {resolve(set, "a").Grid, 7 * time.Second},
@@ -84,6 +91,20 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.memory-cap":                             {storeOptions(configured(t, "metric-store: {memory-cap: 3}\ngranary: {memory-cap: 4096}"), Options{}).MemoryCap, int64(4096)},
 		"granary.compress":                               {dialect.Compress, edge.CompressBest},
 		"granary.disk-free-mark":                         {store.DiskFreeMark, int64(1 << 20)},
+		"granary.policies.NAME.raw.retention":            {ours.Raw.Length, 6 * time.Hour},
+		"granary.policies.NAME.raw.clock":                {ours.Raw.Clock, policy.NewestClock},
+		"granary.policies.NAME.grid":                     {ours.Grid, 3 * time.Second},
+		"granary.policies.NAME.duplicates":               {ours.Duplicates, policy.RefuseDifferent},
+		"granary.policies.NAME.tiers[].granularity":      {ours.Tiers[0], policy.Tier{Granularity: 10 * time.Second, Points: 5}},
+		"granary.policies.NAME.tiers[].points":           {ours.Tiers[1], policy.Tier{Granularity: time.Minute, Points: 9}},
+		"granary.policies.NAME.tiers[].timespan":         {ours.Tiers[2], policy.Tier{Granularity: time.Hour}},
+		"granary.policies.NAME.methods":                  {ours.Methods, []policy.Method{policy.Mean, policy.Max}},
+		"granary.policies.NAME.back-window":              {ours.BackWindow, 4},
+		"granary.rules[].name":                           {set.Rules()[len(set.Rules())-1].Name, "o"},
+		"granary.rules[].pattern":                        {chosen("native", "o*"), "own"},
+		"granary.rules[].glob":                           {chosen("native", "ox"), "default"},
+		"granary.rules[].policy":                         {chosen("native", "o*"), "own"},
+		"granary.rules[].dialects":                       {chosen("influx", "o*"), "default"},
 		"granary.tenants.default":                        {[]tenant.ID{dialect.Default, s.lines.fallback, own.Select.Default}, []tenant.ID{"me", "me", "me"}},
 		"granary.tenants.create":                         {store.ExplicitTenants, true},
 		"granary.tenants.max":                            {store.MaxTenants, 5},
