@@ -170,6 +170,22 @@ func TestCursors(t *testing.T) {
 	}
 }
 
+// FuzzCursor: no text panics or is taken for a place that cannot be, and what is read is printed as the same text.
+func FuzzCursor(f *testing.F) {
+	f.Add(place{"cpu{host=\"1\"}", -5, 7}.cursor(3), byte(3))
+	f.Add("AQ", byte(0))
+	f.Add("AQIA_____x8", byte(2))
+	f.Fuzz(func(t *testing.T, text string, order byte) {
+		p, err := parseCursor(text, order)
+		if err != nil {
+			return
+		}
+		if again, err := parseCursor(p.cursor(order), order); err != nil || again != p || p.ref > maxRef || len(p.text) > cursorLimit {
+			t.Fatalf("%q: %+v, then %+v (%v)", text, p, again, err)
+		}
+	})
+}
+
 // TestSearchEnds: a search over much ends with its context, also between two looks at Keep.
 func TestSearchEnds(t *testing.T) {
 	r := NewRegistry(Options{})

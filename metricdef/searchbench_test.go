@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -110,4 +111,28 @@ func BenchmarkSearch(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkSearchDistinct asks for values of a tag that has another value on each of a million definitions.
+func BenchmarkSearchDistinct(b *testing.B) {
+	r := NewRegistry(Options{})
+	fill(r, 1_000_000, func(i int) Draft {
+		d := million(i)
+		d.Tags = append(d.Tags, Tag{"uuid", fmt.Sprintf("%08x-%04x", uint32(i)*2654435761, i%65536)})
+		return d
+	})
+	for _, text := range []string{`uuid="9e3779b1-0001"`, `uuid begins with "dead"`, `uuid=~"dead[0-9].*"`, `uuid=~".*-00ff"`, `uuid=~"[a-f]{6}.*"`,
+		`metric_05{hostname="f00500",uuid=~"[a-f0-9]+-.*"}`} {
+		e, err := match.Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(text, func(b *testing.B) {
+			for range b.N {
+				if found, err := r.Search(b.Context(), 1, e, Page{Sort: ByName, Limit: 100}); err != nil || len(found.Refs) == 0 {
+					b.Fatal(found, err)
+				}
+			}
+		})
+	}
 }

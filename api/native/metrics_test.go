@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"granary/metricdef"
+	"granary/metricdef/match"
 )
 
 // keysOf names the metrics of an answer: "cpu h00".
@@ -255,4 +256,21 @@ func TestReadsKeepTenantsApart(t *testing.T) {
 			t.Errorf("%s in a tenant that is not the caller's: %d %s", path, got.Code, got.Body)
 		}
 	}
+}
+
+// FuzzTagShorthand: no text panics, and what was read is a condition that a selector can say.
+func FuzzTagShorthand(f *testing.F) {
+	for _, s := range []string{"host", "host=", "host=~n.*", "a!=b=c", "!", "=", "a b!~(x", "ä=\xff", "\"=\""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := tagShorthand(text)
+		if err != nil {
+			return
+		}
+		again, err := match.Parse(m.String())
+		if got, ok := again.(*match.Matcher); err != nil || !ok || got.String() != m.String() || got.Name() != m.Name() {
+			t.Fatalf("%q: %v, then %v (%v)", text, m, again, err)
+		}
+	})
 }

@@ -34,6 +34,7 @@ type Matcher struct {
 	form     Form
 	set      []string // Set, Gaps: sorted, each once
 	gaps     []gaps   // Gaps: one of them has to fit, unless the value is in set
+	front    string   // Gaps: every value that is accepted begins with it
 	expr     *automaton
 	weight   int // bytes that it holds, or that were needed to find out what to hold
 }
@@ -74,7 +75,7 @@ func Exists(name string) *Matcher {
 
 // Prefix holds where the value begins with that text.
 func Prefix(name, prefix string) *Matcher {
-	m := &Matcher{name: name, form: Gaps, gaps: []gaps{{prefix: prefix, least: []int{0}}}, text: conditionText(name, " begins with ", prefix), weight: len(prefix)}
+	m := &Matcher{name: name, form: Gaps, gaps: []gaps{{prefix: prefix, least: []int{0}}}, front: prefix, text: conditionText(name, " begins with ", prefix), weight: len(prefix)}
 	if prefix == "" {
 		m.form = Any
 	}
@@ -137,6 +138,9 @@ func (m *Matcher) Accepts(value string) bool {
 	case Filled:
 		return value != ""
 	case Gaps:
+		if !strings.HasPrefix(value, m.front) {
+			return false
+		}
 		for i := range m.gaps {
 			if m.gaps[i].fits(value) {
 				return true

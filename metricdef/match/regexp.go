@@ -343,7 +343,26 @@ func fromAlternatives(alts []sequence) *Matcher {
 		return nil
 	}
 	slices.Sort(set)
-	return &Matcher{form: Gaps, set: slices.Compact(set), gaps: withGaps}
+	return &Matcher{form: Gaps, set: slices.Compact(set), gaps: withGaps, front: front(set, withGaps)}
+}
+
+// front is the longest text that all of the values and all of the prefixes, of which there is one at least, begin with.
+func front(set []string, list []gaps) string {
+	common := list[0].prefix
+	cut := func(s string) {
+		n := 0
+		for n < len(s) && n < len(common) && s[n] == common[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	for i := range list {
+		cut(list[i].prefix)
+	}
+	for _, s := range set {
+		cut(s)
+	}
+	return common
 }
 
 func makeGaps(s sequence) gaps {
