@@ -42,6 +42,7 @@ type Options struct {
 	Definitions Definitions
 	Ends        Ends
 	Metrics     Metrics
+	Policies    Policies
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -111,6 +112,7 @@ func (a *API) table() []route {
 		a.statusRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),
+		a.policyRoutes(),
 	} {
 		all = append(all, resource...)
 	}

@@ -9,6 +9,8 @@ import (
 	"granary/measures"
 	"granary/measures/query"
 	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
 )
 
 // native is the native API's part of the wiring.
@@ -16,7 +18,8 @@ func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
 		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
-		Version: s.o.Version, Capabilities: s.capabilities(),
+		Policies: policies{s.store},
+		Version:  s.o.Version, Capabilities: s.capabilities(),
 		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
 		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
@@ -28,6 +31,12 @@ func (s *Server) policyOf(d *metricdef.Definition) (name string, explicit bool) 
 	p, _ := s.store.Policies.For(d.Tenant).Resolve(d.Dialect, d.Name, d.Policy)
 	return p.Name, d.Policy != "" && p.Name == d.Policy
 }
+
+// policies are the policies and rules that the native API shows and changes. The cache of line protocol need not be dropped with a
+// change: it knows series, and only the configuration says which metrics are wanted.
+type policies struct{ *measures.Store }
+
+func (p policies) For(n tenant.Num) *policy.View { return p.Policies.For(n) }
 
 // ends says which samples of a series are the first and the last.
 type ends struct{ *measures.Store }

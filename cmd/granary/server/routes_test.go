@@ -96,6 +96,10 @@ func TestRouteTable(t *testing.T) {
 		{"/swagger/index.html", "GET HEAD", "openapi"},
 		{"/v2/status", "GET HEAD", "native"},
 		{"/v2/capabilities", "GET HEAD", "native"},
+		{"/v2/policies", "GET HEAD POST", "native"},
+		{"/v2/policies/a%2Fb", "GET HEAD PATCH DELETE", "native"},
+		{"/v2/rules", "GET HEAD POST", "native"},
+		{"/v2/rules/x", "GET HEAD PATCH DELETE", "native"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
