@@ -146,10 +146,11 @@ const (
 	WrongKind                   // a value that the series cannot take: a text for a number, 1.5 for a whole number, no state
 	TextTooLong                 // a text, or tags of a sample, longer than the setting
 	OutsideWindow               // older than the window of its policy, whose raw samples live there only
+	Duplicate                   // another value for a time that has one, under a policy that refuses it
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window"}
+var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

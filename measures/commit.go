@@ -64,6 +64,7 @@ func (s *Store) commit(p *pending) error {
 	group, list, undone, segment := q.group, q.waiting, len(q.undo), q.segment
 	q.group, q.waiting = s.com.spare, s.com.writing[:0]
 	s.com.spare, s.com.writing = group, list
+	q.duplicates.swap()
 	// A new journal segment begins between two groups, while nothing is sequenced: what is sequenced for a segment must
 	// be written to it, or its dictionary would be wrong.
 	rotate := s.log.Size()+int64(group.Len()) > s.o.JournalSegment || s.rotate.Swap(false)
@@ -110,11 +111,12 @@ func (s *Store) commit(p *pending) error {
 
 // settle forgets how to undo what is committed now: the first n steps.
 func (s *Store) settle(n int) {
-	if n == 0 {
+	if n == 0 && !s.refusing.Load() {
 		return
 	}
 	q := &s.seq
 	q.mu.Lock()
+	q.duplicates.forget()
 	for _, u := range q.undo[:n] {
 		switch u.what {
 		case undoReserve:
@@ -160,6 +162,9 @@ func (s *Store) fail(list []*pending, cause error) {
 		}
 	}
 	q.undo = q.undo[:0]
+	q.duplicates.forget()
+	q.duplicates.swap()
+	q.duplicates.forget()
 	failed := len(list) + len(q.waiting)
 	for _, l := range [][]*pending{list, q.waiting} {
 		for _, w := range l {

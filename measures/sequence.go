@@ -6,6 +6,7 @@ import (
 
 	"granary/measures/journal"
 	"granary/metricdef"
+	"granary/policy"
 	"granary/tenant"
 )
 
@@ -42,6 +43,8 @@ type sequencer struct {
 	grids   []gridChange
 	key     []byte
 	texts   textWriter
+
+	duplicates duplicates
 }
 
 // pending is one write between the sequencer and its acknowledgement.
@@ -95,6 +98,7 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 	}
 	p := &b.pending
 	*p = pending{batch: b, wrote: s.o.Now().UnixNano()}
+	s.recall(b)
 
 	s.seq.mu.Lock()
 	if s.seq.closed {
@@ -103,11 +107,12 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 	}
 	s.sequence(p)
 	if p.seq == 0 {
-		if len(b.Stale) == 0 {
+		if len(b.Stale) == 0 && !s.seq.duplicates.waits {
 			s.seq.mu.Unlock()
 			return nil
 		}
-		// A removal may be on its way. The writer asks again when this returns, and must not meet it once more.
+		// A removal may be on its way. The writer asks again when this returns, and must not meet it once more. Or the
+		// batch repeats what is on its way, and that may fail.
 		p.seq = s.seq.next - 1
 	}
 	s.seq.waiting = append(s.seq.waiting, p)
@@ -126,6 +131,7 @@ func (s *Store) sequence(p *pending) {
 	generation := s.Policies.Generation()
 	hasTexts := len(b.Texts)+len(b.Tags) > 0
 	windowed := false
+	q.duplicates.waits = false
 	for i, ref := range b.Refs {
 		if ref == 0 {
 			continue // refused by resolve
@@ -181,7 +187,11 @@ func (s *Store) sequence(p *pending) {
 		} else if t > sr.top {
 			sr.top = t
 		}
+		if pol.Duplicates != policy.LastWins && b.Refs[i] != 0 {
+			s.duplicate(b, i, sr, pol.Duplicates)
+		}
 	}
+	q.duplicates.rows = emptied(q.duplicates.rows)
 	if windowed {
 		for i, ref := range b.Refs {
 			if ref != 0 {

@@ -55,6 +55,7 @@ func (s *Store) Stats() Stats {
 	}
 	s.segments.mu.RUnlock()
 	st.Series, st.Tenants = s.Definitions.Len(), s.Tenants.Len()
+	st.Overwritten += s.superseded.Load()
 	st.Expired, st.Dropped = s.expired.Load(), s.dropped.Load()
 	st.JournalBytes, st.JournalAppended, st.JournalFailures = s.log.Bytes(), s.journaled.Load(), s.failures.Load()
 	st.JournalLast, st.JournalSynced = s.log.Last().Seq, s.log.Synced().Seq

@@ -95,9 +95,11 @@ type Store struct {
 	ready         atomic.Bool
 	closed        atomic.Bool
 	diskLow       atomic.Bool
-	shorten       atomic.Bool // a snapshot is wanted now, so that the journal can be trimmed
-	retentionHeld atomic.Bool // nothing expires while the list of busy hosts is not known
-	sweep         atomic.Bool // there may be deleted tenants that have data
+	refusing      atomic.Bool  // a series has a policy that refuses other values for a time
+	superseded    atomic.Int64 // samples that another of their batch took the place of
+	shorten       atomic.Bool  // a snapshot is wanted now, so that the journal can be trimmed
+	retentionHeld atomic.Bool  // nothing expires while the list of busy hosts is not known
+	sweep         atomic.Bool  // there may be deleted tenants that have data
 	rotate        atomic.Bool
 	room          atomic.Int64 // bytes of evicted chunks that may be brought back before the next look at the cap
 	applied       atomic.Uint64
