@@ -1,0 +1,253 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// documented is the address that examples name.
+const documented = "127.0.0.1:8082"
+
+// block is an indented block of a page.
+type block struct {
+	line int
+	text string // without the indent
+}
+
+// blocks are the indented blocks of a page, in their order. An empty line ends one.
+func blocks(page string) (all []block) {
+	inside := false
+	for i, line := range strings.Split(page, "\n") {
+		text, indented := strings.CutPrefix(line, "    ")
+		if indented && !inside {
+			all = append(all, block{line: i + 1})
+		}
+		if inside = indented; inside {
+			all[len(all)-1].text += text + "\n"
+		}
+	}
+	return all
+}
+
+// step is a command of a page and what it prints there.
+type step struct {
+	line     int
+	command  string
+	expected string // "" for nothing that the page shows
+}
+
+// example is what a page lets its readers do.
+type example struct {
+	config string // that the server is started with, JSON; "" for none
+	now    int64  // the value of NOW when the page was written
+	steps  []step
+}
+
+var (
+	isCommand = regexp.MustCompile(`^([A-Z]+=|curl )`)
+	writtenAt = regexp.MustCompile("NOW=([0-9]{10})`")
+)
+
+// exampleOf reads a page. A block that begins like a command is one, a block behind it is what it prints; JSON in front of
+// all commands is the configuration. A page without commands has no example.
+func exampleOf(t *testing.T, page string) (e example) {
+	t.Helper()
+	if m := writtenAt.FindStringSubmatch(page); m != nil {
+		e.now, _ = strconv.ParseInt(m[1], 10, 64)
+	}
+	for _, b := range blocks(page) {
+		switch last := len(e.steps) - 1; {
+		case isCommand.MatchString(b.text):
+			e.steps = append(e.steps, step{line: b.line, command: b.text})
+		case last < 0:
+			e.config = b.text
+		case e.steps[last].expected == "":
+			e.steps[last].expected = b.text
+		default:
+			t.Errorf("line %d is neither a command nor what one prints", b.line)
+		}
+	}
+	return e
+}
+
+// TestExamplesOfThePages runs the examples of the documentation as a reader would, in a shell, and compares what they print. The
+// times on a page are moved by what lies between now and then; "…" stands for what differs from time to time.
+func TestExamplesOfThePages(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"sh", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("there is no " + tool + " on this machine")
+		}
+	}
+	files, err := filepath.Glob("../../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := 0
+	for _, file := range files {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), "\n    API=http://"+documented) {
+			continue
+		}
+		run++
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			runExample(t, exampleOf(t, string(page)))
+		})
+	}
+	if run < 1 {
+		t.Errorf("only %d pages have examples", run)
+	}
+}
+
+func runExample(t *testing.T, e example) {
+	dir := t.TempDir()
+	config := ""
+	if e.config != "" {
+		config = filepath.Join(dir, "config.json")
+		if err := os.WriteFile(config, []byte(e.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := serve(t, config, filepath.Join(dir, "data"))
+	address := checkedProxy(t, p.url)
+
+	const mark = "\x1e"
+	var script strings.Builder
+	for _, s := range e.steps {
+		script.WriteString(strings.ReplaceAll(s.command, documented, address))
+		script.WriteString("\nprintf '" + mark + "'\n")
+	}
+	script.WriteString("printf %s \"$NOW\"\n")
+	shell := exec.CommandContext(t.Context(), "sh", "-e")
+	shell.Dir = dir
+	shell.Stdin = strings.NewReader(script.String())
+	var failed bytes.Buffer
+	shell.Stderr = &failed
+	out, err := shell.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, &failed, out)
+	}
+	printed := strings.Split(string(out), mark)
+	if len(printed) != len(e.steps)+1 {
+		t.Fatalf("%d commands, %d outputs: %q", len(e.steps), len(printed)-1, printed)
+	}
+	now, err := strconv.ParseInt(printed[len(e.steps)], 10, 64)
+	if err != nil {
+		t.Fatalf("NOW: %v", err)
+	}
+	for i, s := range e.steps {
+		got := strings.ReplaceAll(printed[i], address, documented)
+		if err := compare(got, moved(s.expected, now-e.now)); err != nil {
+			t.Errorf("line %d: %v\n%s\nprinted:\n%s\nexpected:\n%s", s.line, err, s.command, got, moved(s.expected, now-e.now))
+		}
+	}
+}
+
+// checkedProxy is an address from which requests are handed on to a server; what it answers is checked against the
+// OpenAPI document.
+func checkedProxy(t *testing.T, to string) string {
+	t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := &http.Transport{DisableCompression: true}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		// Nothing is added: a request with X-Forwarded-For would not be one of this machine.
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		Transport: checked(t, base),
+	})
+	t.Cleanup(func() {
+		proxy.Close()
+		base.CloseIdleConnections()
+	})
+	return strings.TrimPrefix(proxy.URL, "http://")
+}
+
+var pointInTime = regexp.MustCompile(`\b1[0-9]{9}([0-9]{3}|[0-9]{6}|[0-9]{9})?\b`)
+
+// moved moves the times of a text by seconds: whole numbers of as many digits as seconds, milliseconds, microseconds or
+// nanoseconds since 1970 have.
+func moved(text string, by int64) string {
+	return pointInTime.ReplaceAllStringFunc(text, func(number string) string {
+		n, _ := strconv.ParseInt(number, 10, 64) // the pattern is one of digits that fit
+		unit := int64(1)
+		for range len(number) - 10 {
+			unit *= 10
+		}
+		return strconv.FormatInt(n+by*unit, 10)
+	})
+}
+
+// compare compares what was printed with what a page shows. Of a page that shows lines of a header, each has to be there. JSON is
+// the same however it is laid out.
+func compare(got, want string) error {
+	switch {
+	case want == "":
+		return nil
+	case strings.HasPrefix(got, "HTTP/"):
+		lines := strings.Split(strings.ReplaceAll(got, "\r\n", "\n"), "\n")
+		for line := range strings.Lines(want) {
+			if line = strings.TrimSpace(line); line != "" && !slices.ContainsFunc(lines, func(l string) bool { return matches(strings.TrimSpace(l), line) }) {
+				return fmt.Errorf("there is no line %q", line)
+			}
+		}
+		return nil
+	case strings.HasPrefix(want, "{"), strings.HasPrefix(want, "["):
+		got, want = dense(got), dense(want)
+	default:
+		got, want = strings.TrimSpace(strings.ReplaceAll(got, "\r\n", "\n")), strings.TrimSpace(want)
+	}
+	if !matches(got, want) {
+		return fmt.Errorf("it is something else")
+	}
+	return nil
+}
+
+// matches says whether a text is the one expected, in which "…" stands for anything.
+func matches(got, want string) bool {
+	parts := strings.Split(want, "…")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*?") + `$`).MatchString(got)
+}
+
+// dense is JSON without space between its tokens.
+func dense(text string) string {
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quoted && c == '\\' && i+1 < len(text):
+			b.WriteByte(c)
+			i++
+			c = text[i]
+		case c == '"':
+			quoted = !quoted
+		case !quoted && strings.IndexByte(" \t\r\n", c) >= 0:
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
