@@ -87,6 +87,7 @@ func ask(h http.Handler, method, path, body string, header ...string) *httptest.
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	compareWithDocument(method, path, w)
 	return w
 }
 
