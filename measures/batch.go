@@ -28,6 +28,9 @@ type Batch struct {
 	// Refused counts the samples that were not stored, by reason.
 	Refused [NumReasons]int
 
+	// Refusals names the first of them.
+	Refusals []Refusal
+
 	// numbers is Refs without the rows of texts, where there are any.
 	numbers []metricdef.Ref
 	pending pending
@@ -39,6 +42,15 @@ type Text struct {
 	Row  int
 	Text string
 }
+
+// Refusal is one row that was not stored, and why.
+type Refusal struct {
+	Row int
+	Why Reason
+}
+
+// maxRefusals bounds how many rows a batch names: a writer tells its sender about some, not about a million.
+const maxRefusals = 100
 
 // Draft is the definition that row At of a batch asks for.
 type Draft struct {
@@ -58,7 +70,7 @@ func (b *Batch) Reset() {
 	clear(b.Tags)
 	b.Texts, b.Tags = recycle(b.Texts), recycle(b.Tags)
 	b.kinds, b.numbers = b.kinds[:0], b.numbers[:0]
-	b.Refused = [NumReasons]int{}
+	b.Refused, b.Refusals = [NumReasons]int{}, b.Refusals[:0]
 }
 
 // keepScratch is how many elements of scratch memory are kept for reuse. New series come in bursts: what a burst needed is

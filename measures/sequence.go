@@ -248,6 +248,9 @@ func pastOrFuture(t int64) Reason {
 func (b *Batch) refuse(row int, why Reason) {
 	b.Refused[why]++
 	b.Refs[row] = 0
+	if len(b.Refusals) < maxRefusals {
+		b.Refusals = append(b.Refusals, Refusal{row, why})
+	}
 }
 
 // record puts one record into the group. REQUIRES: s.seq.mu.

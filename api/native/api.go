@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -26,6 +27,8 @@ type Store interface {
 	// EnsureTenant makes the tenant if it does not exist and the settings let a write make it.
 	EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error)
 	Stats() measures.Stats
+	// Commit stores a batch; measures.Store says more.
+	Commit(ctx context.Context, b *measures.Batch) error
 }
 
 // Tenants finds tenants.
@@ -43,6 +46,7 @@ type Options struct {
 	Ends        Ends
 	Metrics     Metrics
 	Policies    Policies
+	Lines       Lines
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -59,6 +63,7 @@ type Options struct {
 	// Ready says whether requests can be served; until then they get 503. nil: always.
 	Ready func() (ok bool, progress string)
 
+	Bodies   *edge.Bodies // reads bodies of measures; nil: edge's default limit
 	Requests *edge.Bodies // reads bodies that are no measures; nil: NewRequests(0)
 	Compress edge.Compress
 
@@ -81,12 +86,18 @@ type API struct {
 	o      Options
 	router *mux.Router
 	routes []edge.Route
+
+	headers headers
+	intakes sync.Pool // *intake
 }
 
 // New makes the API.
 func New(o Options) *API {
 	if o.Requests == nil {
 		o.Requests = NewRequests(0)
+	}
+	if o.Bodies == nil {
+		o.Bodies = edge.NewBodies(edge.BodyOptions{Setting: "granary.limits.body"})
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -110,6 +121,7 @@ func (a *API) table() []route {
 	var all []route
 	for _, resource := range [][]route{
 		a.statusRoutes(),
+		a.measuresRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),
 		a.policyRoutes(),

@@ -27,6 +27,9 @@ type Definitions interface {
 	Cardinality(ctx context.Context, t tenant.Num, e match.Expr, n int) (metricdef.Cardinality, error)
 	Get(ref metricdef.Ref) (metricdef.Definition, bool)
 	ByID(id uuid.UUID) (metricdef.Ref, bool)
+	// Resolve finds a metric by its key, also one that is about to be made, and Kind says what its values are.
+	Resolve(t tenant.Num, typ metricdef.Type, key []byte) (metricdef.Ref, bool)
+	Kind(ref metricdef.Ref) metricdef.Kind
 	// Count is the number of series of a tenant.
 	Count(t tenant.Num) int
 }

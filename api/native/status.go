@@ -143,7 +143,7 @@ func (a *API) capabilities(w http.ResponseWriter, r *http.Request) error {
 	out := capabilitiesAnswer{
 		Version: a.o.Version, Percentiles: percentiles{"pct", 0.01, 99.99, 2}, RatePrefix: "rate:",
 		Encodings: map[string][]string{"request": {"gzip", "zstd", "deflate", "identity"}, "answer": {"gzip", "identity"}},
-		Writes:    []string{}, Dialects: a.o.Capabilities.Dialects, Limits: a.o.Capabilities.Limits,
+		Writes:    writeTypes, Dialects: a.o.Capabilities.Dialects, Limits: a.o.Capabilities.Limits,
 	}
 	for t := metricdef.Gauge; t <= metricdef.String; t++ {
 		out.Types = append(out.Types, t.String())

@@ -22,7 +22,7 @@ func (s *Server) native() native.Options {
 		Version:  s.o.Version, Capabilities: s.capabilities(),
 		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
 		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
-		Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
+		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 }
 

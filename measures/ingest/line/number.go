@@ -106,6 +106,13 @@ func parseFloat(b []byte, i int) (v float64, end int, ok bool) {
 	return v, i, true
 }
 
+// ParseFloat is parseFloat for what reads numbers in other texts than lines. It takes more than JSON does: digits may be
+// missing on one side of the point, and zeros may stand in front.
+func ParseFloat(b []byte, i int) (v float64, end int, ok bool) { return parseFloat(b, i) }
+
+// Digits reads the decimal digits of b from i on. The number is right if there are at most 19.
+func Digits(b []byte, i int) (end int, v uint64) { return digits(b, i, 0) }
+
 // parseExponent reads a sign and up to four digits.
 func parseExponent(b []byte, i int) (end, e int, ok bool) {
 	negative := false
