@@ -1,8 +1,6 @@
 package server
 
 import (
-	"math"
-
 	"granary/api/edge"
 	"granary/api/native"
 	"granary/compat/clustercockpit"
@@ -37,20 +35,6 @@ func (s *Server) policyOf(d *metricdef.Definition) (name string, explicit bool) 
 type policies struct{ *measures.Store }
 
 func (p policies) For(n tenant.Num) *policy.View { return p.Policies.For(n) }
-
-// ends says which samples of a series are the first and the last.
-type ends struct{ *measures.Store }
-
-func (e ends) Newest(ref metricdef.Ref) (int64, bool) {
-	t, _, ok := e.Store.Newest(ref)
-	return t, ok
-}
-
-// Ends asks for a range without samples, so that nothing counts as read.
-func (e ends) Ends(ref metricdef.Ref) (first, last int64, ok bool) {
-	b, ok := e.Bounds(ref, math.MaxInt64, math.MaxInt64)
-	return b.First, b.Last, ok
-}
 
 // compress is how answers are compressed.
 func (s *Server) compress() edge.Compress {
