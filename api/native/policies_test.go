@@ -2,7 +2,6 @@ package native
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,27 +11,15 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
-	"granary/measures/journal"
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
 )
 
-// onStore is an API on a store in a folder. Who sends the header Operator is one, nobody else.
+// onStore is an API on a store with policies. Who sends the header Operator is one, nobody else.
 func onStore(t testing.TB) (*API, *measures.Store) {
 	t.Helper()
-	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Sync: journal.Never, Now: func() time.Time { return testNow }, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Recover(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	a, s := stored(t)
 	set, err := policy.FromClusterCockpit([]policy.ClusterCockpitMetric{{Name: "load", Frequency: time.Minute, Across: policy.Mean}}, policy.Retention{Length: 48 * time.Hour}, true)
 	if err == nil {
 		set, err = set.With(policy.BuiltIn(), nil)
@@ -43,9 +30,8 @@ func onStore(t testing.TB) (*API, *measures.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bare(func(o *Options) {
-		o.Store, o.Tenants, o.Definitions, o.Policies, o.Auth = s, s.Tenants, s.Definitions, storePolicies{s}, byHeader{}
-	}), s
+	a.o.Policies, a.o.Auth = storePolicies{s}, byHeader{}
+	return a, s
 }
 
 type storePolicies struct{ *measures.Store }
@@ -123,7 +109,7 @@ func TestPolicyLife(t *testing.T) {
 func TestPolicyDefaults(t *testing.T) {
 	a, _ := onStore(t)
 	p := answerOf[policyAnswer](t, ask(a, "POST", "/v2/policies", `{"name":"p"}`), http.StatusCreated)
-	if p.Raw != (rawAnswer{"forever", nil, "write"}) || p.Grid != nil || p.Duplicates != "last" || len(p.Tiers)+len(p.Methods) != 0 {
+	if p.Raw != (rawAnswer{"forever", nil, "sample"}) || p.Grid != nil || p.Duplicates != "last" || len(p.Tiers)+len(p.Methods) != 0 {
 		t.Errorf("%+v", p)
 	}
 	p = answerOf[policyAnswer](t, ask(a, "POST", "/v2/policies", `{"name":"q","raw":{"retention":"window","clock":"newest"},"tiers":[{"granularity":0.5,"points":10,"timespan":5}]}`), http.StatusCreated)

@@ -59,7 +59,9 @@ func (c *Config) readPolicy(s *section, name string) *policy.Policy {
 	} else {
 		raw.duration("retention", &p.Raw.Length, 1)
 	}
-	p.Raw.Clock = policy.Clock(raw.oneOf("clock", clocks))
+	if p.Raw.Clock = policy.Clock(raw.oneOf("clock", clocks)); p.Raw.Clock == policy.WriteClock {
+		raw.warn(raw.n, Doubtful, "clock", "%s", policy.WriteClockNote)
+	}
 	raw.end(true)
 	s.duration("grid", &p.Grid, 0)
 	p.Duplicates = policy.DuplicateRule(s.oneOf("duplicates", duplicates))
