@@ -227,7 +227,7 @@ func (s *Store) apply(p *pending) {
 			s.applySamples(b.Refs, b.Times, b.Values, p.wrote)
 		} else {
 			s.applySamples(b.numbers, b.Times, b.Values, p.wrote)
-			b.eachText(func(r textRow) { s.applyText(r, p.wrote) })
+			s.applyTexts(b, p.wrote)
 		}
 	}
 	s.catalog.Advance(p.seq)

@@ -2,6 +2,8 @@ package measures
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -22,6 +24,9 @@ type shown struct {
 	Times  []int64
 	Values []uint64
 	Grid   []uint64
+	Said   []int64 // times of Texts, then of Tags
+	Texts  []string
+	Tags   []string
 }
 
 func bitsOf(v []float64) []uint64 {
@@ -46,6 +51,11 @@ func take(tb testing.TB, s *Store) picture {
 			tb.Fatal(err)
 		}
 		v := shown{Ref: ref, Bounds: b, Times: slices.Clone(r.Times), Values: bitsOf(r.Values)}
+		var texts, tags TextReader
+		if err := errors.Join(s.ReadText(context.Background(), &texts, ref, minTime, maxTime), s.ReadTags(context.Background(), &tags, ref, minTime, maxTime)); err != nil {
+			tb.Fatal(err)
+		}
+		v.Said, v.Texts, v.Tags = slices.Concat(texts.Times, tags.Times), texts.Texts, tags.Texts
 		if step := b.Step; step > 0 && (b.Last-b.First)/step < 1<<20 {
 			dst := make([]float64, (b.Last-b.First)/step+1)
 			if err := s.ReadGrid(ref, b.First, step, dst); err != nil {
@@ -53,7 +63,7 @@ func take(tb testing.TB, s *Store) picture {
 			}
 			v.Grid = bitsOf(dst)
 		}
-		p[string(metricdef.AppendKey(nil, d.Name, d.Tags))] = v
+		p[string(metricdef.AppendKey([]byte(d.Type.String()+" "), d.Name, d.Tags))] = v
 	}
 	return p
 }
@@ -73,6 +83,8 @@ func same(tb testing.TB, what string, got, want picture) {
 			tb.Errorf("%s: series %s: ref %d bounds %+v, want %d %+v", what, key, g.Ref, g.Bounds, w.Ref, w.Bounds)
 		case !slices.Equal(g.Times, w.Times) || !slices.Equal(g.Values, w.Values):
 			tb.Errorf("%s: series %s: %d samples, want %d, or their bits differ", what, key, len(g.Times), len(w.Times))
+		case !slices.Equal(g.Said, w.Said) || !slices.Equal(g.Texts, w.Texts) || !slices.Equal(g.Tags, w.Tags):
+			tb.Errorf("%s: series %s: %d texts and %d tags, want %d and %d, or they differ", what, key, len(g.Texts), len(g.Tags), len(w.Texts), len(w.Tags))
 		case !slices.Equal(g.Grid, w.Grid):
 			tb.Errorf("%s: series %s: the grid differs", what, key)
 		default:
@@ -113,7 +125,19 @@ func TestParallelWriters(t *testing.T) {
 							at -= rnd.Int64N(40*60) * second
 						}
 						metric := []string{"m10", "m60"}[rnd.IntN(2)]
-						b.AddDraft(draftOf(num, metric, rnd.IntN(10+i)), testEpoch+at, math.Float64frombits(rnd.Uint64()))
+						switch host := rnd.IntN(10 + i); rnd.IntN(8) {
+						case 0:
+							b.AddTextDraft(textDraft(num, metric, host%7), testEpoch+at, fmt.Sprint("text ", rnd.IntN(9)))
+						case 1:
+							d := draftOf(num, "counter", host%7)
+							d.Def.Kind = metricdef.KindInt
+							b.AddIntDraft(d, testEpoch+at, int64(rnd.Uint64()))
+						default:
+							b.AddDraft(draftOf(num, metric, host), testEpoch+at, math.Float64frombits(rnd.Uint64()))
+							if rnd.IntN(4) == 0 {
+								b.AddTags(fmt.Sprintf(`{"i":"%d"}`, rnd.IntN(5)))
+							}
+						}
 					}
 					if err := s.Commit(ctx, &b); err != nil {
 						t.Error(err)

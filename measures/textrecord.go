@@ -187,6 +187,24 @@ func (s *Store) appendTextRecords(p *pending) {
 	}
 }
 
+// applyTexts applies the texts and tags of a batch, in order and with the lock of a shard held as long as they are of it.
+func (s *Store) applyTexts(b *Batch, wrote int64) {
+	var held *shard
+	b.eachText(func(r textRow) {
+		if sh := s.shardOf(r.ref); sh != held {
+			if held != nil {
+				held.mu.Unlock()
+			}
+			held = sh
+			held.mu.Lock()
+		}
+		held.putText(r.which, r.ref, s.table.at(r.ref), r.time, r.text, wrote)
+	})
+	if held != nil {
+		held.mu.Unlock()
+	}
+}
+
 // applyText applies one text.
 func (s *Store) applyText(r textRow, wrote int64) {
 	sr, sh := s.table.at(r.ref), s.shardOf(r.ref)

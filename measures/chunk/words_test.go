@@ -103,3 +103,26 @@ func BenchmarkIntWords(b *testing.B) {
 		b.ReportMetric(float64(len(p))/120, "bytes/sample")
 	})
 }
+
+// TestStates sees what states cost as floats: there is no codec of their own, since it would save nothing.
+func TestStates(t *testing.T) {
+	r := noise(4)
+	for _, tt := range []struct {
+		name  string
+		bytes int
+		state func(i int64) int64
+	}{
+		{"up", 3, func(int64) int64 { return 1 }},
+		{"one outage", 10, func(i int64) int64 { return i / 30 & 1 }},
+		{"flapping", 22, func(i int64) int64 { return i & 1 }},
+		{"any", 36, func(int64) int64 { return int64(r.Intn(4)) }},
+	} {
+		v := make([]float64, 120)
+		for i, s := range ints(120, tt.state) {
+			v[i] = float64(s)
+		}
+		if p := roundTrip(t, v); len(p) > tt.bytes {
+			t.Errorf("%s: %d bytes (%s), want at most %d", tt.name, len(p), FloatsCodec(p), tt.bytes)
+		}
+	}
+}
