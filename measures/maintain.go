@@ -123,7 +123,9 @@ func (s *Store) Expire(ctx context.Context) {
 			if sh.hasFinished(ref, sr) {
 				return
 			}
-			if sr.flags&hasData != 0 && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&(hasLate|hasTexts|hasTags) == 0 && sr.newest < cut && sr.wrote < cut {
+			// A series whose samples were all deleted has no newest one, but a time of its last write.
+			had := sr.flags&hasData != 0 && sr.newest < cut || sr.flags&hasData == 0 && sr.wrote != 0
+			if had && sr.values == 0 && len(sr.chunks) == 0 && sr.flags&(hasLate|hasTexts|hasTags) == 0 && sr.wrote < cut {
 				ended = append(ended, ref)
 			}
 		})
@@ -197,6 +199,8 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 		sh.endTexts(ref, sr)
 		sh.dropTiers(s, ref, sr)
 		delete(sh.eras, ref)
+		delete(sh.deletes, ref)
+		delete(sh.unsaved, ref)
 		sh.setChunks(sr, nil)
 		sr.flags, sr.era = 0, grid{}
 		sh.mu.Unlock()

@@ -20,10 +20,11 @@ const (
 	recFree        journal.Kind = 7  // series whose low-water mark moves
 	recRemove      journal.Kind = 8  // definitions that end
 	recUpdate      journal.Kind = 9  // definitions as they are from now on, metricdef's form
+	recDelete      journal.Kind = 10 // a range of samples that goes
 	recTexts       journal.Kind = 11 // texts and tags of samples
 	recTenantState journal.Kind = 12 // a tenant as it is from now on, tenant's form
 	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
-	// 10 and 14 are taken: deleted ranges, tiers.
+	// 14 is taken: tiers.
 )
 
 // A samples record:

@@ -98,6 +98,7 @@ func (s *Store) loadManifest() error {
 	s.shards = make([]*shard, m.Shards)
 	for i := range s.shards {
 		s.shards[i] = newShard()
+		s.shards[i].copied = uint64(m.NextFile) << 32
 	}
 	_, err = segment.Sweep(s.segmentDir(), m)
 	return err
@@ -219,6 +220,7 @@ func (s *Store) loadState() error {
 func (s *Store) clearShard(i int) {
 	s.shards[i].closeHeads()
 	s.shards[i] = newShard()
+	s.shards[i].copied = uint64(s.manifest.NextFile) << 32
 	blocks := *s.table.blocks.Load()
 	for n := i; n < len(blocks); n += len(s.shards) {
 		if blocks[n] != nil {
@@ -319,6 +321,17 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		return nil
 	case recTenantState:
 		return s.applyTenantState(r.Payload)
+	case recDelete:
+		span, refs, err := decodeDelete(r.Payload)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			if sr := s.table.grow(ref); sr.state != dead && seq > s.shardOf(ref).held {
+				s.applyDelete(ref, span, r.Time, nil, true)
+			}
+		}
+		return nil
 	case recUpdate:
 		return s.applyUpdates(r.Payload)
 	case recGrids:
@@ -445,6 +458,7 @@ func (s *Store) attachSegments(catalogLost bool) {
 		l.sealed = append(list, l.sealed...) // what replay sealed is newer
 	}
 	s.placeTiers(a.tiers)
+	s.finishDeletes()
 }
 
 // attaching is what a start has found in segments and not yet given to its series.
@@ -494,6 +508,9 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, a *attaching) error {
 		return nil
 	}
 	if w, ok := whichOf(se.Flags); ok {
+		if s.deletedEntry(sf, s.shardOf(ref), &se, se.Start+se.Step) {
+			return nil
+		}
 		return s.attachText(sf, se, w, sr)
 	}
 	if se.Flags&entryTier != 0 {
@@ -520,7 +537,7 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, a *attaching) error {
 			e.shape |= shape(sh.eraOf(ref, sr, se.Start, se.Step)) << shapeEra
 		}
 	}
-	if sr.low != 0 && end < sr.low {
+	if sr.low != 0 && end < sr.low || s.deletedEntry(sf, sh, &se, end) {
 		return nil
 	}
 	sf.live.Add(1)

@@ -22,6 +22,9 @@ type shard struct {
 	late     map[metricdef.Ref]*lateSamples
 	eras     map[metricdef.Ref][]grid // earlier grids of a series; entries name them by index + 1
 	texts    [textColumns]map[metricdef.Ref]*textColumn
+	deletes  map[metricdef.Ref][]tombstone // deletions that segment files do not know of
+	unsaved  map[metricdef.Ref]bool        // series that have a chunk that no segment holds before one that a segment holds
+	copied   uint64                        // order number of the last chunk of this shard that a snapshot copied
 	tiers    map[metricdef.Ref]*tierState
 	due      []metricdef.Ref // series that may have buckets to finish
 	restored bool            // its section of the state file was read
@@ -49,10 +52,12 @@ type sealScratch struct {
 
 func newShard() *shard {
 	sh := &shard{
-		chunks: slab.NewSlabs(),
-		late:   make(map[metricdef.Ref]*lateSamples),
-		eras:   make(map[metricdef.Ref][]grid),
-		tiers:  make(map[metricdef.Ref]*tierState),
+		chunks:  slab.NewSlabs(),
+		late:    make(map[metricdef.Ref]*lateSamples),
+		eras:    make(map[metricdef.Ref][]grid),
+		tiers:   make(map[metricdef.Ref]*tierState),
+		deletes: make(map[metricdef.Ref][]tombstone),
+		unsaved: make(map[metricdef.Ref]bool),
 	}
 	for w := range sh.texts {
 		sh.texts[w] = make(map[metricdef.Ref]*textColumn)

@@ -39,6 +39,7 @@ func (s *Store) Snapshot() error {
 type placed struct {
 	ref   metricdef.Ref
 	start int64
+	end   int64 // of a chunk that lay in no segment
 	late  bool
 	tier  tierKey
 	seq   uint64
@@ -66,8 +67,14 @@ type snapshotWriter struct {
 func (s *Store) snapshot() (err error) {
 	began := time.Now()
 	s.rotate.Store(true) // so that this snapshot frees whole journal segments
-	w := &snapshotWriter{s: s, open: make(map[int64]*segment.Writer), ids: make(map[int64]uint32), next: s.manifest.NextFile, order: uint64(s.manifest.NextFile) << 32}
+	w := &snapshotWriter{s: s, open: make(map[int64]*segment.Writer), ids: make(map[int64]uint32), next: s.manifest.NextFile}
+	// Numbers that a snapshot gave that failed are not given again: deletions since then stand between them.
+	w.order = max(uint64(s.manifest.NextFile)<<32, s.order)
+	s.snapshotting.Store(true)
+	s.stampDeletes()
 	defer func() {
+		s.order = w.order
+		s.snapshotting.Store(false)
 		if err != nil {
 			w.abort()
 		}
@@ -88,6 +95,7 @@ func (s *Store) snapshot() (err error) {
 		highest = positions[i]
 		w.buf = s.appendState(w.buf[:0], i)
 		err := w.shard(i)
+		sh.copied = max(sh.copied, w.order) // deletions take it under the lock for writing
 		sh.mu.RUnlock()
 		s.com.mu.Unlock()
 		if err == nil {
@@ -127,6 +135,7 @@ func (s *Store) snapshot() (err error) {
 	if err := s.mergeFiles(); err != nil {
 		return fmt.Errorf("merging segment files: %w", err)
 	}
+	s.forgetDeletes()
 	if err := s.trim(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -145,17 +154,23 @@ func (w *snapshotWriter) shard(index int) error {
 		for i := len(sr.chunks) - 1; i >= 0 && failed == nil; i-- {
 			e := &sr.chunks[i]
 			if e.seg != 0 {
+				if sh.unsaved[ref] {
+					continue
+				}
 				break // chunks are sealed in order, so all before it are in a segment
 			}
 			g := sr.era
 			if n := e.shape.eraIndex(); n > 0 {
 				g = sh.eras[ref][n-1]
 			}
-			step := g.step
+			step, end := g.step, sh.chunkEnd(ref, sr, i)
 			if e.shape&shapeOwn != 0 {
-				step = sh.chunkEnd(ref, sr, i) - e.start
+				if end, failed = lastTime(sh.chunks.Get(e.mem), e.shape.span()); failed != nil {
+					return
+				}
+				step = end - e.start
 			}
-			failed = w.add(sh, ref, sr, e, step, nil)
+			failed = w.add(sh, ref, sr, e, step, end, nil)
 		}
 		if sr.flags&(hasTexts|hasTags) != 0 && failed == nil {
 			failed = w.texts(sh, ref, sr)
@@ -168,7 +183,7 @@ func (w *snapshotWriter) shard(index int) error {
 		}
 		for i := range sh.late[ref].sealed {
 			if c := &sh.late[ref].sealed[i]; c.seg == 0 && failed == nil {
-				failed = w.add(sh, ref, sr, &c.entry, c.end-c.start, c)
+				failed = w.add(sh, ref, sr, &c.entry, c.end-c.start, c.end, c)
 			}
 		}
 	})
@@ -200,12 +215,12 @@ func (w *snapshotWriter) file(window int64) (*segment.Writer, uint32, error) {
 	return f, w.ids[window], nil
 }
 
-func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step int64, late *lateChunk) error {
+func (w *snapshotWriter) add(sh *shard, ref metricdef.Ref, sr *series, e *entry, step, end int64, late *lateChunk) error {
 	se := segment.Entry{Ref: uint32(ref), Start: e.start, Step: step, Wrote: sr.wrote}
 	if late != nil {
 		se.Flags |= entryLate
 	}
-	return w.put(sh, sr.window(e.start), se, e, placed{ref: ref, start: e.start, late: late != nil})
+	return w.put(sh, sr.window(e.start), se, e, placed{ref: ref, start: e.start, end: end, late: late != nil})
 }
 
 // put writes a chunk to the file of a window and takes down where it lies.
@@ -308,6 +323,9 @@ func (sh *shard) find(s *Store, p *placed) *entry {
 			return e
 		}
 		return nil
+	}
+	if p.was == 0 && sh.replaced(p) {
+		return nil // what lies at its place now is what a deletion left of it, or newer
 	}
 	if !p.late {
 		i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= p.start })

@@ -261,6 +261,7 @@ func (s *Store) restoreHead(sh *shard, sr *series, d *decoder, column func() []b
 // eachOf calls fn for every series of a shard that is in use, in ascending order of ref.
 func (s *Store) eachOf(index int, fn func(metricdef.Ref, *series)) {
 	blocks := *s.table.blocks.Load()
+	deletes := s.shards[index].deletes
 	for n := index; n < len(blocks); n += len(s.shards) {
 		blk := blocks[n]
 		if blk == nil {
@@ -268,8 +269,9 @@ func (s *Store) eachOf(index int, fn func(metricdef.Ref, *series)) {
 		}
 		for i := range blk {
 			sr := &blk[i]
-			if sr.flags != 0 || sr.era.step != 0 || sr.values != 0 {
-				fn(metricdef.Ref(n*blockSeries+i), sr)
+			ref := metricdef.Ref(n*blockSeries + i)
+			if sr.flags != 0 || sr.era.step != 0 || sr.values != 0 || len(deletes) > 0 && deletes[ref] != nil {
+				fn(ref, sr)
 			}
 		}
 	}

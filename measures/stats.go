@@ -17,6 +17,8 @@ type Stats struct {
 	Kinds                              [metricdef.KindText + 1]int64 // samples by the kind of value
 	Chunks, ChunkBytes                 int64                         // sealed since start
 	Expired, Dropped                   int64                         // samples given up for retention; for the memory cap
+	Erased, Removed                    int64                         // samples that deletions of ranges took; definitions that calls ended, those of deleted tenants too
+	Deletions                          int                           // deletions that segment files do not know of yet
 	JournalBytes, JournalAppended      int64                         // on disk; since start
 	JournalFailures                    int64
 	JournalLast, JournalSynced         uint64
@@ -43,6 +45,9 @@ func (s *Store) Stats() Stats {
 		}
 		st.Overwritten += sh.counts.overwritten
 		st.Late += sh.counts.late
+		for _, list := range sh.deletes {
+			st.Deletions += len(list)
+		}
 		st.Failed += sh.counts.failed
 		st.Chunks += sh.counts.sealed
 		st.ChunkBytes += sh.counts.sealedBytes
@@ -56,6 +61,7 @@ func (s *Store) Stats() Stats {
 	s.segments.mu.RUnlock()
 	st.Series, st.Tenants = s.Definitions.Len(), s.Tenants.Len()
 	st.Overwritten += s.superseded.Load()
+	st.Erased, st.Removed = s.erased.Load(), s.removed.Load()
 	st.Expired, st.Dropped = s.expired.Load(), s.dropped.Load()
 	st.JournalBytes, st.JournalAppended, st.JournalFailures = s.log.Bytes(), s.journaled.Load(), s.failures.Load()
 	st.JournalLast, st.JournalSynced = s.log.Last().Seq, s.log.Synced().Seq

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -196,7 +197,20 @@ func againstModel(t *testing.T, seed uint64, steps int) {
 	var refs [hosts]metricdef.Ref
 	for h := range hosts {
 		model[h] = make(map[int64]float64)
-		refs[h] = write(t, s, num, "m10", []int{h}, testEpoch, 0)[0]
+		metric := "m10"
+		if h%4 == 3 {
+			metric = "own" // samples keep their own times
+		}
+		var b Batch
+		d := draftOf(num, metric, h)
+		if metric == "own" {
+			d.Def.Dialect = "native"
+		}
+		b.AddDraft(d, testEpoch, float64(h))
+		if err := s.Commit(context.Background(), &b); err != nil {
+			t.Fatal(err)
+		}
+		refs[h] = b.Refs[0]
 		model[h][testEpoch] = float64(h)
 	}
 	now := int64(0)
@@ -218,6 +232,18 @@ func againstModel(t *testing.T, seed uint64, steps int) {
 			s.maintenance.Lock()
 			s.evictChunks(math.MaxInt64)
 			s.maintenance.Unlock()
+		case p < 40:
+			from := now - rnd.Int64N(300)
+			r := timeRange{testEpoch + from*10*second, testEpoch + (from+rnd.Int64N(200))*10*second}
+			var list []metricdef.Ref
+			for range rnd.IntN(8) {
+				h := rnd.IntN(hosts)
+				list = append(list, refs[h])
+				maps.DeleteFunc(model[h], func(at int64, _ float64) bool { return r.has(at) })
+			}
+			if err := s.DeleteRange(context.Background(), list, r.from, r.to); err != nil {
+				t.Fatal(err)
+			}
 		default:
 			var b Batch
 			now += rnd.Int64N(3)
@@ -253,8 +279,20 @@ func againstModel(t *testing.T, seed uint64, steps int) {
 			}
 		}
 		b, ok := s.Bounds(refs[h], minTime, maxTime)
+		if len(times) == 0 {
+			if ok {
+				t.Errorf("host %d: bounds %+v of nothing", h, b)
+			}
+			continue
+		}
+		if at, _, ok := s.Newest(refs[h]); !ok || at != times[len(times)-1] {
+			t.Errorf("host %d: newest %d, is %d", h, at, times[len(times)-1])
+		}
 		if !ok || b.First != times[0] || b.Last != times[len(times)-1] {
 			t.Fatalf("host %d: bounds %+v, samples %d to %d", h, b, times[0], times[len(times)-1])
+		}
+		if b.Step == 0 {
+			continue
 		}
 		dst := make([]float64, (b.Last-b.First)/b.Step+1)
 		if err := s.ReadGrid(refs[h], b.First, b.Step, dst); err != nil {

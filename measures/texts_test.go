@@ -3,6 +3,7 @@ package measures
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -191,6 +192,26 @@ func kindsAgainstModel(t *testing.T, seed uint64, steps int) {
 		case p < 45:
 			s.room.Store(int64(rnd.IntN(1 << 20)))
 			m.check(t, s, refs, fmt.Sprint("step ", step))
+		case p < 53:
+			h, from, n := rnd.IntN(hosts), now-rnd.Int64N(400), rnd.Int64N(150)
+			for _, c := range []struct {
+				ref   metricdef.Ref
+				width int64
+			}{{refs.ints[h], 10 * second}, {refs.texts[h], second}, {refs.floats[h], 60 * second}} {
+				r := timeRange{testEpoch + from*c.width, testEpoch + (from+n)*c.width}
+				if err := s.DeleteRange(t.Context(), []metricdef.Ref{c.ref}, r.from, r.to); err != nil {
+					t.Fatal(err)
+				}
+				switch c.ref {
+				case refs.ints[h]:
+					maps.DeleteFunc(m.ints[h], func(at int64, _ int64) bool { return r.has(at) })
+				case refs.texts[h]:
+					maps.DeleteFunc(m.texts[h], func(at int64, _ string) bool { return r.has(at) })
+				default:
+					maps.DeleteFunc(m.floats[h], func(at int64, _ float64) bool { return r.has(at) })
+					maps.DeleteFunc(m.tags[h], func(at int64, _ string) bool { return r.has(at) })
+				}
+			}
 		default:
 			var b Batch
 			now += rnd.Int64N(3)
