@@ -1,8 +1,10 @@
 package measures
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 
 	"granary/metricdef"
 )
@@ -22,6 +24,9 @@ func (s *Store) Weight(ref metricdef.Ref, from, to int64) int64 {
 	n := int64(0)
 	if sr.flags&hasData == 0 || sr.newest < from {
 		return 0
+	}
+	if sr.flags&hasTexts != 0 {
+		return sh.textWeight(ref, from, to)
 	}
 	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
 		n += int64(sr.chunks[i].shape.span())
@@ -99,6 +104,9 @@ func (s *Store) Border(ref metricdef.Ref, from, to, n int64, back bool) int64 {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
+	if sr.flags&hasTexts != 0 {
+		return sh.textBorder(ref, from, to, n, back)
+	}
 	sum := int64(0)
 	if !back {
 		for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
@@ -124,6 +132,68 @@ func (s *Store) Border(ref metricdef.Ref, from, to, n int64, back bool) int64 {
 		if sum += int64(sr.chunks[i].shape.span()); sum >= n {
 			return sr.chunks[i].start
 		}
+	}
+	return end
+}
+
+// textWeight is Weight for the texts of a series. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) textWeight(ref metricdef.Ref, from, to int64) (n int64) {
+	c := sh.texts[valueTexts][ref]
+	if c == nil {
+		return 0
+	}
+	for _, t := range c.chunks {
+		if t.start < to && t.end >= from {
+			n += int64(t.n)
+		}
+	}
+	return n + int64(len(c.times))
+}
+
+// textBorder is Border for the texts of a series. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) textBorder(ref metricdef.Ref, from, to, n int64, back bool) int64 {
+	end := to
+	if back {
+		end = from
+	}
+	c := sh.texts[valueTexts][ref]
+	if c == nil {
+		return end
+	}
+	// Chunks may overlap: those that begin on the near side of a border are more or less what is read with it.
+	type begin struct{ at, n int64 }
+	list := make([]begin, 0, len(c.chunks)+1)
+	for _, t := range c.chunks {
+		if t.start < to && t.end >= from {
+			list = append(list, begin{t.start, int64(t.n)})
+		}
+	}
+	if k := len(c.times); k > 0 && c.times[k-1] >= from {
+		list = append(list, begin{c.times[0], int64(len(c.times))})
+	}
+	slices.SortFunc(list, func(a, b begin) int { return cmp.Compare(a.at, b.at) })
+	sum := int64(0)
+	if back {
+		for _, b := range slices.Backward(list) {
+			if b.at <= from {
+				break
+			}
+			if b.at < to {
+				if sum += b.n; sum >= n {
+					return b.at
+				}
+			}
+		}
+		return end
+	}
+	for _, b := range list {
+		if b.at >= to {
+			break
+		}
+		if sum >= n && b.at > from {
+			return b.at
+		}
+		sum += b.n
 	}
 	return end
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -70,17 +71,22 @@ func (c Compress) Answer(w http.ResponseWriter, r *http.Request, status int, con
 
 var gzipWriters [CompressBest + 1]sync.Pool
 
-func (c Compress) gzip(dst *Buffer, body []byte) {
-	z, ok := gzipWriters[c].Get().(*gzip.Writer)
-	if ok {
+// gzipTo returns a pooled writer.
+func (c Compress) gzipTo(dst io.Writer) *gzip.Writer {
+	if z, ok := gzipWriters[c].Get().(*gzip.Writer); ok {
 		z.Reset(dst)
-	} else {
-		level := gzip.HuffmanOnly
-		if c == CompressBest {
-			level = gzip.DefaultCompression
-		}
-		z, _ = gzip.NewWriterLevel(dst, level) // fails on an unknown level only
+		return z
 	}
+	level := gzip.HuffmanOnly
+	if c == CompressBest {
+		level = gzip.DefaultCompression
+	}
+	z, _ := gzip.NewWriterLevel(dst, level) // fails on an unknown level only
+	return z
+}
+
+func (c Compress) gzip(dst *Buffer, body []byte) {
+	z := c.gzipTo(dst)
 	// A Buffer takes every byte, so neither can fail.
 	_, _ = z.Write(body)
 	_ = z.Close()

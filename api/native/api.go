@@ -14,6 +14,7 @@ import (
 	"granary/measures"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Name is the name of this API among the dialects: in rules of policies, in definitions, in logs.
@@ -47,6 +48,9 @@ type Options struct {
 	Metrics     Metrics
 	Policies    Policies
 	Lines       Lines
+	Queries     Queries
+	// Gate bounds the queries that are worked on at the same time; nil: nothing does.
+	Gate queue.Gate
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -125,6 +129,7 @@ func (a *API) table() []route {
 		a.metricRoutes(),
 		a.tagRoutes(),
 		a.policyRoutes(),
+		a.queryRoutes(),
 	} {
 		all = append(all, resource...)
 	}

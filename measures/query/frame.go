@@ -17,7 +17,7 @@ type Frame struct {
 	Times       []int64
 	Start, Step int64
 
-	// One of these columns has the values, by Kind. States are in Values as their numbers.
+	// Values has floats and states, these as their numbers; Ints and Texts have the values of these kinds.
 	Values []float64
 	Ints   []int64
 	Texts  []string
@@ -36,13 +36,10 @@ type Origin struct {
 
 // Len is the number of points.
 func (f *Frame) Len() int {
-	switch f.Kind {
-	case metricdef.KindInt:
+	if f.Kind == metricdef.KindInt {
 		return len(f.Ints)
-	case metricdef.KindText:
-		return len(f.Texts)
 	}
-	return len(f.Values)
+	return len(f.Values) // of texts there are their numbers
 }
 
 // Time is the time of point i.

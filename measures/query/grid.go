@@ -41,6 +41,8 @@ type Source interface {
 	Before(ctx context.Context, r *measures.Reader, ref metricdef.Ref, t int64) (at int64, v float64, ok bool, err error)
 	Weight(ref metricdef.Ref, from, to int64) int64
 	Border(ref metricdef.Ref, from, to, n int64, back bool) int64
+	ReadText(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
+	ReadTags(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
 }
 
 // mostPoints bounds an answer where nothing else does: a gibibyte of values.

@@ -67,6 +67,14 @@ func (q *Query) overKind(kind metricdef.Kind) (metricdef.Kind, *KindError) {
 	return k, nil
 }
 
+// suits says whether buckets of a kind can be filled like that.
+func (f Fill) suits(kind metricdef.Kind) error {
+	if (f.How == Linear || f.How == Number) && !kind.Numeric() {
+		return wrong("fill", "buckets of kind %s are filled by null or previous only", kind)
+	}
+	return nil
+}
+
 // acrossKind is the kind of a group's points.
 func acrossKind(kind metricdef.Kind, m policy.Method) (metricdef.Kind, error) {
 	k, ok := aggregated(kind, m)

@@ -31,13 +31,6 @@ func (c Cost) Add(d Cost) Cost {
 // sum is bounded, so that no number of queries makes it overflow.
 func sum(a, b int64) int64 { return min(a+b, plenty) }
 
-func times(a, b int64) int64 {
-	if a > 0 && b > plenty/a {
-		return plenty
-	}
-	return min(a*b, plenty)
-}
-
 // Query is a request that has been checked and whose cost is known.
 type Query struct {
 	engine  *Engine
@@ -53,6 +46,7 @@ type Query struct {
 	// are looked at for Previous.
 	base, step, buckets, lead int64
 	cost                      Cost
+	texts                     dictionary
 }
 
 // group are series that are combined, by their places in Query.refs.
@@ -102,9 +96,15 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 			}
 		}
 		kind := e.kind(ref)
-		if _, err := q.overKind(kind); err != nil {
+		made, err := q.overKind(kind)
+		if err != nil {
 			err.Ref, err.Name = ref, e.name(ref)
 			return nil, err
+		}
+		if r.Across == policy.NoMethod {
+			if err := r.Fill.suits(made); err != nil {
+				return nil, err
+			}
 		}
 		q.kinds[i] = kind
 		w := q.weigh(ref)
@@ -279,7 +279,11 @@ func (q *Query) group() error {
 			return wrong("across", "a group has values of the kinds %s and %s, which cannot be combined", g.kind, kind)
 		}
 		g.kind = kind
-		if _, err := acrossKind(kind, q.request.Across); err != nil {
+		made, err := acrossKind(kind, q.request.Across)
+		if err != nil {
+			return err
+		}
+		if err := q.request.Fill.suits(made); err != nil {
 			return err
 		}
 	}

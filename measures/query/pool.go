@@ -35,7 +35,7 @@ func (q *Query) crew(n int) crew {
 	c := make(crew, q.readersOf(n))
 	for i := range c {
 		c[i] = workers.Get().(*worker)
-		c[i].source = q.engine.source
+		c[i].source, c[i].dictionary = q.engine.source, &q.texts
 	}
 	return c
 }
@@ -43,7 +43,7 @@ func (q *Query) crew(n int) crew {
 // release gives the workers back, with what they hold of rows.
 func (c crew) release() {
 	for _, w := range c {
-		w.source = nil
+		w.source, w.dictionary = nil, nil
 		if cap(w.arena.at) > keepCells {
 			w.arena = points{}
 		}

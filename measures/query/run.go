@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"granary/measures"
 	"granary/metricdef"
 	"granary/policy"
 )
@@ -37,6 +38,7 @@ func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
 		return err
 	}
 	q.fill(f, w.points)
+	q.spell(f)
 	return nil
 }
 
@@ -115,14 +117,21 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 		if err != nil {
 			return err
 		}
+		tags := len(f.Tags)
+		if q.request.PointTags {
+			if err := w.tags(ctx, f, ref, lo, hi, times); err != nil {
+				return err
+			}
+		}
 		if q.request.Desc {
 			slices.Reverse(times)
 			slices.Reverse(values)
+			slices.Reverse(f.Tags[tags:])
 		}
 		f.Times = append(f.Times, times...)
 		if f.Kind == metricdef.KindInt {
 			for _, v := range values {
-				f.Ints = append(f.Ints, intOf(v))
+				f.Ints = append(f.Ints, measures.WordInt(v))
 			}
 		} else {
 			f.Values = append(f.Values, values...)
@@ -130,6 +139,33 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 	}
 	if l := q.request.Limit; l > 0 && int64(len(f.Times)) > l {
 		f.cut(0, int(l))
+	}
+	q.spell(f)
+	return nil
+}
+
+// spell puts the texts of a frame in the place of their numbers.
+func (q *Query) spell(f *Frame) {
+	if f.Kind == metricdef.KindText {
+		f.Texts = q.texts.appendTexts(f.Texts[:0], f.Values, f.Present)
+	}
+}
+
+// tags appends the tags of the points at these times, which lie in [from, to).
+func (w *worker) tags(ctx context.Context, f *Frame, ref metricdef.Ref, from, to int64, times []int64) error {
+	if err := w.source.ReadTags(ctx, &w.tagged, ref, from, to); err != nil {
+		return err
+	}
+	k := 0
+	for _, t := range times {
+		for k < len(w.tagged.Times) && w.tagged.Times[k] < t {
+			k++
+		}
+		if k < len(w.tagged.Times) && w.tagged.Times[k] == t {
+			f.Tags = append(f.Tags, w.tagged.Texts[k])
+		} else {
+			f.Tags = append(f.Tags, "")
+		}
 	}
 	return nil
 }
@@ -154,6 +190,7 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 			return err
 		}
 		q.fill(&f, p)
+		q.spell(&f)
 		if err := yield(&f); err != nil {
 			return err
 		}

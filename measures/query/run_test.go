@@ -131,8 +131,8 @@ func TestRun(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	e, s := small(t)
-	e = New(s, Options{Definitions: s.Definitions, MaxPoints: 1000, MaxSamples: 9, MaxSeries: 2})
+	_, s := small(t)
+	e := New(s, Options{Definitions: s.Definitions, MaxPoints: 1000, MaxSamples: 9, MaxSeries: 2})
 	whole := func(r Request) Request {
 		r.From, r.To = epoch, epoch+1000*sec
 		if r.Refs == nil {

@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"math"
 
 	"granary/measures"
 	"granary/metricdef"
@@ -14,13 +13,17 @@ const sliceSamples = 1 << 15
 
 // worker is the memory that one goroutine of a query works in.
 type worker struct {
-	source  Source
-	reader  measures.Reader
-	before  measures.Reader // for the sample before a range
-	buckets bucketer
-	rate    rater
-	points  points // of one series
-	arena   points // of all rows that the worker makes for one group
+	source     Source
+	dictionary *dictionary
+	reader     measures.Reader
+	before     measures.Reader // for the sample before a range
+	texts      measures.TextReader
+	tagged     measures.TextReader
+	numbers    []float64 // of texts
+	buckets    bucketer
+	rate       rater
+	points     points // of one series
+	arena      points // of all rows that the worker makes for one group
 }
 
 // walk reads [from, to) of a series in slices, oldest first, and hands each over as plain numbers, made into rates if the
@@ -40,9 +43,16 @@ func (w *worker) walk(ctx context.Context, ref metricdef.Ref, kind metricdef.Kin
 	return nil
 }
 
-// slice reads [from, to) of a series as plain numbers or rates. The first rate is taken from the last sample of the slice
+// slice reads [from, to) of a series as plain numbers, of texts those of the dictionary, or as rates. The first rate is taken from the last sample of the slice
 // before, or if fresh from that before the range.
 func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Kind, from, to int64, fresh bool) ([]int64, []float64, error) {
+	if kind == metricdef.KindText {
+		if err := w.source.ReadText(ctx, &w.texts, ref, from, to); err != nil {
+			return nil, nil, err
+		}
+		w.numbers = w.dictionary.appendNumbers(w.numbers[:0], w.texts.Texts)
+		return w.texts.Times, w.numbers, nil
+	}
 	r := &w.reader
 	if err := w.source.Read(ctx, r, ref, from, to); err != nil {
 		return nil, nil, err
@@ -61,14 +71,11 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 	}
 	if kind == metricdef.KindInt {
 		for i, v := range values {
-			values[i] = float64(intOf(v))
+			values[i] = float64(measures.WordInt(v))
 		}
 	}
 	return times, values, nil
 }
-
-// intOf is the integer that a sample of an integer series has.
-func intOf(v float64) int64 { return int64(math.Float64bits(v)) }
 
 // Ways to make rates.
 type rating uint8
@@ -99,7 +106,7 @@ func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]i
 		next := values[i]
 		var d float64
 		if kind == metricdef.KindInt {
-			d = intStep(intOf(v), intOf(next), r.how == perSecond)
+			d = intStep(measures.WordInt(v), measures.WordInt(next), r.how == perSecond)
 		} else {
 			d = next - v
 			if r.how == perSecond && next < v {

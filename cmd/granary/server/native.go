@@ -16,8 +16,8 @@ func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
 		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
-		Policies: policies{s.store},
-		Version:  s.o.Version, Capabilities: s.capabilities(),
+		Policies: policies{s.store}, Queries: s.engine, Gate: s.queries,
+		Version: s.o.Version, Capabilities: s.capabilities(),
 		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
 		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
@@ -53,6 +53,8 @@ func (s *Server) capabilities() native.Capabilities {
 		"request":            {Value: cfg.Native.MaxRequest, Setting: "granary.native.max-request"},
 		"line":               {Value: cfg.Limits.Line, Setting: "granary.limits.line"},
 		"query_points":       {Value: cfg.Limits.QueryPoints, Setting: query.Setting},
+		"query_samples":      {Value: cfg.Limits.QuerySamples, Setting: query.SettingSamples},
+		"query_series":       {Value: cfg.Limits.QuerySeries, Setting: query.SettingSeries},
 		"series":             {Value: cfg.Limits.Series, Setting: "granary.limits.series"},
 		"tenants":            {Value: cfg.Tenants.Max, Setting: "granary.tenants.max"},
 		"concurrent_queries": {Value: s.queries.Max(), Setting: "granary.limits.concurrent-queries"},

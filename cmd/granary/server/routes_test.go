@@ -99,6 +99,7 @@ func TestRouteTable(t *testing.T) {
 		{"/v2/policies", "GET HEAD POST", "native"},
 		{"/v2/policies/a%2Fb", "GET HEAD PATCH DELETE", "native"},
 		{"/v2/rules", "GET HEAD POST", "native"},
+		{"/v2/query", "GET HEAD POST", "native"},
 		{"/v2/rules/x", "GET HEAD PATCH DELETE", "native"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {

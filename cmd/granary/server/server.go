@@ -124,7 +124,9 @@ func (s *Server) open() error {
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
 		return err
 	}
-	s.engine = query.New(s.store, queryOptions(cfg))
+	o := queryOptions(cfg)
+	o.Definitions = s.store.Definitions
+	s.engine = query.New(s.store, o)
 	s.writer = ingest.New(s.store, s.store.Definitions, ingestOptions(cfg, s.o))
 	s.lines = newLines(s.store, s.writer, cfg)
 	s.watch = newRequests()

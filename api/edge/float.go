@@ -1,0 +1,52 @@
+package edge
+
+import (
+	"math"
+	"strconv"
+)
+
+// AppendFloat appends the shortest text that reads as x again, in the form of JSON: without an exponent from 1e-6 to 1e21.
+// What JSON has no number for comes as a text: "NaN", "Infinity", "-Infinity".
+func AppendFloat(dst []byte, x float64) []byte {
+	switch {
+	case x != x:
+		return append(dst, `"NaN"`...)
+	case math.IsInf(x, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(x, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	// Most numbers have few decimals. If a whole number of thousandths divided by a thousand is x, then the text of that
+	// decimal reads as x; and it is the shortest one, since no two decimals of up to 15 digits read as the same float.
+	if k := math.RoundToEven(x * 1000); math.Abs(k) < 1e15 && k/1000 == x && (k != 0 || !math.Signbit(x)) {
+		return appendThousandths(dst, int64(k))
+	}
+	abs := math.Abs(x)
+	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		n := len(dst)
+		dst = strconv.AppendFloat(dst, x, 'e', -1, 64)
+		// Exponents of one digit are written as such.
+		if e := len(dst) - 4; e > n && dst[e] == 'e' && dst[e+2] == '0' {
+			dst[e+2] = dst[e+3]
+			dst = dst[:e+3]
+		}
+		return dst
+	}
+	return strconv.AppendFloat(dst, x, 'f', -1, 64)
+}
+
+func appendThousandths(dst []byte, k int64) []byte {
+	if k < 0 {
+		dst = append(dst, '-')
+		k = -k
+	}
+	dst = strconv.AppendInt(dst, k/1000, 10)
+	if k %= 1000; k == 0 {
+		return dst
+	}
+	dst = append(dst, '.', byte('0'+k/100), byte('0'+k/10%10), byte('0'+k%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}

@@ -1,0 +1,82 @@
+package native
+
+import (
+	"net/http"
+
+	"granary/api/edge"
+	"granary/measures/query"
+	"granary/metricdef"
+)
+
+// printer prints an answer in one of its forms.
+type printer interface {
+	begin(b []byte) []byte
+	frame(b []byte, name string, f *query.Frame, d *metricdef.Definition) []byte
+	end(b []byte, q *asked) []byte
+}
+
+// runQueries runs queries that are prepared and answers in the form that the client wants. An answer that is small goes out
+// as a whole. From a larger one parts are sent while it is made, and an error that comes then is told by the last line where
+// there are lines, else by a connection that ends before the answer.
+func (a *API) runQueries(w http.ResponseWriter, r *http.Request, q *asked) error {
+	contentType := edge.Negotiate(r, queryTypes...)
+	var p printer
+	switch contentType {
+	case typeNDJSON:
+		p = &linesPrinter{jsonPrinter{q: q}}
+	case typeCSV:
+		p = &csvPrinter{q: q}
+		contentType += "; charset=utf-8; header=present"
+	default:
+		p = &jsonPrinter{q: q}
+	}
+	s := a.o.Compress.Stream(w, r, contentType)
+	defer s.Free()
+	s.B = p.begin(s.B)
+	err := a.runAll(r, q, func(name string, f *query.Frame, d *metricdef.Definition) error {
+		s.B = p.frame(s.B, name, f, d)
+		return s.Flush()
+	})
+	if err != nil {
+		if !s.Started() {
+			return err
+		}
+		if lines, ok := p.(*linesPrinter); ok && r.Context().Err() == nil {
+			s.B = lines.failed(s.B, err)
+			if err := s.End(); err == nil {
+				return nil
+			}
+		}
+		if edge.KindOf(err) == edge.Internal && r.Context().Err() == nil {
+			a.o.Logger.Error("query failed behind the beginning of its answer", "dialect", Name, "path", r.URL.Path, "error", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	s.B = p.end(s.B, q)
+	if err := s.End(); err != nil {
+		panic(http.ErrAbortHandler) // the client has gone
+	}
+	return nil
+}
+
+// runAll yields the frames of all queries, in the order of their names. A series whose definition has ended meanwhile is left
+// out.
+func (a *API) runAll(r *http.Request, q *asked, yield func(name string, f *query.Frame, d *metricdef.Definition) error) error {
+	for i := range q.queries {
+		n := &q.queries[i]
+		err := n.query.Run(r.Context(), func(f *query.Frame) error {
+			if f.Ref == 0 {
+				return yield(n.name, f, nil)
+			}
+			d, ok := a.o.Definitions.Get(f.Ref)
+			if !ok {
+				return nil
+			}
+			return yield(n.name, f, &d)
+		})
+		if err != nil {
+			return edge.At(n.path, err)
+		}
+	}
+	return nil
+}
