@@ -89,7 +89,7 @@ func ask(h http.Handler, method, path, body string, header ...string) *httptest.
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	compareWithDocument(method, path, w)
+	compareWithDocument(r, body, w)
 	return w
 }
 

@@ -15,6 +15,8 @@ import (
 const (
 	deep = "x-granary-deep" // of a path: everything below it is answered alike
 	also = "x-granary-also" // of an operation: methods that are answered alike and have no place in OpenAPI
+
+	alias = "x-granary-alias" // of a parameter: another name that means the same
 )
 
 // Operation is one operation of the document.

@@ -3,6 +3,7 @@ package openapitest
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -128,6 +129,37 @@ func TestTransport(t *testing.T) {
 		res.Body.Close()
 		if len(reports) != want || string(b[:n]) != `{"a":`+path+`}` {
 			t.Errorf("%s: %v, %s", path, reports, b[:n])
+		}
+	}
+}
+
+func TestCheckRequest(t *testing.T) {
+	const document = `{"paths": {"/things": {
+	  "get": {"parameters": [{"name": "a", "in": "query", "x-granary-alias": "b"}, {"name": "H", "in": "header"}], "responses": {}},
+	  "post": {"x-granary-also": ["PUT"], "responses": {}, "requestBody": {"content": {"application/json": {"schema": {"type": "integer"}}, "text/plain": {"schema": {"type": "string"}}}}}}}}`
+	c, err := New([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []struct{ method, path, query, contentType, body, want string }{
+		{"GET", "/things", "a=1&b=2", "", "", ""},
+		{"GET", "/things", "c=1", "", "", "parameter c"},
+		{"GET", "/things", "H=1", "", "", "parameter H"},
+		{"GET", "/things", "", "application/json", "1", "does not have a body"},
+		{"POST", "/things", "", "application/json; charset=utf-8", "1", ""},
+		{"PUT", "/things", "", "application/json", `"1"`, "got string, want integer"},
+		{"POST", "/things", "", "application/json", `"1"`, "got string, want integer"},
+		{"POST", "/things", "", "text/plain", "1", ""},
+		{"POST", "/things", "", "", "1", ""},
+		{"POST", "/nothing", "", "", "1", ""},
+	} {
+		query, err := url.ParseQuery(r.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.CheckRequest(Request{r.method, r.path, query, r.contentType, []byte(r.body)})
+		if (err == nil) != (r.want == "") || err != nil && !strings.Contains(err.Error(), r.want) {
+			t.Errorf("%+v: %v", r, err)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-// Transport checks every answer that passes through it.
+// Transport checks every answer that passes through it, and every request that was answered with success.
 type Transport struct {
 	Base     http.RoundTripper
 	Contract *Contract
@@ -39,8 +39,29 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := Answer{Method: r.Method, Path: r.URL.EscapedPath(), Status: res.StatusCode, Header: res.Header, Body: body}
 	if err := t.Contract.Check(a); err != nil {
 		t.Report(err)
+	} else if err := t.request(r, res.StatusCode); err != nil {
+		t.Report(err)
 	}
 	return res, nil
+}
+
+// request checks a request that was taken, if its body can be had again.
+func (t *Transport) request(r *http.Request, status int) error {
+	if status >= 300 || r.Header.Get("Content-Encoding") != "" {
+		return nil
+	}
+	q := Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), ContentType: r.Header.Get("Content-Type")}
+	if r.GetBody != nil {
+		again, err := r.GetBody()
+		if err != nil {
+			return err
+		}
+		defer again.Close()
+		if q.Body, err = io.ReadAll(again); err != nil {
+			return err
+		}
+	}
+	return t.Contract.CheckRequest(q)
 }
 
 // CloseIdleConnections does so in the base.
