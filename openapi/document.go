@@ -21,6 +21,7 @@ var parts = []string{
 	"root", // what the whole document says; all others add to it
 	"policies",
 	"metrics",
+	"measures",
 	"native",
 	"clustercockpit",
 	"service",

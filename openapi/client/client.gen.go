@@ -291,6 +291,30 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for WriteMeasuresParamsContentEncoding.
+const (
+	WriteMeasuresParamsContentEncodingDeflate  WriteMeasuresParamsContentEncoding = "deflate"
+	WriteMeasuresParamsContentEncodingGzip     WriteMeasuresParamsContentEncoding = "gzip"
+	WriteMeasuresParamsContentEncodingIdentity WriteMeasuresParamsContentEncoding = "identity"
+	WriteMeasuresParamsContentEncodingZstd     WriteMeasuresParamsContentEncoding = "zstd"
+)
+
+// Valid indicates whether the value is a known member of the WriteMeasuresParamsContentEncoding enum.
+func (e WriteMeasuresParamsContentEncoding) Valid() bool {
+	switch e {
+	case WriteMeasuresParamsContentEncodingDeflate:
+		return true
+	case WriteMeasuresParamsContentEncodingGzip:
+		return true
+	case WriteMeasuresParamsContentEncodingIdentity:
+		return true
+	case WriteMeasuresParamsContentEncodingZstd:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListMetricsParamsOrder.
 const (
 	ListMetricsParamsOrderAsc  ListMetricsParamsOrder = "asc"
@@ -711,8 +735,8 @@ type Capabilities struct {
 	// Percentiles A percentile is a method too, a number in this range and the suffix.
 	Percentiles struct {
 		Decimals int     `json:"decimals"`
-		Max      float32 `json:"max"`
-		Min      float32 `json:"min"`
+		Max      float64 `json:"max"`
+		Min      float64 `json:"min"`
 		Suffix   string  `json:"suffix"`
 	} `json:"percentiles"`
 
@@ -785,10 +809,96 @@ type DurationIn struct {
 }
 
 // DurationIn0 defines model for DurationIn.0.
-type DurationIn0 = float32
+type DurationIn0 = float64
 
 // ErrorCode Stays the same, whatever the text says. Each has a page in `docs/errors`.
 type ErrorCode = string
+
+// Measures A metric, by its id or by what it is, and its samples.
+type Measures struct {
+	// Id The id of a metric. It follows from tenant, type, name and identity tags, so it is the same wherever that metric is made.
+	Id   *MetricID `json:"id,omitempty"`
+	Name *string   `json:"name,omitempty"`
+
+	// Policy For a metric that is made.
+	Policy  *string    `json:"policy,omitempty"`
+	Samples []SampleIn `json:"samples"`
+	Tags    *Tags      `json:"tags,omitempty"`
+
+	// Type Part of what a metric is.
+	Type *MetricType `json:"type,omitempty"`
+
+	// Unit For a metric that is made.
+	Unit *string `json:"unit,omitempty"`
+}
+
+// MeasuresAnswer defines model for MeasuresAnswer.
+type MeasuresAnswer struct {
+	Errors []MeasuresError `json:"errors"`
+
+	// Reasons How many of the rejected by each code, or by the reason of the store.
+	Reasons *Reasons `json:"reasons,omitempty"`
+
+	// Rejected Samples, and items that cannot be read.
+	Rejected int `json:"rejected"`
+
+	// Stored Samples.
+	Stored int `json:"stored"`
+}
+
+// MeasuresError defines model for MeasuresError.
+type MeasuresError struct {
+	// Code Stays the same, whatever the text says. Each has a page in `docs/errors`.
+	Code   ErrorCode `json:"code"`
+	Detail string    `json:"detail"`
+
+	// Index Of the metric in the body.
+	Index int `json:"index"`
+
+	// Line Of the body, where a line is an item.
+	Line *int `json:"line,omitempty"`
+
+	// Path JSON pointer from the body, or from the item where a line is one.
+	Path string `json:"path"`
+
+	// Reason Of `sample-refused`: why the store did not take it.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// MeasuresProblem defines model for MeasuresProblem.
+type MeasuresProblem struct {
+	// Code Stays the same, whatever the text says. Each has a page in `docs/errors`.
+	Code *ErrorCode `json:"code,omitempty"`
+
+	// Detail What is wrong with this request.
+	Detail string           `json:"detail"`
+	Errors *[]MeasuresError `json:"errors,omitempty"`
+
+	// Limit The limit that is passed.
+	Limit interface{} `json:"limit,omitempty"`
+
+	// Parameter The parameter at fault.
+	Parameter *string `json:"parameter,omitempty"`
+
+	// Path JSON pointer of the member at fault.
+	Path *string `json:"path,omitempty"`
+
+	// Reasons How many of the rejected by each code, or by the reason of the store.
+	Reasons  *Reasons `json:"reasons,omitempty"`
+	Rejected *int     `json:"rejected,omitempty"`
+
+	// Setting The setting that changes the limit.
+	Setting *string `json:"setting,omitempty"`
+	Status  int     `json:"status"`
+	Stored  *int    `json:"stored,omitempty"`
+
+	// Tenant The tenant that the request is about.
+	Tenant *string `json:"tenant,omitempty"`
+	Title  string  `json:"title"`
+
+	// Type The page of the code.
+	Type string `json:"type"`
+}
 
 // Method How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
 // up to two decimals), each with `rate:` before it: the same over the differences of consecutive values.
@@ -1120,13 +1230,16 @@ type RawDraft struct {
 	Retention *Retention `json:"retention,omitempty"`
 }
 
+// Reasons How many of the rejected by each code, or by the reason of the store.
+type Reasons map[string]int
+
 // Retention A duration above zero, `forever`, or `window`, which keeps raw samples only until the buckets of the tiers are finished.
 type Retention struct {
 	union json.RawMessage
 }
 
 // Retention0 defines model for Retention.0.
-type Retention0 = float32
+type Retention0 = float64
 
 // Retention1 defines model for Retention.1.
 type Retention1 = string
@@ -1164,6 +1277,23 @@ type RulePatch struct {
 	Name     *string   `json:"name,omitempty"`
 	Pattern  *string   `json:"pattern,omitempty"`
 	Policy   *string   `json:"policy,omitempty"`
+}
+
+// SampleIn A time and a value, as a pair or as an object, which may have tags of the sample beside them.
+type SampleIn struct {
+	union json.RawMessage
+}
+
+// SampleIn0 defines model for SampleIn.0.
+type SampleIn0 = []TimeOrValue
+
+// SampleIn1 defines model for SampleIn.1.
+type SampleIn1 struct {
+	Tags *Tags `json:"tags,omitempty"`
+
+	// Time RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	Time  TimeIn      `json:"time"`
+	Value TimeOrValue `json:"value"`
 }
 
 // ScopeOf Whose it is.
@@ -1314,6 +1444,28 @@ type Time1 = time.Time
 // TimeFormat defines model for TimeFormat.
 type TimeFormat string
 
+// TimeIn RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+type TimeIn struct {
+	union json.RawMessage
+}
+
+// TimeIn0 defines model for TimeIn.0.
+type TimeIn0 = float64
+
+// TimeIn1 defines model for TimeIn.1.
+type TimeIn1 = string
+
+// TimeOrValue defines model for TimeOrValue.
+type TimeOrValue struct {
+	union json.RawMessage
+}
+
+// TimeOrValue0 defines model for TimeOrValue.0.
+type TimeOrValue0 = float64
+
+// TimeOrValue1 defines model for TimeOrValue.1.
+type TimeOrValue1 = string
+
 // Total How many there are in all; there if `count` asks for it.
 type Total = int
 
@@ -1440,6 +1592,37 @@ type CardinalityParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
 	Tenant *Tenant `json:"Tenant,omitempty"`
 }
+
+// WriteMeasuresJSONBody defines parameters for WriteMeasures.
+type WriteMeasuresJSONBody struct {
+	union json.RawMessage
+}
+
+// WriteMeasuresTextBody defines parameters for WriteMeasures.
+type WriteMeasuresTextBody = string
+
+// WriteMeasuresParams defines parameters for WriteMeasures.
+type WriteMeasuresParams struct {
+	// Create Make metrics that do not exist. Line protocol always does.
+	Create *bool `form:"create,omitempty" json:"create,omitempty"`
+
+	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
+	Tenant *Tenant `json:"Tenant,omitempty"`
+
+	// ContentEncoding How the body is compressed.
+	ContentEncoding *WriteMeasuresParamsContentEncoding `json:"Content-Encoding,omitempty"`
+}
+
+// WriteMeasuresParamsContentEncoding defines parameters for WriteMeasures.
+type WriteMeasuresParamsContentEncoding string
+
+// WriteMeasuresJSONBody0 defines parameters for WriteMeasures.
+type WriteMeasuresJSONBody0 struct {
+	Metrics []Measures `json:"metrics"`
+}
+
+// WriteMeasuresJSONBody1 defines parameters for WriteMeasures.
+type WriteMeasuresJSONBody1 = []Measures
 
 // ListMetricsParams defines parameters for ListMetrics.
 type ListMetricsParams struct {
@@ -1779,6 +1962,12 @@ type ListTagValuesParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
 	Tenant *Tenant `json:"Tenant,omitempty"`
 }
+
+// WriteMeasuresJSONRequestBody defines body for WriteMeasures for application/json ContentType.
+type WriteMeasuresJSONRequestBody WriteMeasuresJSONBody
+
+// WriteMeasuresTextRequestBody defines body for WriteMeasures for text/plain ContentType.
+type WriteMeasuresTextRequestBody = WriteMeasuresTextBody
 
 // CreateMetricsJSONRequestBody defines body for CreateMetrics for application/json ContentType.
 type CreateMetricsJSONRequestBody CreateMetricsJSONBody
@@ -2241,6 +2430,68 @@ func (t *Retention) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsSampleIn0 returns the union data inside the SampleIn as a SampleIn0
+func (t SampleIn) AsSampleIn0() (SampleIn0, error) {
+	var body SampleIn0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSampleIn0 overwrites any union data inside the SampleIn as the provided SampleIn0
+func (t *SampleIn) FromSampleIn0(v SampleIn0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeSampleIn0 performs a merge with any union data inside the SampleIn, using the provided SampleIn0
+func (t *SampleIn) MergeSampleIn0(v SampleIn0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSampleIn1 returns the union data inside the SampleIn as a SampleIn1
+func (t SampleIn) AsSampleIn1() (SampleIn1, error) {
+	var body SampleIn1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSampleIn1 overwrites any union data inside the SampleIn as the provided SampleIn1
+func (t *SampleIn) FromSampleIn1(v SampleIn1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeSampleIn1 performs a merge with any union data inside the SampleIn, using the provided SampleIn1
+func (t *SampleIn) MergeSampleIn1(v SampleIn1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t SampleIn) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *SampleIn) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsSelector0 returns the union data inside the Selector as a Selector0
 func (t Selector) AsSelector0() (Selector0, error) {
 	var body Selector0
@@ -2361,6 +2612,192 @@ func (t Time) MarshalJSON() ([]byte, error) {
 }
 
 func (t *Time) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsTimeIn0 returns the union data inside the TimeIn as a TimeIn0
+func (t TimeIn) AsTimeIn0() (TimeIn0, error) {
+	var body TimeIn0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTimeIn0 overwrites any union data inside the TimeIn as the provided TimeIn0
+func (t *TimeIn) FromTimeIn0(v TimeIn0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTimeIn0 performs a merge with any union data inside the TimeIn, using the provided TimeIn0
+func (t *TimeIn) MergeTimeIn0(v TimeIn0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTimeIn1 returns the union data inside the TimeIn as a TimeIn1
+func (t TimeIn) AsTimeIn1() (TimeIn1, error) {
+	var body TimeIn1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTimeIn1 overwrites any union data inside the TimeIn as the provided TimeIn1
+func (t *TimeIn) FromTimeIn1(v TimeIn1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTimeIn1 performs a merge with any union data inside the TimeIn, using the provided TimeIn1
+func (t *TimeIn) MergeTimeIn1(v TimeIn1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t TimeIn) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *TimeIn) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsTimeOrValue0 returns the union data inside the TimeOrValue as a TimeOrValue0
+func (t TimeOrValue) AsTimeOrValue0() (TimeOrValue0, error) {
+	var body TimeOrValue0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTimeOrValue0 overwrites any union data inside the TimeOrValue as the provided TimeOrValue0
+func (t *TimeOrValue) FromTimeOrValue0(v TimeOrValue0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTimeOrValue0 performs a merge with any union data inside the TimeOrValue, using the provided TimeOrValue0
+func (t *TimeOrValue) MergeTimeOrValue0(v TimeOrValue0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTimeOrValue1 returns the union data inside the TimeOrValue as a TimeOrValue1
+func (t TimeOrValue) AsTimeOrValue1() (TimeOrValue1, error) {
+	var body TimeOrValue1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTimeOrValue1 overwrites any union data inside the TimeOrValue as the provided TimeOrValue1
+func (t *TimeOrValue) FromTimeOrValue1(v TimeOrValue1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTimeOrValue1 performs a merge with any union data inside the TimeOrValue, using the provided TimeOrValue1
+func (t *TimeOrValue) MergeTimeOrValue1(v TimeOrValue1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t TimeOrValue) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *TimeOrValue) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsWriteMeasuresJSONBody0 returns the union data inside the WriteMeasuresJSONBody as a WriteMeasuresJSONBody0
+func (t WriteMeasuresJSONBody) AsWriteMeasuresJSONBody0() (WriteMeasuresJSONBody0, error) {
+	var body WriteMeasuresJSONBody0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromWriteMeasuresJSONBody0 overwrites any union data inside the WriteMeasuresJSONBody as the provided WriteMeasuresJSONBody0
+func (t *WriteMeasuresJSONBody) FromWriteMeasuresJSONBody0(v WriteMeasuresJSONBody0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeWriteMeasuresJSONBody0 performs a merge with any union data inside the WriteMeasuresJSONBody, using the provided WriteMeasuresJSONBody0
+func (t *WriteMeasuresJSONBody) MergeWriteMeasuresJSONBody0(v WriteMeasuresJSONBody0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsWriteMeasuresJSONBody1 returns the union data inside the WriteMeasuresJSONBody as a WriteMeasuresJSONBody1
+func (t WriteMeasuresJSONBody) AsWriteMeasuresJSONBody1() (WriteMeasuresJSONBody1, error) {
+	var body WriteMeasuresJSONBody1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromWriteMeasuresJSONBody1 overwrites any union data inside the WriteMeasuresJSONBody as the provided WriteMeasuresJSONBody1
+func (t *WriteMeasuresJSONBody) FromWriteMeasuresJSONBody1(v WriteMeasuresJSONBody1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeWriteMeasuresJSONBody1 performs a merge with any union data inside the WriteMeasuresJSONBody, using the provided WriteMeasuresJSONBody1
+func (t *WriteMeasuresJSONBody) MergeWriteMeasuresJSONBody1(v WriteMeasuresJSONBody1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t WriteMeasuresJSONBody) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *WriteMeasuresJSONBody) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -2574,6 +3011,57 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	Cardinality(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WriteMeasuresWithBody Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasuresWithBody(ctx context.Context, params *WriteMeasuresParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WriteMeasures Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasures(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WriteMeasuresWithTextBody Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes a body of the `text/plain` content type.
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasuresWithTextBody(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMetrics Metrics by name, type, tags and the age of their last sample
 	//
@@ -2822,6 +3310,87 @@ func (c *Client) Capabilities(ctx context.Context, params *CapabilitiesParams, r
 // Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 func (c *Client) Cardinality(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCardinalityRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WriteMeasuresWithBody Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *Client) WriteMeasuresWithBody(ctx context.Context, params *WriteMeasuresParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWriteMeasuresRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WriteMeasures Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *Client) WriteMeasures(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWriteMeasuresRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WriteMeasuresWithTextBody Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes a body of the `text/plain` content type.
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *Client) WriteMeasuresWithTextBody(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWriteMeasuresRequestWithTextBody(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3486,6 +4055,110 @@ func NewCardinalityRequest(server string, params *CardinalityParams) (*http.Requ
 			}
 
 			req.Header.Set("Tenant", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWriteMeasuresRequest calls the generic WriteMeasures builder with application/json body
+func NewWriteMeasuresRequest(server string, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWriteMeasuresRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewWriteMeasuresRequestWithTextBody calls the generic WriteMeasures builder with text/plain body
+func NewWriteMeasuresRequestWithTextBody(server string, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	if stringer, ok := interface{}(body).(fmt.Stringer); ok {
+		bodyReader = strings.NewReader(stringer.String())
+	} else {
+		bodyReader = strings.NewReader(fmt.Sprint(body))
+	}
+	return NewWriteMeasuresRequestWithBody(server, params, "text/plain", bodyReader)
+}
+
+// NewWriteMeasuresRequestWithBody constructs an http.Request for the WriteMeasures method, with any body, and a specified content type
+func NewWriteMeasuresRequestWithBody(server string, params *WriteMeasuresParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/measures")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Create != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "create", *params.Create, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Tenant != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tenant", headerParam0)
+		}
+
+		if params.ContentEncoding != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam1)
 		}
 
 	}
@@ -5422,6 +6095,57 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	CardinalityWithResponse(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*CardinalityResponse, error)
 
+	// WriteMeasuresWithBodyWithResponse Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasuresWithBodyWithResponse(ctx context.Context, params *WriteMeasuresParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error)
+
+	// WriteMeasuresWithResponse Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasuresWithResponse(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error)
+
+	// WriteMeasuresWithTextBodyWithResponse Write samples
+	//
+	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+	// its Content-Type, JSON if there is none.
+	//
+	// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+	// - **Lines of JSON**: a metric with its samples a line.
+	// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+	//
+	// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+	// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+	//
+	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+	WriteMeasuresWithTextBodyWithResponse(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error)
+
 	// ListMetricsWithResponse Metrics by name, type, tags and the age of their last sample
 	//
 	// All conditions hold together. A tenant that does not exist has no metrics, which is no error.
@@ -5831,6 +6555,138 @@ func (r CardinalityResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CardinalityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// WriteMeasuresResponse429Headers the declared response headers of an HTTP 429 response for WriteMeasures
+type WriteMeasuresResponse429Headers struct {
+	RetryAfter int
+}
+
+// WriteMeasuresResponse503Headers the declared response headers of an HTTP 503 response for WriteMeasures
+type WriteMeasuresResponse503Headers struct {
+	RetryAfter int
+}
+
+type WriteMeasuresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MeasuresAnswer
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *MeasuresProblem
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *MeasuresProblem
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *MeasuresProblem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMedia
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *MeasuresProblem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *MeasuresProblem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *MeasuresProblem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *WriteMeasuresResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *WriteMeasuresResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WriteMeasuresResponse) GetJSON200() *MeasuresAnswer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON400() *MeasuresProblem {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON404() *MeasuresProblem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON409() *MeasuresProblem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON415() *UnsupportedMedia {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON429() *MeasuresProblem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON500() *MeasuresProblem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r WriteMeasuresResponse) GetApplicationproblemJSON503() *MeasuresProblem {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r WriteMeasuresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WriteMeasuresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WriteMeasuresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WriteMeasuresResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8117,6 +8973,75 @@ func (c *ClientWithResponses) CardinalityWithResponse(ctx context.Context, param
 	return ParseCardinalityResponse(rsp)
 }
 
+// WriteMeasuresWithBodyWithResponse Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *ClientWithResponses) WriteMeasuresWithBodyWithResponse(ctx context.Context, params *WriteMeasuresParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error) {
+	rsp, err := c.WriteMeasuresWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWriteMeasuresResponse(rsp)
+}
+
+// WriteMeasuresWithResponse Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *ClientWithResponses) WriteMeasuresWithResponse(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error) {
+	rsp, err := c.WriteMeasures(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWriteMeasuresResponse(rsp)
+}
+
+// WriteMeasuresWithTextBodyWithResponse Write samples
+//
+// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
+// its Content-Type, JSON if there is none.
+//
+// - **JSON**: a list of metrics with their samples, or an object that has it as `metrics`.
+// - **Lines of JSON**: a metric with its samples a line.
+// - **Line protocol**: a gauge of the measurement's name, or `measurement_field` where the field is not `value`, with all tags of the line; times are in seconds or finer, by their size.
+//
+// Values are numbers for a gauge (and the texts `NaN`, `Infinity`, `-Infinity`), whole numbers for a counter (as a number, or as a text for those who write JSON with doubles), `up`, `down`, `unknown` or `admin` for an
+// availability, texts for a string. A sample of the same time takes the place of the one before, unless the policy says otherwise.
+//
+// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
+func (c *ClientWithResponses) WriteMeasuresWithTextBodyWithResponse(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error) {
+	rsp, err := c.WriteMeasuresWithTextBody(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWriteMeasuresResponse(rsp)
+}
+
 // ListMetricsWithResponse Metrics by name, type, tags and the age of their last sample
 //
 // All conditions hold together. A tenant that does not exist has no metrics, which is no error.
@@ -8668,6 +9593,132 @@ func ParseCardinalityResponse(rsp *http.Response) (*CardinalityResponse, error) 
 	switch {
 	case rsp.StatusCode == 503:
 		var headers CardinalityResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWriteMeasuresResponse parses an HTTP response from a WriteMeasuresWithResponse call
+func ParseWriteMeasuresResponse(rsp *http.Response) (*WriteMeasuresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WriteMeasuresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MeasuresAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest MeasuresProblem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers WriteMeasuresResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers WriteMeasuresResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
