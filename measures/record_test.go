@@ -250,6 +250,17 @@ func FuzzSamplesRecord(f *testing.F) {
 			t.Fatal(err)
 		}
 		equalBatches(t, got, withoutRefused(b))
+
+		// The same bits as whole numbers, every other row.
+		kinds := make([]metricdef.Kind, len(b.Refs))
+		for i := range kinds {
+			kinds[i] = []metricdef.Kind{metricdef.KindInt, 0}[i%2]
+		}
+		got.Reset()
+		if err := decodeSamples(appendSamples(nil, b.Refs, b.Times, b.Values, kinds), got); err != nil {
+			t.Fatal(err)
+		}
+		equalBatches(t, got, withoutRefused(b))
 	})
 }
 

@@ -527,6 +527,62 @@ func TestDamagedTextChunk(t *testing.T) {
 	}
 }
 
+// TestTextsUnderCap: texts and tags beyond the memory cap go to files and stay readable; only where no file can be written
+// are the oldest given up, and counted.
+func TestTextsUnderCap(t *testing.T) {
+	o := testOptions(t.TempDir(), &clock{testEpoch})
+	s := openTest(t, o)
+	defer func() { s.Close() }()
+	num := setup(t, s, policy.Forever)
+	rnd := rand.New(rand.NewPCG(5, 5))
+	const hosts, rounds = 4, 40
+	write := func(from int) (refs []metricdef.Ref) {
+		for i := range 30 {
+			var b Batch
+			for h := range hosts {
+				text := fmt.Sprintf("%x %x", rnd.Uint64(), rnd.Uint64())
+				b.AddTextDraft(textDraft(num, "log", h), testEpoch+int64(from+i)*second, strings.Repeat(text, 1+rnd.IntN(30)))
+				b.AddTags(text)
+			}
+			commit(t, s, &b)
+			refs = b.Refs
+		}
+		return refs
+	}
+	refs := write(0)
+	s.o.MemoryCap = s.Memory().Total() + 300<<10
+	for i := range rounds - 1 {
+		write((i + 1) * 30)
+		s.EnforceCap()
+		if over := s.Memory().Total() - s.o.MemoryCap; over > 0 {
+			t.Errorf("round %d: %d bytes over the cap: %+v", i, over, s.Memory())
+		}
+	}
+	if st := s.Stats(); st.Dropped != 0 || st.Snapshots == 0 {
+		t.Errorf("%d samples dropped, %d snapshots", st.Dropped, st.Snapshots)
+	}
+	for _, ref := range refs {
+		if times, _ := allTexts(t, s, ref); len(times) != rounds*30 || len(allTags(t, s, ref)) != rounds*30 {
+			t.Errorf("series %d: %d texts, %d tags", ref, len(times), len(allTags(t, s, ref)))
+		}
+	}
+
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	for i := range 4 {
+		write((rounds + i) * 30)
+	}
+	dropped := s.dropOldest(math.MaxInt64)
+	left := 0
+	for _, ref := range refs {
+		times, _ := allTexts(t, s, ref)
+		left += len(times)
+	}
+	if dropped == 0 || int(dropped)+left != hosts*(rounds+4)*30 {
+		t.Errorf("%d dropped, %d left", dropped, left)
+	}
+}
+
 func textRows() []textRow {
 	return []textRow{
 		{1, valueTexts, testEpoch, "a"}, {2, valueTexts, testEpoch, "b"}, {1, tagTexts, testEpoch, "a"}, {math.MaxUint32, tagTexts, minTime + 1, ""},
