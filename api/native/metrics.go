@@ -146,6 +146,11 @@ func (a *API) listMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	found, err := a.find(r, &s)
 	if err != nil {
 		return namedAs(err)
@@ -178,6 +183,11 @@ func (a *API) searchMetrics(w http.ResponseWriter, r *http.Request) error {
 	if s.format, err = edge.ParseTimeFormat(s.TimeFormat); err != nil {
 		return edge.At("/time_format", err)
 	}
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	found, err := a.find(r, &s)
 	if err != nil {
 		return err

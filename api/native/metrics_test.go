@@ -9,6 +9,7 @@ import (
 
 	"granary/metricdef"
 	"granary/metricdef/match"
+	"granary/tenant/queue"
 )
 
 // keysOf names the metrics of an answer: "cpu h00".
@@ -254,6 +255,35 @@ func TestReadsKeepTenantsApart(t *testing.T) {
 	for _, path := range []string{"/v2/metrics", "/v2/metrics/" + unknown, "/v2/tags", "/v2/tags/a", "/v2/cardinality"} {
 		if got := ask(plain, "GET", path, "", "Tenant", "theirs"); got.Code != http.StatusForbidden {
 			t.Errorf("%s in a tenant that is not the caller's: %d %s", path, got.Code, got.Body)
+		}
+	}
+}
+
+// TestSearchGate: what may look at much waits for its turn like a query, and gives it back.
+func TestSearchGate(t *testing.T) {
+	gate := queue.NewLimit(1, 0)
+	w := newWorld(func(o *Options) { o.Gate = gate })
+	w.hosts(t, "mine", 4)
+	var ticket queue.Ticket
+	requests := [][3]string{
+		{"GET", "/v2/metrics", ""}, {"POST", "/v2/metrics/search", "{}"}, {"GET", "/v2/tags", ""}, {"GET", "/v2/tags/host", ""}, {"GET", "/v2/cardinality", ""},
+		{"POST", "/v2/metrics/delete", `{"name":"cpu","dry_run":true}`},
+	}
+	for range 2 {
+		if err := gate.Enter(t.Context(), &ticket, 1); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range requests {
+			got := ask(w, c[0], c[1], c[2], "Tenant", "mine")
+			if m := problemOf(t, got); got.Code != http.StatusTooManyRequests || m["code"] != "queries-in-work" || got.Header().Get("Retry-After") == "" {
+				t.Errorf("%s %s: %d %s", c[0], c[1], got.Code, got.Body)
+			}
+		}
+		gate.Leave(&ticket)
+		for _, c := range requests {
+			if got := ask(w, c[0], c[1], c[2], "Tenant", "mine"); got.Code != http.StatusOK {
+				t.Errorf("%s %s: %d %s", c[0], c[1], got.Code, got.Body)
+			}
 		}
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/policy"
-	"granary/tenant/queue"
 )
 
 // Queries prepares and bounds queries; query.Engine does.
@@ -251,15 +250,11 @@ func (p *params) instant(name string) string { return strings.ReplaceAll(p.text(
 
 // answerQueries prepares all queries, holds them together against the limits, and answers.
 func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) error {
-	var ticket queue.Ticket
-	if a.o.Gate != nil {
-		if err := a.o.Gate.Enter(r.Context(), &ticket, 1); errors.Is(err, queue.ErrFull) {
-			return &edge.BusyError{What: edge.BusyQueries, Limit: a.o.Gate.Max(), Setting: settingGate}
-		} else if err != nil {
-			return err
-		}
-		defer a.o.Gate.Leave(&ticket)
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	now := a.o.Now()
 	var costs []query.Cost
 	for i := range q.queries {

@@ -57,6 +57,11 @@ func (a *API) listTags(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	t, _ := a.reading(r)
 	found, err := a.o.Definitions.Tags(r.Context(), t.Num, e, page)
 	if err != nil {
@@ -80,6 +85,11 @@ func (a *API) listValues(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	t, _ := a.reading(r)
 	name := variable(r, "name")
 	found, err := a.o.Definitions.Values(r.Context(), t.Num, name, e, page)
@@ -107,6 +117,11 @@ func (a *API) cardinality(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	leave, err := a.turn(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	t, _ := a.reading(r)
 	c, err := a.o.Definitions.Cardinality(r.Context(), t.Num, e, int(top))
 	if err != nil {
