@@ -22,6 +22,7 @@ var parts = []string{
 	"policies",
 	"metrics",
 	"measures",
+	"query",
 	"native",
 	"clustercockpit",
 	"service",

@@ -18,6 +18,24 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for Align.
+const (
+	Epoch Align = "epoch"
+	Start Align = "start"
+)
+
+// Valid indicates whether the value is a known member of the Align enum.
+func (e Align) Valid() bool {
+	switch e {
+	case Epoch:
+		return true
+	case Start:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Clock.
 const (
 	Newest Clock = "newest"
@@ -54,6 +72,24 @@ func (e Duplicates) Valid() bool {
 	case Refuse:
 		return true
 	case Smallest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LastLineStatus.
+const (
+	Error LastLineStatus = "error"
+	Ok    LastLineStatus = "ok"
+)
+
+// Valid indicates whether the value is a known member of the LastLineStatus enum.
+func (e LastLineStatus) Valid() bool {
+	switch e {
+	case Error:
+		return true
+	case Ok:
 		return true
 	default:
 		return false
@@ -104,22 +140,76 @@ func (e MetricSort) Valid() bool {
 
 // Defines values for MetricType.
 const (
-	Availability MetricType = "availability"
-	Counter      MetricType = "counter"
-	Gauge        MetricType = "gauge"
-	String       MetricType = "string"
+	MetricTypeAvailability MetricType = "availability"
+	MetricTypeCounter      MetricType = "counter"
+	MetricTypeGauge        MetricType = "gauge"
+	MetricTypeString       MetricType = "string"
 )
 
 // Valid indicates whether the value is a known member of the MetricType enum.
 func (e MetricType) Valid() bool {
 	switch e {
-	case Availability:
+	case MetricTypeAvailability:
 		return true
-	case Counter:
+	case MetricTypeCounter:
 		return true
-	case Gauge:
+	case MetricTypeGauge:
 		return true
-	case String:
+	case MetricTypeString:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryRequestBigInts.
+const (
+	QueryRequestBigIntsNumber QueryRequestBigInts = "number"
+	QueryRequestBigIntsString QueryRequestBigInts = "string"
+)
+
+// Valid indicates whether the value is a known member of the QueryRequestBigInts enum.
+func (e QueryRequestBigInts) Valid() bool {
+	switch e {
+	case QueryRequestBigIntsNumber:
+		return true
+	case QueryRequestBigIntsString:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryRequestOrder.
+const (
+	QueryRequestOrderAsc  QueryRequestOrder = "asc"
+	QueryRequestOrderDesc QueryRequestOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the QueryRequestOrder enum.
+func (e QueryRequestOrder) Valid() bool {
+	switch e {
+	case QueryRequestOrderAsc:
+		return true
+	case QueryRequestOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QuerySpecOrder.
+const (
+	QuerySpecOrderAsc  QuerySpecOrder = "asc"
+	QuerySpecOrderDesc QuerySpecOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the QuerySpecOrder enum.
+func (e QuerySpecOrder) Valid() bool {
+	switch e {
+	case QuerySpecOrderAsc:
+		return true
+	case QuerySpecOrderDesc:
 		return true
 	default:
 		return false
@@ -567,6 +657,66 @@ func (e UpdatePolicyParamsContentEncoding) Valid() bool {
 	}
 }
 
+// Defines values for GetQueryParamsOrder.
+const (
+	GetQueryParamsOrderAsc  GetQueryParamsOrder = "asc"
+	GetQueryParamsOrderDesc GetQueryParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the GetQueryParamsOrder enum.
+func (e GetQueryParamsOrder) Valid() bool {
+	switch e {
+	case GetQueryParamsOrderAsc:
+		return true
+	case GetQueryParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetQueryParamsBigInts.
+const (
+	GetQueryParamsBigIntsNumber GetQueryParamsBigInts = "number"
+	GetQueryParamsBigIntsString GetQueryParamsBigInts = "string"
+)
+
+// Valid indicates whether the value is a known member of the GetQueryParamsBigInts enum.
+func (e GetQueryParamsBigInts) Valid() bool {
+	switch e {
+	case GetQueryParamsBigIntsNumber:
+		return true
+	case GetQueryParamsBigIntsString:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryParamsContentEncoding.
+const (
+	QueryParamsContentEncodingDeflate  QueryParamsContentEncoding = "deflate"
+	QueryParamsContentEncodingGzip     QueryParamsContentEncoding = "gzip"
+	QueryParamsContentEncodingIdentity QueryParamsContentEncoding = "identity"
+	QueryParamsContentEncodingZstd     QueryParamsContentEncoding = "zstd"
+)
+
+// Valid indicates whether the value is a known member of the QueryParamsContentEncoding enum.
+func (e QueryParamsContentEncoding) Valid() bool {
+	switch e {
+	case QueryParamsContentEncodingDeflate:
+		return true
+	case QueryParamsContentEncodingGzip:
+		return true
+	case QueryParamsContentEncodingIdentity:
+		return true
+	case QueryParamsContentEncodingZstd:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRulesParamsScope.
 const (
 	ListRulesParamsScopeService ListRulesParamsScope = "service"
@@ -705,6 +855,9 @@ func (e UpdateRuleParamsContentEncoding) Valid() bool {
 	}
 }
 
+// Align Where buckets begin, at multiples of their width since 1970 or at the start of the range. Without a word those of a width `epoch`, those of a count `start`.
+type Align string
+
 // Capabilities defines model for Capabilities.
 type Capabilities struct {
 	// Codecs Of samples at rest.
@@ -813,6 +966,92 @@ type DurationIn0 = float64
 
 // ErrorCode Stays the same, whatever the text says. Each has a page in `docs/errors`.
 type ErrorCode = string
+
+// Frame The points of a series (`id`, `name`, `type`, `unit`, `tags`, `plain_tags`) or of a group (`group`, `series`). Their times are `start` and `step` where they lie evenly, else `times`.
+type Frame struct {
+	Group *Tags `json:"group,omitempty"`
+
+	// Id The id of a metric. It follows from tenant, type, name and identity tags, so it is the same wherever that metric is made.
+	Id *MetricID `json:"id,omitempty"`
+
+	// Kind What the samples are: numbers of 64 bits with a point (`float`), whole numbers of 64 bits (`int`), states (`state`) or texts (`text`). Without another word a gauge
+	// holds `float`, a counter `int`, an availability `state`, a string `text`.
+	Kind      ValueKind `json:"kind"`
+	Name      *string   `json:"name,omitempty"`
+	PlainTags *Tags     `json:"plain_tags,omitempty"`
+
+	// PointTags The tags of each point.
+	PointTags *[]Tags `json:"point_tags,omitempty"`
+
+	// Query The name of the query; not there if it has none.
+	Query *string `json:"query,omitempty"`
+
+	// Series How many make up the group.
+	Series *int `json:"series,omitempty"`
+
+	// Source Where the points come from, `raw` or a tier; a list if that changes on the way.
+	Source *Frame_Source `json:"source,omitempty"`
+
+	// Start Milliseconds since 1970, or what `times` asks for.
+	Start *Time `json:"start,omitempty"`
+
+	// Step In the unit of the times.
+	Step  *int64  `json:"step,omitempty"`
+	Tags  *Tags   `json:"tags,omitempty"`
+	Times *[]Time `json:"times,omitempty"`
+
+	// Type Part of what a metric is.
+	Type *MetricType `json:"type,omitempty"`
+	Unit *string     `json:"unit,omitempty"`
+
+	// Values Numbers, names of states, or texts; null is a hole. Numbers that JSON does not have are the texts `NaN`, `Infinity`, `-Infinity`.
+	Values []*Frame_Values_Item `json:"values"`
+}
+
+// FrameSource0 defines model for Frame.Source.0.
+type FrameSource0 = string
+
+// FrameSource1 defines model for Frame.Source.1.
+type FrameSource1 = []struct {
+	// From Milliseconds since 1970, or what `times` asks for.
+	From   Time   `json:"from"`
+	Source string `json:"source"`
+}
+
+// Frame_Source Where the points come from, `raw` or a tier; a list if that changes on the way.
+type Frame_Source struct {
+	union json.RawMessage
+}
+
+// FrameValues0 defines model for Frame.Values.0.
+type FrameValues0 = float64
+
+// FrameValues1 defines model for Frame.Values.1.
+type FrameValues1 = string
+
+// Frame_Values_Item defines model for Frame.values.Item.
+type Frame_Values_Item struct {
+	union json.RawMessage
+}
+
+// LastLine defines model for LastLine.
+type LastLine struct {
+	Frames int `json:"frames"`
+
+	// NotFound Ids of no metric of the tenant.
+	NotFound *NotFoundIDs `json:"not_found,omitempty"`
+
+	// Notes What is worth knowing about the answer.
+	Notes  *Notes `json:"notes,omitempty"`
+	Points int    `json:"points"`
+
+	// Problem A problem document, RFC 9457. Further members may say more.
+	Problem *Problem       `json:"problem,omitempty"`
+	Status  LastLineStatus `json:"status"`
+}
+
+// LastLineStatus defines model for LastLine.Status.
+type LastLineStatus string
 
 // Measures A metric, by its id or by what it is, and its samples.
 type Measures struct {
@@ -1108,6 +1347,16 @@ type MetricsCreated struct {
 // NextPage The cursor of the next page; not there on the last one.
 type NextPage = string
 
+// NotFoundIDs Ids of no metric of the tenant.
+type NotFoundIDs = []MetricID
+
+// Notes What is worth knowing about the answer.
+type Notes = []struct {
+	Code  string  `json:"code"`
+	Query *string `json:"query,omitempty"`
+	Text  string  `json:"text"`
+}
+
 // Policy defines model for Policy.
 type Policy struct {
 	// Across How ClusterCockpit combines series.
@@ -1220,6 +1469,151 @@ type Problem struct {
 	// Type The page of the code.
 	Type string `json:"type"`
 }
+
+// QueryAnswer defines model for QueryAnswer.
+type QueryAnswer struct {
+	Frames []Frame `json:"frames"`
+
+	// NotFound Ids of no metric of the tenant.
+	NotFound *NotFoundIDs `json:"not_found,omitempty"`
+
+	// Notes What is worth knowing about the answer.
+	Notes *Notes `json:"notes,omitempty"`
+}
+
+// QueryRequest defines model for QueryRequest.
+type QueryRequest struct {
+	// Across How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
+	// up to two decimals), each with `rate:` before it: the same over the differences of consecutive values.
+	Across *Method `json:"across,omitempty"`
+
+	// Align Where buckets begin, at multiples of their width since 1970 or at the start of the range. Without a word those of a width `epoch`, those of a count `start`.
+	Align   *Align               `json:"align,omitempty"`
+	BigInts *QueryRequestBigInts `json:"big_ints,omitempty"`
+
+	// Bucket A text with units, or a number of seconds.
+	Bucket  *DurationIn `json:"bucket,omitempty"`
+	Buckets *int64      `json:"buckets,omitempty"`
+
+	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	End *TimeIn `json:"end,omitempty"`
+
+	// Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
+	Fill *QueryRequest_Fill `json:"fill,omitempty"`
+
+	// GroupBy A text or a list of texts.
+	GroupBy *Texts      `json:"group_by,omitempty"`
+	Ids     *[]MetricID `json:"ids,omitempty"`
+	Limit   *int64      `json:"limit,omitempty"`
+
+	// Lookback A text with units, or a number of seconds.
+	Lookback *DurationIn `json:"lookback,omitempty"`
+
+	// Method How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
+	// up to two decimals), each with `rate:` before it: the same over the differences of consecutive values.
+	Method *Method `json:"method,omitempty"`
+
+	// Names A text or a list of texts.
+	Names   *Texts                `json:"names,omitempty"`
+	Order   *QueryRequestOrder    `json:"order,omitempty"`
+	Queries *map[string]QuerySpec `json:"queries,omitempty"`
+	Rate    *bool                 `json:"rate,omitempty"`
+
+	// Selector A selector, as text or as a tree.
+	Selector    *Selector `json:"selector,omitempty"`
+	SeriesLimit *int64    `json:"series_limit,omitempty"`
+
+	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	Start *TimeIn `json:"start,omitempty"`
+
+	// Tags Give the tags of single points, too.
+	Tags       *bool       `json:"tags,omitempty"`
+	TimeFormat *TimeFormat `json:"time_format,omitempty"`
+
+	// Types A text or a list of texts.
+	Types *Texts `json:"types,omitempty"`
+}
+
+// QueryRequestBigInts defines model for QueryRequest.BigInts.
+type QueryRequestBigInts string
+
+// QueryRequestFill0 defines model for QueryRequest.Fill.0.
+type QueryRequestFill0 = string
+
+// QueryRequestFill1 defines model for QueryRequest.Fill.1.
+type QueryRequestFill1 = float64
+
+// QueryRequest_Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
+type QueryRequest_Fill struct {
+	union json.RawMessage
+}
+
+// QueryRequestOrder defines model for QueryRequest.Order.
+type QueryRequestOrder string
+
+// QuerySpec defines model for QuerySpec.
+type QuerySpec struct {
+	// Across How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
+	// up to two decimals), each with `rate:` before it: the same over the differences of consecutive values.
+	Across *Method `json:"across,omitempty"`
+
+	// Align Where buckets begin, at multiples of their width since 1970 or at the start of the range. Without a word those of a width `epoch`, those of a count `start`.
+	Align *Align `json:"align,omitempty"`
+
+	// Bucket A text with units, or a number of seconds.
+	Bucket  *DurationIn `json:"bucket,omitempty"`
+	Buckets *int64      `json:"buckets,omitempty"`
+
+	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	End *TimeIn `json:"end,omitempty"`
+
+	// Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
+	Fill *QuerySpec_Fill `json:"fill,omitempty"`
+
+	// GroupBy A text or a list of texts.
+	GroupBy *Texts      `json:"group_by,omitempty"`
+	Ids     *[]MetricID `json:"ids,omitempty"`
+	Limit   *int64      `json:"limit,omitempty"`
+
+	// Lookback A text with units, or a number of seconds.
+	Lookback *DurationIn `json:"lookback,omitempty"`
+
+	// Method How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
+	// up to two decimals), each with `rate:` before it: the same over the differences of consecutive values.
+	Method *Method `json:"method,omitempty"`
+
+	// Names A text or a list of texts.
+	Names *Texts          `json:"names,omitempty"`
+	Order *QuerySpecOrder `json:"order,omitempty"`
+	Rate  *bool           `json:"rate,omitempty"`
+
+	// Selector A selector, as text or as a tree.
+	Selector    *Selector `json:"selector,omitempty"`
+	SeriesLimit *int64    `json:"series_limit,omitempty"`
+
+	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	Start *TimeIn `json:"start,omitempty"`
+
+	// Tags Give the tags of single points, too.
+	Tags *bool `json:"tags,omitempty"`
+
+	// Types A text or a list of texts.
+	Types *Texts `json:"types,omitempty"`
+}
+
+// QuerySpecFill0 defines model for QuerySpec.Fill.0.
+type QuerySpecFill0 = string
+
+// QuerySpecFill1 defines model for QuerySpec.Fill.1.
+type QuerySpecFill1 = float64
+
+// QuerySpec_Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
+type QuerySpec_Fill struct {
+	union json.RawMessage
+}
+
+// QuerySpecOrder defines model for QuerySpec.Order.
+type QuerySpecOrder string
 
 // RawDraft Of the raw samples. Without a word they are kept for ever.
 type RawDraft struct {
@@ -1420,6 +1814,17 @@ type Tags map[string]string
 // TenantID 1 to 128 bytes of printable UTF-8 without a slash.
 type TenantID = string
 
+// Texts A text or a list of texts.
+type Texts struct {
+	union json.RawMessage
+}
+
+// Texts0 defines model for Texts.0.
+type Texts0 = string
+
+// Texts1 defines model for Texts.1.
+type Texts1 = []string
+
 // TierDraft Two of the three, or the granularity alone, which keeps the tier for ever.
 type TierDraft struct {
 	// Granularity A text with units, or a number of seconds.
@@ -1553,6 +1958,15 @@ type PolicyInvalid = Problem
 
 // PolicyUnknown A problem document, RFC 9457. Further members may say more.
 type PolicyUnknown = Problem
+
+// QueryAnswerResponse defines model for QueryAnswer.
+type QueryAnswerResponse = QueryAnswer
+
+// QueryInvalid A problem document, RFC 9457. Further members may say more.
+type QueryInvalid = Problem
+
+// QueryTooLarge A problem document, RFC 9457. Further members may say more.
+type QueryTooLarge = Problem
 
 // RuleInvalid A problem document, RFC 9457. Further members may say more.
 type RuleInvalid = Problem
@@ -1825,6 +2239,84 @@ type UpdatePolicyParamsScope string
 // UpdatePolicyParamsContentEncoding defines parameters for UpdatePolicy.
 type UpdatePolicyParamsContentEncoding string
 
+// GetQueryParams defines parameters for GetQuery.
+type GetQueryParams struct {
+	// Id Ids of metrics, as often as needed or separated by commas.
+	Id *[]MetricID `form:"id,omitempty" json:"id,omitempty"`
+
+	// Name One of these names, as often as needed.
+	Name *NameCondition `form:"name,omitempty" json:"name,omitempty"`
+	Type *[]string      `form:"type,omitempty" json:"type,omitempty"`
+
+	// Selector A selector as text.
+	Selector *SelectorParameter `form:"selector,omitempty" json:"selector,omitempty"`
+
+	// Tag A condition on a tag without quotes, as often as needed: `NAME`, `NAME=VALUE`, `NAME!=VALUE`, `NAME=~REGEXP` or `NAME!~REGEXP`.
+	Tag *TagCondition `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Start An hour before the end, if it is not given.
+	Start *string `form:"start,omitempty" json:"start,omitempty"`
+
+	// End Now, if it is not given.
+	End    *string   `form:"end,omitempty" json:"end,omitempty"`
+	Bucket *Duration `form:"bucket,omitempty" json:"bucket,omitempty"`
+
+	// Buckets Into how many equal parts the range is cut.
+	Buckets *int64  `form:"buckets,omitempty" json:"buckets,omitempty"`
+	Align   *Align  `form:"align,omitempty" json:"align,omitempty"`
+	Method  *Method `form:"method,omitempty" json:"method,omitempty"`
+	Rate    *bool   `form:"rate,omitempty" json:"rate,omitempty"`
+	Across  *Method `form:"across,omitempty" json:"across,omitempty"`
+
+	// GroupBy Tags, as often as needed or separated by commas.
+	GroupBy *[]string `form:"group_by,omitempty" json:"group_by,omitempty"`
+
+	// Fill `none`, `null`, `previous`, `linear` or a number.
+	Fill *string `form:"fill,omitempty" json:"fill,omitempty"`
+
+	// Lookback How far `previous` and `linear` look back for a value before the start.
+	Lookback *Duration `form:"lookback,omitempty" json:"lookback,omitempty"`
+
+	// Limit Points of a frame, the first in order.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order Of the points.
+	Order *GetQueryParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// SeriesLimit Series that are read; what is left out stands in `notes`.
+	SeriesLimit *int64 `form:"series_limit,omitempty" json:"series_limit,omitempty"`
+
+	// Tags Give the tags of single points, too.
+	Tags *bool `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// BigInts Whole numbers beyond 2^53, which a double cannot hold, as numbers or as texts.
+	BigInts *GetQueryParamsBigInts `form:"big_ints,omitempty" json:"big_ints,omitempty"`
+
+	// Times The form of times in the answer. `time_format` is the same.
+	Times *Times `form:"times,omitempty" json:"times,omitempty"`
+
+	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
+	Tenant *Tenant `json:"Tenant,omitempty"`
+}
+
+// GetQueryParamsOrder defines parameters for GetQuery.
+type GetQueryParamsOrder string
+
+// GetQueryParamsBigInts defines parameters for GetQuery.
+type GetQueryParamsBigInts string
+
+// QueryParams defines parameters for Query.
+type QueryParams struct {
+	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
+	Tenant *Tenant `json:"Tenant,omitempty"`
+
+	// ContentEncoding How the body is compressed.
+	ContentEncoding *QueryParamsContentEncoding `json:"Content-Encoding,omitempty"`
+}
+
+// QueryParamsContentEncoding defines parameters for Query.
+type QueryParamsContentEncoding string
+
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
 	// Scope `service` is what all tenants see; operators change it.
@@ -1990,6 +2482,9 @@ type CreatePolicyJSONRequestBody = PolicyDraft
 // UpdatePolicyJSONRequestBody defines body for UpdatePolicy for application/json ContentType.
 type UpdatePolicyJSONRequestBody = PolicyPatch
 
+// QueryJSONRequestBody defines body for Query for application/json ContentType.
+type QueryJSONRequestBody = QueryRequest
+
 // CreateRuleJSONRequestBody defines body for CreateRule for application/json ContentType.
 type CreateRuleJSONRequestBody = RuleDraft
 
@@ -2116,6 +2611,130 @@ func (t DurationIn) MarshalJSON() ([]byte, error) {
 }
 
 func (t *DurationIn) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFrameSource0 returns the union data inside the Frame_Source as a FrameSource0
+func (t Frame_Source) AsFrameSource0() (FrameSource0, error) {
+	var body FrameSource0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFrameSource0 overwrites any union data inside the Frame_Source as the provided FrameSource0
+func (t *Frame_Source) FromFrameSource0(v FrameSource0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFrameSource0 performs a merge with any union data inside the Frame_Source, using the provided FrameSource0
+func (t *Frame_Source) MergeFrameSource0(v FrameSource0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFrameSource1 returns the union data inside the Frame_Source as a FrameSource1
+func (t Frame_Source) AsFrameSource1() (FrameSource1, error) {
+	var body FrameSource1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFrameSource1 overwrites any union data inside the Frame_Source as the provided FrameSource1
+func (t *Frame_Source) FromFrameSource1(v FrameSource1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFrameSource1 performs a merge with any union data inside the Frame_Source, using the provided FrameSource1
+func (t *Frame_Source) MergeFrameSource1(v FrameSource1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Frame_Source) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Frame_Source) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFrameValues0 returns the union data inside the Frame_Values_Item as a FrameValues0
+func (t Frame_Values_Item) AsFrameValues0() (FrameValues0, error) {
+	var body FrameValues0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFrameValues0 overwrites any union data inside the Frame_Values_Item as the provided FrameValues0
+func (t *Frame_Values_Item) FromFrameValues0(v FrameValues0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFrameValues0 performs a merge with any union data inside the Frame_Values_Item, using the provided FrameValues0
+func (t *Frame_Values_Item) MergeFrameValues0(v FrameValues0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFrameValues1 returns the union data inside the Frame_Values_Item as a FrameValues1
+func (t Frame_Values_Item) AsFrameValues1() (FrameValues1, error) {
+	var body FrameValues1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFrameValues1 overwrites any union data inside the Frame_Values_Item as the provided FrameValues1
+func (t *Frame_Values_Item) FromFrameValues1(v FrameValues1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFrameValues1 performs a merge with any union data inside the Frame_Values_Item, using the provided FrameValues1
+func (t *Frame_Values_Item) MergeFrameValues1(v FrameValues1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Frame_Values_Item) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Frame_Values_Item) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -2368,6 +2987,130 @@ func (t *MetricSearch_Type) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsQueryRequestFill0 returns the union data inside the QueryRequest_Fill as a QueryRequestFill0
+func (t QueryRequest_Fill) AsQueryRequestFill0() (QueryRequestFill0, error) {
+	var body QueryRequestFill0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromQueryRequestFill0 overwrites any union data inside the QueryRequest_Fill as the provided QueryRequestFill0
+func (t *QueryRequest_Fill) FromQueryRequestFill0(v QueryRequestFill0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeQueryRequestFill0 performs a merge with any union data inside the QueryRequest_Fill, using the provided QueryRequestFill0
+func (t *QueryRequest_Fill) MergeQueryRequestFill0(v QueryRequestFill0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsQueryRequestFill1 returns the union data inside the QueryRequest_Fill as a QueryRequestFill1
+func (t QueryRequest_Fill) AsQueryRequestFill1() (QueryRequestFill1, error) {
+	var body QueryRequestFill1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromQueryRequestFill1 overwrites any union data inside the QueryRequest_Fill as the provided QueryRequestFill1
+func (t *QueryRequest_Fill) FromQueryRequestFill1(v QueryRequestFill1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeQueryRequestFill1 performs a merge with any union data inside the QueryRequest_Fill, using the provided QueryRequestFill1
+func (t *QueryRequest_Fill) MergeQueryRequestFill1(v QueryRequestFill1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t QueryRequest_Fill) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *QueryRequest_Fill) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsQuerySpecFill0 returns the union data inside the QuerySpec_Fill as a QuerySpecFill0
+func (t QuerySpec_Fill) AsQuerySpecFill0() (QuerySpecFill0, error) {
+	var body QuerySpecFill0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromQuerySpecFill0 overwrites any union data inside the QuerySpec_Fill as the provided QuerySpecFill0
+func (t *QuerySpec_Fill) FromQuerySpecFill0(v QuerySpecFill0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeQuerySpecFill0 performs a merge with any union data inside the QuerySpec_Fill, using the provided QuerySpecFill0
+func (t *QuerySpec_Fill) MergeQuerySpecFill0(v QuerySpecFill0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsQuerySpecFill1 returns the union data inside the QuerySpec_Fill as a QuerySpecFill1
+func (t QuerySpec_Fill) AsQuerySpecFill1() (QuerySpecFill1, error) {
+	var body QuerySpecFill1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromQuerySpecFill1 overwrites any union data inside the QuerySpec_Fill as the provided QuerySpecFill1
+func (t *QuerySpec_Fill) FromQuerySpecFill1(v QuerySpecFill1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeQuerySpecFill1 performs a merge with any union data inside the QuerySpec_Fill, using the provided QuerySpecFill1
+func (t *QuerySpec_Fill) MergeQuerySpecFill1(v QuerySpecFill1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t QuerySpec_Fill) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *QuerySpec_Fill) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsRetention0 returns the union data inside the Retention as a Retention0
 func (t Retention) AsRetention0() (Retention0, error) {
 	var body Retention0
@@ -2550,6 +3293,68 @@ func (t Selector) MarshalJSON() ([]byte, error) {
 }
 
 func (t *Selector) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsTexts0 returns the union data inside the Texts as a Texts0
+func (t Texts) AsTexts0() (Texts0, error) {
+	var body Texts0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTexts0 overwrites any union data inside the Texts as the provided Texts0
+func (t *Texts) FromTexts0(v Texts0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTexts0 performs a merge with any union data inside the Texts, using the provided Texts0
+func (t *Texts) MergeTexts0(v Texts0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTexts1 returns the union data inside the Texts as a Texts1
+func (t Texts) AsTexts1() (Texts1, error) {
+	var body Texts1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTexts1 overwrites any union data inside the Texts as the provided Texts1
+func (t *Texts) FromTexts1(v Texts1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTexts1 performs a merge with any union data inside the Texts, using the provided Texts1
+func (t *Texts) MergeTexts1(v Texts1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Texts) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Texts) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -3221,6 +4026,29 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v2/policies/{name} (the `UpdatePolicy` operationId).
 	UpdatePolicy(ctx context.Context, name PolicyName, params *UpdatePolicyParams, body UpdatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetQuery One query, by parameters
+	//
+	// Corresponds with GET /v2/query (the `GetQuery` operationId).
+	GetQuery(ctx context.Context, params *GetQueryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QueryWithBody One query, or up to 100 with names
+	//
+	// What stands beside `queries` holds for those that do not say otherwise.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/query (the `Query` operationId).
+	QueryWithBody(ctx context.Context, params *QueryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Query One query, or up to 100 with names
+	//
+	// What stands beside `queries` holds for those that do not say otherwise.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/query (the `Query` operationId).
+	Query(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRules The rules that the tenant sees
 	//
 	// Corresponds with GET /v2/rules (the `ListRules` operationId).
@@ -3739,6 +4567,59 @@ func (c *Client) UpdatePolicyWithBody(ctx context.Context, name PolicyName, para
 // Corresponds with PATCH /v2/policies/{name} (the `UpdatePolicy` operationId).
 func (c *Client) UpdatePolicy(ctx context.Context, name PolicyName, params *UpdatePolicyParams, body UpdatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdatePolicyRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetQuery One query, by parameters
+//
+// Corresponds with GET /v2/query (the `GetQuery` operationId).
+func (c *Client) GetQuery(ctx context.Context, params *GetQueryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetQueryRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QueryWithBody One query, or up to 100 with names
+//
+// What stands beside `queries` holds for those that do not say otherwise.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/query (the `Query` operationId).
+func (c *Client) QueryWithBody(ctx context.Context, params *QueryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Query One query, or up to 100 with names
+//
+// What stands beside `queries` holds for those that do not say otherwise.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/query (the `Query` operationId).
+func (c *Client) Query(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5266,6 +6147,393 @@ func NewUpdatePolicyRequestWithBody(server string, name PolicyName, params *Upda
 	return req, nil
 }
 
+// NewGetQueryRequest constructs an http.Request for the GetQuery method
+func NewGetQueryRequest(server string, params *GetQueryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/query")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Id != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", *params.Id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Selector != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selector", *params.Selector, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Start != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.End != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bucket != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bucket", *params.Bucket, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Buckets != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "buckets", *params.Buckets, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Align != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "align", *params.Align, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Method != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "method", *params.Method, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rate", *params.Rate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Across != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "across", *params.Across, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.GroupBy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group_by", *params.GroupBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fill != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fill", *params.Fill, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lookback != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lookback", *params.Lookback, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SeriesLimit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "series_limit", *params.SeriesLimit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tags != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tags", *params.Tags, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BigInts != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "big_ints", *params.BigInts, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Times != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "times", *params.Times, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Tenant != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tenant", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewQueryRequest calls the generic Query builder with application/json body
+func NewQueryRequest(server string, params *QueryParams, body QueryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewQueryRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewQueryRequestWithBody constructs an http.Request for the Query method, with any body, and a specified content type
+func NewQueryRequestWithBody(server string, params *QueryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/query")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Tenant != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tenant", headerParam0)
+		}
+
+		if params.ContentEncoding != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListRulesRequest constructs an http.Request for the ListRules method
 func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request, error) {
 	var err error
@@ -6315,6 +7583,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v2/policies/{name} (the `UpdatePolicy` operationId).
 	UpdatePolicyWithResponse(ctx context.Context, name PolicyName, params *UpdatePolicyParams, body UpdatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePolicyResponse, error)
+
+	// GetQueryWithResponse One query, by parameters
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/query (the `GetQuery` operationId).
+	GetQueryWithResponse(ctx context.Context, params *GetQueryParams, reqEditors ...RequestEditorFn) (*GetQueryResponse, error)
+
+	// QueryWithBodyWithResponse One query, or up to 100 with names
+	//
+	// What stands beside `queries` holds for those that do not say otherwise.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/query (the `Query` operationId).
+	QueryWithBodyWithResponse(ctx context.Context, params *QueryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QueryResponse, error)
+
+	// QueryWithResponse One query, or up to 100 with names
+	//
+	// What stands beside `queries` holds for those that do not say otherwise.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/query (the `Query` operationId).
+	QueryWithResponse(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryResponse, error)
 
 	// ListRulesWithResponse The rules that the tenant sees
 	//
@@ -8076,6 +9369,235 @@ func (r UpdatePolicyResponse) ContentType() string {
 	return ""
 }
 
+// GetQueryResponse429Headers the declared response headers of an HTTP 429 response for GetQuery
+type GetQueryResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetQueryResponse503Headers the declared response headers of an HTTP 503 response for GetQuery
+type GetQueryResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetQueryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QueryAnswerResponse
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *QueryInvalid
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *QueryTooLarge
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Later
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetQueryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetQueryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetQueryResponse) GetJSON200() *QueryAnswerResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON400() *QueryInvalid {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON413() *QueryTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON429() *Later {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetQueryResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetQueryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetQueryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetQueryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetQueryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// QueryResponse429Headers the declared response headers of an HTTP 429 response for Query
+type QueryResponse429Headers struct {
+	RetryAfter int
+}
+
+// QueryResponse503Headers the declared response headers of an HTTP 503 response for Query
+type QueryResponse503Headers struct {
+	RetryAfter int
+}
+
+type QueryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QueryAnswerResponse
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *QueryInvalid
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *QueryTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMedia
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Later
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *QueryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *QueryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QueryResponse) GetJSON200() *QueryAnswerResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON400() *QueryInvalid {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON413() *QueryTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON415() *UnsupportedMedia {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON429() *Later {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r QueryResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r QueryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QueryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QueryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QueryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListRulesResponse503Headers the declared response headers of an HTTP 503 response for ListRules
 type ListRulesResponse503Headers struct {
 	RetryAfter int
@@ -9324,6 +10846,49 @@ func (c *ClientWithResponses) UpdatePolicyWithResponse(ctx context.Context, name
 		return nil, err
 	}
 	return ParseUpdatePolicyResponse(rsp)
+}
+
+// GetQueryWithResponse One query, by parameters
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/query (the `GetQuery` operationId).
+func (c *ClientWithResponses) GetQueryWithResponse(ctx context.Context, params *GetQueryParams, reqEditors ...RequestEditorFn) (*GetQueryResponse, error) {
+	rsp, err := c.GetQuery(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetQueryResponse(rsp)
+}
+
+// QueryWithBodyWithResponse One query, or up to 100 with names
+//
+// What stands beside `queries` holds for those that do not say otherwise.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/query (the `Query` operationId).
+func (c *ClientWithResponses) QueryWithBodyWithResponse(ctx context.Context, params *QueryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QueryResponse, error) {
+	rsp, err := c.QueryWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryResponse(rsp)
+}
+
+// QueryWithResponse One query, or up to 100 with names
+//
+// What stands beside `queries` holds for those that do not say otherwise.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/query (the `Query` operationId).
+func (c *ClientWithResponses) QueryWithResponse(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryResponse, error) {
+	rsp, err := c.Query(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryResponse(rsp)
 }
 
 // ListRulesWithResponse The rules that the tenant sees
@@ -11022,6 +12587,229 @@ func ParseUpdatePolicyResponse(rsp *http.Response) (*UpdatePolicyResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdatePolicyResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetQueryResponse parses an HTTP response from a GetQueryWithResponse call
+func ParseGetQueryResponse(rsp *http.Response) (*GetQueryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetQueryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QueryAnswerResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest QueryTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetQueryResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetQueryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseQueryResponse parses an HTTP response from a QueryWithResponse call
+func ParseQueryResponse(rsp *http.Response) (*QueryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QueryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QueryAnswerResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest QueryTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers QueryResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers QueryResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
