@@ -88,6 +88,7 @@ type Store struct {
 	maintenance sync.Mutex        // one snapshot, expiry or eviction at a time
 	manifest    *segment.Manifest // under maintenance
 	order       uint64            // highest order number that a snapshot has given; under maintenance
+	tierJob     tierJob           // under maintenance
 	impaired    bool              // recovery has put files of the manifest aside
 
 	// applying is the record whose change is being applied: what the rooms put into the catalog belongs to it.

@@ -182,7 +182,7 @@ func tierDiff(times []int64, values []float64, wantTimes []int64, wantValues []f
 // tierPolicies are policies of every sort.
 func tierPolicies(tb testing.TB) map[string]policy.Policy {
 	all := methodsOf(tb, "mean", "min", "max", "sum", "std", "count", "first", "last", "median", "95pct", "nunique", "stdpop")
-	rates := methodsOf(tb, "rate:mean", "rate:last", "rate:sum", "last", "rate:std", "mean")
+	rates := methodsOf(tb, "rate:mean", "rate:last", "rate:sum", "last", "rate:std", "mean", "50pct", "rate:90pct")
 	tiers := func(list ...any) (out []policy.Tier) {
 		for i := 0; i < len(list); i += 2 {
 			out = append(out, policy.Tier{Granularity: list[i].(time.Duration), Points: int64(list[i+1].(int))})

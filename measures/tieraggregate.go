@@ -17,6 +17,12 @@ type tierWork struct {
 	runs    []bucketRun
 	spans   []span
 	scratch aggregate.Scratch
+
+	// What all made: a row for each method, a value for each of runs.
+	table [][]float64
+	has   [][]bool
+	out   []float64
+	ok    []bool
 }
 
 // bucketRun is one bucket: its start, and the samples from index i to j that lie in it.
@@ -87,6 +93,43 @@ func (w *tierWork) column(m policy.Method, times []int64, values []float64) ([]i
 		}
 		if v, ok := aggregate.Of(m, source[b.i:b.j], &w.scratch); ok {
 			times, values = append(times, b.start), append(values, v)
+		}
+	}
+	return times, values
+}
+
+// all computes some methods for the buckets that cut found last; those that are rates stand behind the others.
+func (w *tierWork) all(methods []policy.Method) {
+	plain := 0
+	for plain < len(methods) && !methods[plain].IsRate() {
+		plain++
+	}
+	for len(w.table) < len(methods) {
+		w.table, w.has = append(w.table, nil), append(w.has, nil)
+	}
+	w.out, w.ok = slices.Grow(w.out[:0], len(methods))[:len(methods)], slices.Grow(w.ok[:0], len(methods))[:len(methods)]
+	for k := range methods {
+		w.table[k], w.has[k] = w.table[k][:0], w.has[k][:0]
+	}
+	for _, b := range w.runs {
+		if plain > 0 {
+			aggregate.Several(methods[:plain], w.raw.Values[b.i:b.j], w.out, w.ok, &w.scratch)
+		}
+		if plain < len(methods) {
+			// The first sample of all has no difference.
+			aggregate.Several(methods[plain:], w.diffs[min(max(b.i, 1), b.j):b.j], w.out[plain:], w.ok[plain:], &w.scratch)
+		}
+		for k := range methods {
+			w.table[k], w.has[k] = append(w.table[k], w.out[k]), append(w.has[k], w.ok[k])
+		}
+	}
+}
+
+// pick appends what all made by method k.
+func (w *tierWork) pick(k int, times []int64, values []float64) ([]int64, []float64) {
+	for i, ok := range w.has[k] {
+		if ok {
+			times, values = append(times, w.runs[i].start), append(values, w.table[k][i])
 		}
 	}
 	return times, values

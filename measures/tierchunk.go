@@ -1,6 +1,8 @@
 package measures
 
 import (
+	"sort"
+
 	"granary/measures/chunk"
 	"granary/metricdef"
 )
@@ -16,51 +18,53 @@ type tierChunk struct {
 }
 
 // appendTierChunks encodes the buckets of a column, whose starts ascend, into chunks behind list. The chunks cover [from, to] at least,
-// which holds all starts, so that they take the place of chunks that did; to is the start of a bucket.
-func appendTierChunks(list []tierChunk, step int64, times []int64, values []float64, from, to int64) []tierChunk {
+// which holds all starts, so that they take the place of chunks that did; to is the start of a bucket. The bytes of the chunks are appended to b.
+func appendTierChunks(list []tierChunk, b []byte, step int64, times []int64, values []float64, from, to int64) ([]tierChunk, []byte) {
 	for {
 		// How many buckets one chunk on the grid would hold, and up to where it would reach.
-		n := 0
-		for n < len(times) && (times[n]-from)/step < tierSlots {
-			n++
-		}
+		n := sort.Search(min(len(times), tierSlots), func(i int) bool { return (times[i]-from)/step >= tierSlots })
 		end := to
 		if (to-from)/step >= tierSlots {
 			end = from + (tierSlots-1)*step
 		}
+		mark := len(b)
+		c := tierChunk{entry: entry{start: from}}
 		if span := (end-from)/step + 1; int64(n)*8 >= span {
-			if c := gridTierChunk(step, times[:n], values[:n], from, int(span)); len(c.bytes) <= maxChunk {
+			b, c.shape = appendGridTier(b, step, times[:n], values[:n], from, int(span))
+			if c.bytes = b[mark:len(b):len(b)]; len(c.bytes) <= maxChunk {
 				list = append(list, c)
 				if end == to {
-					return list
+					return list, b
 				}
 				times, values, from = times[n:], values[n:], end+step
 				continue
 			}
+			b = b[:mark]
 		}
 		n = min(len(times), tierSlots/2)
-		list = append(list, tierChunk{entry: entry{start: from, shape: shape(n) | shapeOwn}, bytes: appendOwn(nil, times[:n], values[:n], metricdef.KindFloat)})
+		b = appendOwn(b, times[:n], values[:n], metricdef.KindFloat)
+		c.bytes, c.shape = b[mark:len(b):len(b)], shape(n)|shapeOwn
+		list = append(list, c)
 		if n == len(times) {
-			return list
+			return list, b
 		}
 		from, times, values = times[n], times[n:], values[n:]
 	}
 }
 
-// gridTierChunk encodes buckets as slots, the first at from, with a bitmap if some have no value.
-func gridTierChunk(step int64, times []int64, values []float64, from int64, span int) tierChunk {
-	c := tierChunk{entry: entry{start: from, shape: shape(span)}}
+// appendGridTier encodes buckets as slots, the first at from, with a bitmap if some have no value.
+func appendGridTier(b []byte, step int64, times []int64, values []float64, from int64, span int) ([]byte, shape) {
+	form := shape(span)
 	if len(times) < span {
 		var present [maxSpan / 64]uint64
 		for _, t := range times {
 			i := (t - from) / step
 			present[i>>6] |= 1 << (i & 63)
 		}
-		c.shape |= shapeHole
-		c.bytes = chunk.AppendBitmap(c.bytes, present[:(span+63)/64], span)
+		form |= shapeHole
+		b = chunk.AppendBitmap(b, present[:(span+63)/64], span)
 	}
-	c.bytes = chunk.AppendFloats(c.bytes, values)
-	return c
+	return chunk.AppendFloats(b, values), form
 }
 
 // tierEnd is the start of the last bucket of chunk i of a column, or something behind it that belongs to no other chunk. REQUIRES: the

@@ -13,6 +13,8 @@ import (
 const (
 	tierBuckets = 128
 	tierSamples = 1024
+	// Where a bucket has many samples, encoding it costs them little.
+	tierFew, tierFill = 256, 16
 	// tierBulk bounds the samples that are taken up at once, by whole chunks.
 	tierBulk = 64 << 10
 )
@@ -77,12 +79,18 @@ func (s *Store) tend(t tending) {
 	}
 	sh.fitColumns(s, t.ref, sr, pol.tiers)
 	sh.mu.Unlock()
-	w := tierWorks.Get().(*tierWork)
-	defer w.release()
+	job := &s.tierJob
+	job.w = tierWorks.Get().(*tierWork)
 	for again := true; again; {
-		job := tierJob{s: s, sh: sh, ref: t.ref, sr: sr, plan: pol.tiers, w: w}
+		job.s, job.sh, job.ref, job.sr, job.plan = s, sh, t.ref, sr, pol.tiers
+		job.stale, job.columns, job.bytes, job.step = nil, job.columns[:0], job.bytes[:0], 0
 		again = job.choose(t) && job.do()
+		for i := range job.columns {
+			job.columns[i].old.dropDeferred()
+		}
 	}
+	job.w.release()
+	job.w = nil
 }
 
 // fitColumns gives a series the columns that its policy names and takes away the others. REQUIRES: s.maintenance, sh.mu.
@@ -150,7 +158,7 @@ func (sh *shard) setTierChunks(c *tierColumn, list []entry) {
 
 // tierJob computes one stretch of buckets of a series, for all columns: those behind the finished ones, or those that one stale
 // span touches. It gathers under the lock, computes without it, and puts the result in its place if nothing has changed
-// meanwhile.
+// meanwhile. There is one a store, since finishing REQUIRES: s.maintenance; it keeps its memory.
 type tierJob struct {
 	s    *Store
 	sh   *shard
@@ -162,8 +170,13 @@ type tierJob struct {
 	changed uint64
 	stale   *staleSpan // nil: buckets behind the finished ones
 	limit   int64      // of the buckets to finish
-	columns []columnJob
-	step    int64 // of the buckets in w.runs, which lie in runs
+	columns []*columnJob
+	spare   []*columnJob
+	need    []span
+	times   []int64
+	values  []float64
+	bytes   []byte // of the chunks
+	step    int64  // of the buckets in w.runs, which lie in runs
 	runs    span
 }
 
@@ -194,18 +207,18 @@ func (j *tierJob) choose(t tending) bool {
 	if !j.chooseStale(st) && !j.chooseNew(st, t.force) {
 		return false
 	}
-	var need []span
-	for i := range j.columns {
-		c := &j.columns[i]
-		need = append(need, span{c.lo, c.hi})
+	j.need = j.need[:0]
+	for _, c := range j.columns {
+		if c.lo < c.hi {
+			j.need = append(j.need, span{c.lo, c.hi})
+		}
 		col := &st.columns[c.column]
 		j.replaced(c, col)
 		for k := c.from; k < c.till; k++ {
 			c.old.addChunk(j.s, sh, j.ref, &col.chunks[k], grid{step: col.step}, minTime-col.step, maxTime)
 		}
 	}
-	need = slices.DeleteFunc(need, func(f span) bool { return f.from >= f.to })
-	j.w.gather(j.s, sh, j.ref, sr, joinSpans(need), j.plan.rates)
+	j.w.gather(j.s, sh, j.ref, sr, joinSpans(j.need), j.plan.rates)
 	return true
 }
 
@@ -220,15 +233,12 @@ func (j *tierJob) chooseStale(st *tierState) bool {
 	for i := range st.columns {
 		c := &st.columns[i]
 		raw, gone := one.staleIn(c.step, minTime-c.step, c.done)
-		job := columnJob{column: i, gone: gone, done: c.done}
-		if len(raw) > 0 {
-			job.lo, job.hi = raw[0].from, raw[0].to // one span makes one range
-		} else if len(gone) > 0 {
-			job.lo, job.hi = gone[0].from, gone[0].from
-		} else {
-			continue
+		switch {
+		case len(raw) > 0:
+			j.add(i, raw[0].from, raw[0].to, c.done).gone = gone // one span makes one range
+		case len(gone) > 0:
+			j.add(i, gone[0].from, gone[0].from, c.done).gone = gone
 		}
-		j.columns = append(j.columns, job)
 	}
 	return true
 }
@@ -255,16 +265,30 @@ func (j *tierJob) chooseNew(st *tierState, force bool) bool {
 		}
 	}
 	limit = min(limit, j.limit)
-	if !force && n < tierSamples && (limit-first)/j.plan.finest < tierBuckets {
+	buckets := int((limit - first) / j.plan.finest)
+	if !force && n < tierSamples && buckets < tierBuckets && (n < tierFew || n < tierFill*buckets) {
 		return false
 	}
 	for i := range st.columns {
 		c := &st.columns[i]
 		if done := bucketOf(limit, c.step); done > c.done {
-			j.columns = append(j.columns, columnJob{column: i, lo: max(c.done, bucketOf(first, c.step)), hi: done, done: done})
+			j.add(i, max(c.done, bucketOf(first, c.step)), done, done)
 		}
 	}
 	return len(j.columns) > 0
+}
+
+// add gives the job a column.
+func (j *tierJob) add(column int, lo, hi, done int64) *columnJob {
+	n := len(j.columns)
+	if n == len(j.spare) {
+		j.spare = append(j.spare, new(columnJob))
+	}
+	c := j.spare[n]
+	*c = columnJob{column: column, lo: lo, hi: hi, done: done, old: c.old, made: c.made[:0]}
+	c.old.reset()
+	j.columns = append(j.columns, c)
+	return c
 }
 
 // settled says whether no column can be finished further. REQUIRES: sh.mu, at least for reading.
@@ -296,7 +320,7 @@ func (j *tierJob) replaced(c *columnJob, col *tierColumn) {
 		for size := (c.hi - c.lo) / col.step; c.from > 0; c.from-- {
 			e := &col.chunks[c.from-1]
 			held := int64(e.shape.span())
-			if held > size || held >= tierSlots/2 || e.shape&shapeOwn != 0 && held >= tierSlots/4 {
+			if held > size || held >= tierSlots/4 {
 				break
 			}
 			size += held
@@ -321,7 +345,7 @@ func (j *tierJob) do() bool {
 	}
 	steps, methods := j.steps()
 	for i := range j.columns {
-		c := &j.columns[i]
+		c := j.columns[i]
 		if err := c.old.finish(); err != nil {
 			j.s.o.Logger.Error("tiers: finished buckets could not be read", "ref", j.ref, "error", err)
 			return false
@@ -346,18 +370,18 @@ func (j *tierJob) steps() (steps []int64, methods []policy.Method) {
 func (j *tierJob) encode(c *columnJob, step int64, m policy.Method) {
 	if want := (span{c.lo, c.hi}); j.step != step || j.runs != want {
 		j.w.cut(step, c.lo, c.hi)
+		j.w.all(j.plan.stored)
 		j.step, j.runs = step, want
 	}
 	old := &c.old
-	var times []int64
-	var values []float64
+	times, values := j.times[:0], j.values[:0]
 	k := 0
 	for ; k < len(old.Times) && old.Times[k] < c.lo; k++ {
 		if !inSpans(c.gone, old.Times[k]) {
 			times, values = append(times, old.Times[k]), append(values, old.Values[k])
 		}
 	}
-	times, values = j.w.column(m, times, values)
+	times, values = j.w.pick(slices.Index(j.plan.stored, m), times, values)
 	for ; k < len(old.Times); k++ {
 		if t := old.Times[k]; t >= c.hi && !inSpans(c.gone, t) {
 			times, values = append(times, t), append(values, old.Values[k])
@@ -371,7 +395,8 @@ func (j *tierJob) encode(c *columnJob, step int64, m policy.Method) {
 	case !c.onDisk:
 		return
 	}
-	c.made = appendTierChunks(nil, step, times, values, c.start, c.end)
+	c.made, j.bytes = appendTierChunks(c.made, j.bytes, step, times, values, c.start, c.end)
+	j.times, j.values = times, values
 }
 
 // publish puts the chunks of the job into their places, if what they were made of is as it was. The raw samples that only the
@@ -385,7 +410,7 @@ func (j *tierJob) publish() bool {
 		return false
 	}
 	for i := range j.columns {
-		c := &j.columns[i]
+		c := j.columns[i]
 		if !sh.putTier(&st.columns[c.column], c) {
 			for k := range j.columns[:i+1] {
 				j.columns[k].takeBack(sh)
@@ -394,7 +419,7 @@ func (j *tierJob) publish() bool {
 		}
 	}
 	for i := range j.columns {
-		c := &j.columns[i]
+		c := j.columns[i]
 		col := &st.columns[c.column]
 		for k := c.from; k < c.till; k++ {
 			sh.dropEntry(j.s, &col.chunks[k])

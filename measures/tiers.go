@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 type tierPlan struct {
 	tiers    []policy.Tier
 	methods  []policy.Method // the policy's
-	stored   []policy.Method // what is kept of each bucket, ascending: see columnsOf
+	stored   []policy.Method // what is kept of each bucket, rates last: see columnsOf
 	finest   int64
 	coarsest int64
 	back     int64 // how far the window reaches behind the bucket of the newest sample
@@ -38,7 +39,15 @@ func planTiers(p *policy.Policy) *tierPlan {
 			}
 		}
 	}
-	slices.Sort(t.stored)
+	slices.SortFunc(t.stored, func(a, b policy.Method) int {
+		switch {
+		case a.IsRate() == b.IsRate():
+			return cmp.Compare(a, b)
+		case a.IsRate():
+			return 1
+		}
+		return -1
+	})
 	t.finest, t.coarsest = int64(p.Tiers[0].Granularity), int64(p.Tiers[len(p.Tiers)-1].Granularity)
 	n := int64(p.BackWindow)
 	if t.rates {

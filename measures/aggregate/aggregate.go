@@ -52,9 +52,9 @@ func Of(m policy.Method, values []float64, s *Scratch) (float64, bool) {
 		if n == 1 {
 			return 0, false
 		}
-		return math.Sqrt(squares(values) / float64(n-1)), true
+		return math.Sqrt(squares(values, sum(values)) / float64(n-1)), true
 	case policy.StdPop:
-		return math.Sqrt(squares(values) / float64(n)), true
+		return math.Sqrt(squares(values, sum(values)) / float64(n)), true
 	case policy.Median:
 		return s.quantile(values, 0.5), true
 	case policy.NUnique:
@@ -91,9 +91,9 @@ func greatest(values []float64) float64 {
 	return high
 }
 
-// squares is the sum of the squared distances from the mean.
-func squares(values []float64) float64 {
-	mean := sum(values) / float64(len(values))
+// squares is the sum of the squared distances from the mean, which total, the sum of the values, gives.
+func squares(values []float64, total float64) float64 {
+	mean := total / float64(len(values))
 	t := 0.0
 	for _, v := range values {
 		d := v - mean

@@ -72,6 +72,30 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestSeveral: all methods at once give what they give one by one, in every bit.
+func TestSeveral(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	methods := policy.Methods()
+	out, ok := make([]float64, len(methods)), make([]bool, len(methods))
+	odd := []float64{nan, inf, -inf, 0, math.Copysign(0, -1), math.MaxFloat64, math.SmallestNonzeroFloat64}
+	var s Scratch
+	for round := range 300 {
+		values := make([]float64, rnd.IntN(12))
+		for i := range values {
+			values[i] = rnd.NormFloat64() * 100
+			if rnd.IntN(10) < round%4 {
+				values[i] = odd[rnd.IntN(len(odd))]
+			}
+		}
+		Several(methods, values, out, ok, &s)
+		for i, m := range methods {
+			if v, has := Of(m, values, &s); has != ok[i] || has && math.Float64bits(v) != math.Float64bits(out[i]) {
+				t.Fatalf("%v of %v is %v %v, among others %v %v", m, values, v, has, out[i], ok[i])
+			}
+		}
+	}
+}
+
 func BenchmarkOf(b *testing.B) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	values := make([]float64, 30)
