@@ -120,9 +120,6 @@ func textAt(list []Text, row int) string {
 	return ""
 }
 
-// isText says whether a row is a text.
-func (b *Batch) isText(row int) bool { return row < len(b.kinds) && b.kinds[row] == metricdef.KindText }
-
 // splitTexts makes b.numbers, the refs of the rows that are not texts, and leaves tags out that a later row of the batch
 // takes away again: all samples of a batch are applied before its tags.
 func (b *Batch) splitTexts() {
