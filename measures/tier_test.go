@@ -274,6 +274,15 @@ func tiersAgainstModel(t *testing.T, p policy.Policy, seed uint64, steps int) {
 		case k < 28:
 			s.Expire(ctx)
 			what += ", expire"
+		case k < 31 && p.Raw.Length == policy.Forever && p.Tiers[0].Points == 0:
+			// Where raw samples are kept, tiers are what the samples that are left make of them.
+			h, from := rnd.IntN(hosts), now-rnd.Int64N(1500)
+			r := timeRange{testEpoch + from*unit, testEpoch + (from+rnd.Int64N(700))*unit}
+			if err := s.DeleteRange(ctx, refs[h:h+1], r.from, r.to); err != nil {
+				t.Fatal(err)
+			}
+			maps.DeleteFunc(models[h].samples, func(at int64, _ float64) bool { return r.has(at) })
+			what += ", delete"
 		default:
 			var b Batch
 			refused := 0
