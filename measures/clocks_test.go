@@ -118,3 +118,75 @@ func TestTenantRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestWriteClock keeps samples by the later of their time and the time when they were written.
+func TestWriteClock(t *testing.T) {
+	for _, stop := range []string{"", "crash", "snapshot and crash", "stop"} {
+		t.Run(stop, func(t *testing.T) {
+			const day = 24 * 3600 * second
+			c := &clock{testEpoch}
+			o := testOptions(t.TempDir(), c)
+			s := openTest(t, o)
+			set, err := policy.NewSet(policy.Content{Open: true, Policies: []policy.Policy{
+				{Name: policy.DefaultName, Raw: policy.Retention{Length: 7 * 24 * time.Hour, Clock: policy.WriteClock}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetPolicies(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			num, err := s.EnsureTenant(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var refs, texts []metricdef.Ref
+			put := func(at int64) {
+				t.Helper()
+				var b Batch
+				b.AddDraft(Draft{Def: defDraft(num, "n")}, at, 1)
+				b.AddTextDraft(textDraft(num, "t", 0), at, "x")
+				commit(t, s, &b)
+				refs, texts = b.Refs[:1:1], b.Refs[1:2:2]
+			}
+			put(testEpoch)
+			for i := range int64(300) { // from 30 days ago, written now
+				put(testEpoch - 30*day + i*60*second)
+			}
+			c.ns = testEpoch + 3*day
+			put(c.ns)
+			switch stop {
+			case "snapshot and crash":
+				if err := s.Snapshot(); err != nil {
+					t.Fatal(err)
+				}
+				fallthrough
+			case "crash":
+				s.crash()
+				s = openTest(t, o)
+			case "stop":
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s = openTest(t, o)
+			}
+			for _, step := range []struct {
+				at    int64
+				count int
+			}{{3 * day, 302}, {7 * day, 302}, {7*day + second, 1}, {10 * day, 1}, {10*day + second, 0}} {
+				c.ns = testEpoch + step.at
+				for range 2 {
+					times, _ := all(t, s, refs[0])
+					at, _ := allTexts(t, s, texts[0])
+					if len(times) != step.count || len(at) != step.count {
+						t.Errorf("after %v: %d samples and %d texts, want %d", time.Duration(step.at), len(times), len(at), step.count)
+					}
+					s.Expire(t.Context())
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -251,7 +251,11 @@ func (s *Store) applySamples(refs []metricdef.Ref, times []int64, values []float
 			held, sh, blk = n, s.shardOf(ref), blocks[n-1]
 			sh.mu.Lock()
 		}
-		sh.put(ref, &blk[ref%blockSeries], times[i], values[i], wrote)
+		sr := &blk[ref%blockSeries]
+		if wrote-times[i] > writeSlack {
+			s.markLate(ref, sr, times[i], wrote)
+		}
+		sh.put(ref, sr, times[i], values[i], wrote)
 	}
 	if sh != nil {
 		sh.mu.Unlock()

@@ -13,6 +13,7 @@ const (
 	extTiers   = 1
 	extTexts   = 2
 	extDeletes = 3
+	extWrites  = 4
 )
 
 // extension says how one kind of them comes into the state file and out of it.

@@ -115,6 +115,7 @@ func (s *Store) Expire(ctx context.Context) {
 			if cut == math.MinInt64 || sr.flags&spared != 0 {
 				return
 			}
+			sr.expireMarks(cut)
 			low := sr.visible(cut)
 			s.expired.Add(sh.dropBefore(s, ref, sr, sh.unneeded(ref, sr, low)))
 			if sr.flags&(hasTexts|hasTags) != 0 {
@@ -202,7 +203,7 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 		delete(sh.deletes, ref)
 		delete(sh.unsaved, ref)
 		sh.setChunks(sr, nil)
-		sr.flags, sr.era = 0, grid{}
+		sr.flags, sr.era, sr.marks = 0, grid{}, nil
 		sh.mu.Unlock()
 	}
 	s.Definitions.Remove(refs)

@@ -50,6 +50,7 @@ type series struct {
 	newest    int64       // newest time ever applied
 	wrote     int64       // newest write time
 	low       int64       // samples before this time were freed, as applied; 0: none
+	marks     *writeMarks // samples that were written long after their time, where the policy counts from then
 	chunks    []entry     // sealed, ascending, never overlapping
 }
 

@@ -195,7 +195,11 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 			held = sh
 			held.mu.Lock()
 		}
-		held.putText(r.which, r.ref, s.table.at(r.ref), r.time, r.text, wrote)
+		sr := s.table.at(r.ref)
+		if wrote-r.time > writeSlack {
+			s.markLate(r.ref, sr, r.time, wrote)
+		}
+		held.putText(r.which, r.ref, sr, r.time, r.text, wrote)
 	})
 	if held != nil {
 		held.mu.Unlock()
@@ -206,6 +210,9 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 func (s *Store) applyText(r textRow, wrote int64) {
 	sr, sh := s.table.at(r.ref), s.shardOf(r.ref)
 	sh.mu.Lock()
+	if wrote-r.time > writeSlack {
+		s.markLate(r.ref, sr, r.time, wrote)
+	}
 	sh.putText(r.which, r.ref, sr, r.time, r.text, wrote)
 	sh.mu.Unlock()
 }
