@@ -216,6 +216,19 @@ func composes(m policy.Method) bool {
 	return false
 }
 
+// TierGranularity is the width of the buckets of a tier, 0 if the series has no such tier.
+func (s *Store) TierGranularity(ref metricdef.Ref, tier int) int64 {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return 0
+	}
+	plan := s.policyOf(ref, sr).tiers
+	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
+		return 0
+	}
+	return int64(plan.tiers[tier].Granularity)
+}
+
 // TierBounds are the starts of the oldest and the newest bucket that a tier of a series may show; false if it has none. Between
 // them there may be buckets without a value.
 func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool) {

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"granary/measures/aggregate"
 	"granary/policy"
 )
@@ -15,6 +17,23 @@ func (p *points) reset() { p.at, p.values = p.at[:0], p.values[:0] }
 
 func (p *points) add(at int64, v float64) {
 	p.at, p.values = append(p.at, at), append(p.values, v)
+}
+
+// addColumn appends buckets that begin at these times.
+func (p *points) addColumn(begin, step int64, times []int64, values []float64) {
+	n := len(p.at)
+	p.at = slices.Grow(p.at, len(times))[:n+len(times)]
+	p.values = append(p.values, values...)
+	at := p.at[n:]
+	last, k := begin, int64(0)
+	for i, t := range times {
+		if d := t - last; d == step { // usually: divisions are slow
+			k++
+		} else {
+			k = (t - begin) / step
+		}
+		at[i], last = k, t
+	}
 }
 
 // bucketer makes one value of the samples of each bucket. Bucket k begins at base + k*step.

@@ -9,8 +9,9 @@ func (q *Query) fill(f *Frame, p points) {
 	before := points{p.at[:skip], p.values[:skip]}
 	p = points{p.at[skip:], p.values[skip:]}
 	if q.request.Fill.How == LeaveOut {
-		for _, k := range p.at {
-			f.Times = append(f.Times, q.base+(k-q.lead)*q.step)
+		f.Times = slices.Grow(f.Times, len(p.at))[:len(p.at)]
+		for i, k := range p.at {
+			f.Times[i] = q.base + (k-q.lead)*q.step
 		}
 		f.Values = append(f.Values, p.values...)
 		q.order(f)

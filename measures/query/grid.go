@@ -42,6 +42,10 @@ type Source interface {
 	Weight(ref metricdef.Ref, from, to int64) int64
 	Border(ref metricdef.Ref, from, to, n int64, back bool) int64
 	ReadText(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
+	TierFor(ref metricdef.Ref, step int64, m policy.Method) (tier int, ok bool)
+	TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool)
+	TierGranularity(ref metricdef.Ref, tier int) int64
+	ReadTier(ctx context.Context, r *measures.Reader, ref metricdef.Ref, tier int, m policy.Method, from, to int64) error
 	ReadTags(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
 }
 

@@ -107,7 +107,7 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 			}
 		}
 		q.kinds[i] = kind
-		w := q.weigh(ref)
+		w := q.weigh(i)
 		q.weights[i] = w
 		q.cost.Samples = sum(q.cost.Samples, w)
 	}
@@ -183,8 +183,16 @@ func (q *Query) first() int64 {
 }
 
 // weigh bounds the samples of a series that the query reads.
-func (q *Query) weigh(ref metricdef.Ref) int64 {
-	w := q.engine.source.Weight(ref, q.first(), q.request.To)
+func (q *Query) weigh(i int) int64 {
+	ref := q.refs[i]
+	if q.step > 0 {
+		w := q.weight(ref, q.divideTiers(i, q.request.From, q.request.To))
+		if q.lead > 0 {
+			w = sum(w, q.weight(ref, q.divideTiers(i, q.first(), q.base)))
+		}
+		return w
+	}
+	w := q.engine.source.Weight(ref, q.request.From, q.request.To)
 	if q.request.raw() && q.request.Limit > 0 {
 		w = min(w, q.request.Limit+2*sliceSamples)
 	}

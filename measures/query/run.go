@@ -37,6 +37,7 @@ func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
 	if err := q.series(ctx, w, i, 0, q.lead+q.buckets, &w.points); err != nil {
 		return err
 	}
+	f.Origins = append(f.Origins, w.origins...)
 	q.fill(f, w.points)
 	q.spell(f)
 	return nil
@@ -54,6 +55,7 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 	default:
 		w.rate.how = noRate
 	}
+	w.origins = w.origins[:0]
 	up := countsUp(kind, q.over)
 	begin := q.base - q.lead*q.step
 	w.buckets.begin(q.over, begin, q.step)
@@ -63,11 +65,30 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 		}
 		w.buckets.add(dst, times, values)
 	}
-	if from < q.lead {
-		if err := w.walk(ctx, ref, kind, begin+from*q.step, begin+min(to, q.lead)*q.step, add); err != nil {
+	part := func(start, end int64) error {
+		s := q.divideTiers(i, start, end)
+		w.origins = s.origins(w.origins)
+		if err := w.walk(ctx, ref, kind, s.from, s.tierFrom, add); err != nil {
 			return err
 		}
 		w.buckets.end(dst)
+		if s.granularity == 0 {
+			return nil
+		}
+		if err := w.tierBuckets(ctx, ref, q, s, dst); err != nil {
+			return err
+		}
+		if err := w.walk(ctx, ref, kind, s.tierTo, s.to, add); err != nil {
+			return err
+		}
+		w.buckets.end(dst)
+		return nil
+	}
+	if from < q.lead {
+		if err := part(begin+from*q.step, begin+min(to, q.lead)*q.step); err != nil {
+			return err
+		}
+		w.origins = w.origins[:0] // those of the range count
 	}
 	if to > q.lead {
 		start, end := q.request.From, q.request.To
@@ -77,10 +98,7 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 		if to < q.lead+q.buckets {
 			end = min(end, begin+to*q.step)
 		}
-		if err := w.walk(ctx, ref, kind, start, end, add); err != nil {
-			return err
-		}
-		w.buckets.end(dst)
+		return part(start, end)
 	}
 	return nil
 }
@@ -97,6 +115,7 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 		raw = metricdef.KindFloat // as words, so that they stay exact
 	}
 	from, to := q.request.From, q.request.To
+	f.Origins = append(f.Origins, Origin{From: from})
 	size := int64(sliceSamples)
 	if l := q.request.Limit; l > 0 {
 		size = min(size, l)
@@ -185,7 +204,7 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 			return err
 		}
 		f.Kind = kind
-		p, err := q.combined(ctx, &c, g)
+		p, err := q.combined(ctx, &c, g, &f)
 		if err != nil {
 			return err
 		}
@@ -200,7 +219,7 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 
 // combined makes the points of a group. It goes through the range in parts, so that no more values than cellsAtOnce or so
 // are held, however many series there are.
-func (q *Query) combined(ctx context.Context, c *combiner, g *group) (points, error) {
+func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) (points, error) {
 	cells := int64(0)
 	all := q.lead + q.buckets
 	for _, m := range g.members {
@@ -208,6 +227,7 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group) (points, er
 	}
 	width := max(all/(cells/cellsAtOnce+1), 1)
 	rows := make([]points, len(g.members))
+	origins := make([][]Origin, len(g.members))
 	crew := q.crew(len(rows))
 	defer crew.release()
 	up := countsUp(g.kind, q.request.Across)
@@ -224,6 +244,9 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group) (points, er
 			n := len(w.arena.at)
 			err := q.series(ctx, w, g.members[i], from, to, &w.arena)
 			// What another row adds goes behind this one, or to other memory.
+			if !slices.Equal(origins[i], w.origins) {
+				origins[i] = slices.Clone(w.origins)
+			}
 			rows[i] = points{w.arena.at[n:], w.arena.values[n:]}
 			if up {
 				toUp(rows[i].values)
@@ -232,6 +255,9 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group) (points, er
 		}, func(int, int) error { return nil })
 		if err != nil {
 			return points{}, err
+		}
+		for i := range origins {
+			f.Origins = joinOrigins(f.Origins, origins[i])
 		}
 		c.combine(&out, q.request.Across, rows)
 		if to == all {

@@ -106,3 +106,61 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRunTier asks for 5-minute means of 24 hours of 1,000 series that a tier keeps.
+func BenchmarkRunTier(b *testing.B) {
+	s := openStore(b, b.TempDir())
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	num := tiered(b, s, 0)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var refs []metricdef.Ref
+	var batch measures.Batch
+	for slot := range int64(daySlots) {
+		batch.Reset()
+		for i := range daySeries {
+			v := math.Round(100*(1000+50*rnd.NormFloat64())) / 100
+			if slot == 0 {
+				batch.AddDraft(draft(num, "w", i), epoch, v)
+			} else {
+				batch.Add(refs[i], epoch+slot*10*sec, v)
+			}
+		}
+		commit(b, s, &batch)
+		if slot == 0 {
+			refs = append(refs, batch.Refs...)
+		}
+		if slot%1000 == 999 {
+			s.TendTiers()
+		}
+	}
+	e := New(s, Options{Definitions: s.Definitions})
+	for _, c := range []struct {
+		name   string
+		across policy.Method
+		over   policy.Method
+	}{{"mean", policy.NoMethod, policy.Mean}, {"max", policy.NoMethod, policy.Max}, {"mean-across", policy.Mean, policy.Mean}} {
+		b.Run(c.name, func(b *testing.B) {
+			r := Request{Refs: refs, From: epoch / (300 * sec) * 300 * sec, To: epoch + daySlots*10*sec, Buckets: Buckets{Step: 300 * sec}, Over: c.over, Across: c.across}
+			runtime.GC()
+			b.ReportAllocs()
+			points := 0
+			before := used(b)
+			for b.Loop() {
+				q, err := e.Prepare(context.Background(), r)
+				if err != nil {
+					b.Fatal(err)
+				}
+				points = 0
+				if err := q.Run(context.Background(), func(f *Frame) error { points += f.Len(); return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(used(b)-before)/1e6/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(float64(points), "points")
+		})
+	}
+}

@@ -21,6 +21,9 @@ type worker struct {
 	tagged     measures.TextReader
 	numbers    []float64 // of texts
 	buckets    bucketer
+	parts      bucketer // of aggregates that make up wider buckets
+	counts     points
+	origins    []Origin // of the points of one series
 	rate       rater
 	points     points // of one series
 	arena      points // of all rows that the worker makes for one group

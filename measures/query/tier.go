@@ -1,0 +1,198 @@
+package query
+
+import (
+	"context"
+
+	"granary/metricdef"
+	"granary/policy"
+)
+
+// stretch is a part of the range and where its buckets come from: raw samples from from to tierFrom and from tierTo to to,
+// aggregates of a tier between them. The latter are empty if there is no tier.
+type stretch struct {
+	from, tierFrom, tierTo, to int64
+	tier                       int
+	granularity                int64
+}
+
+// divideTiers says where the buckets of [from, to) of a series come from. A tier gives whole buckets, as far back as it goes.
+// A bucket that the range cuts comes from raw samples; where these are no more, the tier gives all of the bucket rather than
+// nothing.
+func (q *Query) divideTiers(i int, from, to int64) stretch {
+	s := stretch{from: from, tierFrom: to, tierTo: to, to: to}
+	ref, source := q.refs[i], q.engine.source
+	if q.request.Rate || countsUp(q.kinds[i], q.over) || q.step == 0 {
+		return s
+	}
+	tier, ok := source.TierFor(ref, q.step, q.over)
+	if !ok {
+		return s
+	}
+	first, last, ok := source.TierBounds(ref, tier)
+	if !ok {
+		return s
+	}
+	g := source.TierGranularity(ref, tier)
+	if g <= 0 || q.base%g != 0 {
+		return s
+	}
+	lo := q.border(from, true)
+	if lo > from {
+		if cut := q.border(from, false); first <= cut && !q.rawSince(ref, from) {
+			lo = cut
+		}
+	}
+	hi := q.border(to, false)
+	if hi < to && hi <= last && !q.rawSince(ref, hi) {
+		hi = q.border(to, true)
+	}
+	lo, hi = max(lo, q.border(first, true)), min(hi, q.border(last+g, true))
+	if lo >= hi {
+		return s
+	}
+	s.tier, s.granularity, s.tierFrom, s.tierTo = tier, g, lo, hi
+	return s
+}
+
+// border is the border of a bucket that is next to a time: the first one at or behind it if up, else the last one at or
+// before it.
+func (q *Query) border(t int64, up bool) int64 {
+	k := floorDiv(t-q.base, q.step)
+	b := q.base + k*q.step
+	if up && b < t {
+		b += q.step
+	}
+	return b
+}
+
+// rawSince says whether the raw samples of a series reach back to a time, so that what lies behind it is all there.
+func (q *Query) rawSince(ref metricdef.Ref, t int64) bool {
+	b, ok := q.engine.source.Bounds(ref, t, t)
+	return ok && b.First <= t
+}
+
+// weight bounds what is read for a stretch.
+func (q *Query) weight(ref metricdef.Ref, s stretch) int64 {
+	source := q.engine.source
+	if s.granularity == 0 {
+		return min(source.Weight(ref, s.from, s.to), plenty)
+	}
+	n := (s.tierTo - s.tierFrom) / s.granularity
+	if s.from < s.tierFrom {
+		n += source.Weight(ref, s.from, s.tierFrom)
+	}
+	if s.tierTo < s.to {
+		n += source.Weight(ref, s.tierTo, s.to)
+	}
+	return min(n, plenty)
+}
+
+// composed is the method that makes one aggregate of those of the parts of its bucket.
+func composed(m policy.Method) policy.Method {
+	switch m = m.Plain(); m {
+	case policy.Count, policy.Mean: // of a mean, for its sums and counts
+		return policy.Sum
+	}
+	return m
+}
+
+// tierBuckets appends the buckets of [from, to) that a tier gives.
+func (w *worker) tierBuckets(ctx context.Context, ref metricdef.Ref, q *Query, s stretch, dst *points) error {
+	begin := q.base - q.lead*q.step
+	switch {
+	case s.granularity == q.step:
+		return w.tierWalk(ctx, ref, s, q.over, func(times []int64, values []float64) {
+			dst.addColumn(begin, q.step, times, values)
+		})
+	case q.over.Plain() != policy.Mean:
+		w.parts.begin(composed(q.over), begin, q.step)
+		err := w.tierWalk(ctx, ref, s, q.over, func(times []int64, values []float64) { w.parts.add(dst, times, values) })
+		w.parts.end(dst)
+		return err
+	}
+	sums, counts := policy.Sum, policy.Count
+	if q.over.IsRate() {
+		sums, counts = sums.Rate(), counts.Rate()
+	}
+	at := len(dst.at)
+	w.parts.begin(policy.Sum, begin, q.step)
+	err := w.tierWalk(ctx, ref, s, sums, func(times []int64, values []float64) { w.parts.add(dst, times, values) })
+	w.parts.end(dst)
+	if err != nil {
+		return err
+	}
+	w.counts.reset()
+	w.parts.begin(policy.Sum, begin, q.step)
+	err = w.tierWalk(ctx, ref, s, counts, func(times []int64, values []float64) { w.parts.add(&w.counts, times, values) })
+	w.parts.end(&w.counts)
+	if err != nil {
+		return err
+	}
+	// Both have the same buckets, unless a sample came between the two reads or a chunk is damaged.
+	k, c := at, 0
+	for i := at; i < len(dst.at); i++ {
+		for c < len(w.counts.at) && w.counts.at[c] < dst.at[i] {
+			c++
+		}
+		if c < len(w.counts.at) && w.counts.at[c] == dst.at[i] {
+			dst.at[k], dst.values[k] = dst.at[i], dst.values[i]/w.counts.values[c]
+			k++
+		}
+	}
+	dst.at, dst.values = dst.at[:k], dst.values[:k]
+	return nil
+}
+
+// tierWalk reads a method of a tier in slices.
+func (w *worker) tierWalk(ctx context.Context, ref metricdef.Ref, s stretch, m policy.Method, fn func(times []int64, values []float64)) error {
+	most := int64(farthest)
+	if s.granularity < farthest/sliceSamples {
+		most = s.granularity * sliceSamples
+	}
+	for from := s.tierFrom; from < s.tierTo; {
+		to := s.tierTo
+		if to-from > most {
+			to = from + most
+		}
+		if err := w.source.ReadTier(ctx, &w.reader, ref, s.tier, m, from, to); err != nil {
+			return err
+		}
+		fn(w.reader.Times, w.reader.Values)
+		from = to
+	}
+	return nil
+}
+
+// origins says where the points of a stretch come from.
+func (s stretch) origins(list []Origin) []Origin {
+	add := func(from, tier int64) {
+		if n := len(list); n == 0 || list[n-1].Tier != tier {
+			list = append(list, Origin{From: from, Tier: tier})
+		}
+	}
+	if s.from < s.tierFrom || s.granularity == 0 {
+		add(s.from, 0)
+	}
+	if s.granularity > 0 {
+		add(s.tierFrom, s.granularity)
+		if s.tierTo < s.to {
+			add(s.tierTo, 0)
+		}
+	}
+	return list
+}
+
+// joinOrigins adds the origins of one series of a group to those of the others: each kind once, from the earliest on.
+func joinOrigins(all, list []Origin) []Origin {
+next:
+	for _, o := range list {
+		for i := range all {
+			if all[i].Tier == o.Tier {
+				all[i].From = min(all[i].From, o.From)
+				continue next
+			}
+		}
+		all = append(all, o)
+	}
+	return all
+}

@@ -1,0 +1,178 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"granary/measures"
+	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// tiered makes a tenant and policies with tiers of a minute and of five: "t" keeps raw samples, "w" only those of its window.
+func tiered(tb testing.TB, s *measures.Store, points int64) tenant.Num {
+	tb.Helper()
+	p99, p50 := policy.Percentile(99), policy.Median
+	methods := []policy.Method{policy.Sum, policy.Mean, policy.Min, policy.Max, policy.First, policy.Last, policy.Count, policy.Std, p50, p99, policy.Mean.Rate(), policy.Max.Rate()}
+	keep := policy.Retention{Length: policy.Forever}
+	tiers := []policy.Tier{{Granularity: time.Minute, Points: points}, {Granularity: 5 * time.Minute}}
+	set, err := policy.NewSet(policy.Content{
+		Policies: []policy.Policy{
+			policy.FallBack(keep),
+			{Name: "t", Raw: keep, Tiers: tiers, Methods: methods},
+			{Name: "w", Raw: policy.Retention{Length: policy.WindowOnly}, Tiers: tiers, Methods: methods},
+		},
+		Rules: []policy.Rule{{Name: "t", Pattern: "t", Policy: "t"}, {Name: "w", Pattern: "w", Policy: "w"}},
+		Open:  true,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := s.SetPolicies(context.Background(), set); err != nil {
+		tb.Fatal(err)
+	}
+	num, err := s.EnsureTenant(context.Background(), "_ops")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return num
+}
+
+func TestTiersAgainstModel(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 60)
+	rnd := rngOf(9)
+	var refs []metricdef.Ref
+	samples := map[metricdef.Ref][]modelPoint{}
+	for i := range 3 {
+		var b measures.Batch
+		for k := range int64(1000) {
+			if rnd.IntN(6) > 0 {
+				b.AddDraft(draft(num, "t", i), epoch+k*10*sec+rnd.Int64N(9*sec), math.Round(rnd.Float64()*1000)/8)
+			}
+		}
+		commit(t, s, &b)
+		ref := b.Refs[0]
+		refs = append(refs, ref)
+		if i < 2 {
+			s.TendTiers()
+		}
+		var r measures.Reader
+		if err := s.Read(context.Background(), &r, ref, math.MinInt64, math.MaxInt64); err != nil {
+			t.Fatal(err)
+		}
+		for j, at := range r.Times {
+			samples[ref] = append(samples[ref], modelPoint{at, r.Values[j], true})
+		}
+	}
+	e := New(s, Options{Definitions: s.Definitions})
+	fromTiers := 0
+	for range 600 {
+		r := drawTiered(rnd, refs)
+		want := model(r, samples, func(metricdef.Ref) string { return "" })
+		q, err := e.Prepare(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = q.Run(context.Background(), func(f *Frame) error {
+			for _, o := range f.Origins {
+				if o.Tier > 0 {
+					fromTiers++
+				}
+			}
+			name := fmt.Sprint(f.Ref)
+			if f.Ref == 0 {
+				name = ""
+			}
+			list := want[name]
+			if f.Len() != len(list) {
+				return fmt.Errorf("%d points, want %d", f.Len(), len(list))
+			}
+			for i, p := range list {
+				if f.Time(i) != p.time || f.Has(i) != p.has || math.Abs(f.Values[i]-p.value) > 1e-9*math.Abs(p.value)+1e-12 && p.has {
+					return fmt.Errorf("point %d is %d %v, want %+v; from %v", i, f.Time(i), f.Values[i], p, f.Origins)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("%+v over %s: %v", r, r.Over, err)
+		}
+	}
+	if fromTiers < 300 {
+		t.Errorf("only %d frames come from tiers", fromTiers)
+	}
+}
+
+func drawTiered(rnd *rand.Rand, refs []metricdef.Ref) Request {
+	r := Request{Refs: refs, From: epoch + rnd.Int64N(9000*sec) - 300*sec}
+	r.To = r.From + 1 + rnd.Int64N(9000*sec)
+	if rnd.IntN(2) == 0 {
+		r.From, r.To = r.From/(60*sec)*60*sec, r.To/(60*sec)*60*sec+60*sec
+	}
+	r.Buckets.Step = sec * draw[int64](rnd, 60, 120, 300, 600, 900)
+	r.Over = draw(rnd, policy.Sum, policy.Mean, policy.Min, policy.Max, policy.First, policy.Last, policy.Count, policy.Std, policy.Percentile(99), policy.Mean.Rate(), policy.Max.Rate())
+	if rnd.IntN(3) == 0 {
+		r.Across = policy.Max
+	}
+	r.Fill.How = draw(rnd, LeaveOut, Null, Previous)
+	return r
+}
+
+// TestTierWithoutRaw asks for ranges that cut buckets whose raw samples are no more: the tier gives all of such a bucket.
+func TestTierWithoutRaw(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 0)
+	start := epoch - epoch%(300*sec)
+	var b measures.Batch
+	for k := range int64(3000) {
+		b.AddDraft(draft(num, "w", 0), start+k*10*sec, 1)
+	}
+	commit(t, s, &b)
+	s.TendTiers()
+	e := New(s, Options{Definitions: s.Definitions})
+	for _, c := range []struct {
+		from, to int64
+		want     string
+	}{
+		{0, 600, "0=30 300=30 [{0 300}]"},
+		{100, 500, "0=30 300=30 [{0 300}]"},
+		{29100, 29990, "29100=30 29400=30 29700=29 [{29100 300} {29700 0}]"},
+	} {
+		q, err := e.Prepare(context.Background(), Request{Refs: b.Refs[:1], From: start + c.from*sec, To: start + c.to*sec, Buckets: Buckets{Step: 300 * sec}, Over: policy.Count})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := q.Run(context.Background(), func(f *Frame) error {
+			for i := range f.Len() {
+				got += fmt.Sprintf("%d=%g ", (f.Time(i)-start)/sec, f.Values[i])
+			}
+			for i := range f.Origins {
+				f.Origins[i].From, f.Origins[i].Tier = (f.Origins[i].From-start)/sec, f.Origins[i].Tier/sec
+			}
+			got += fmt.Sprint(f.Origins)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got != c.want {
+			t.Errorf("from %d to %d:\n%s\nwant\n%s", c.from, c.to, got, c.want)
+		}
+	}
+}
