@@ -19,6 +19,7 @@ var files embed.FS
 // own.
 var parts = []string{
 	"root", // what the whole document says; all others add to it
+	"tenants",
 	"policies",
 	"metrics",
 	"measures",

@@ -35,6 +35,8 @@ type Store interface {
 // Tenants finds tenants.
 type Tenants interface {
 	Lookup(id tenant.ID) (tenant.Tenant, bool)
+	// All are those that can be seen.
+	All() []tenant.Tenant
 	// Limits are those in force for a tenant.
 	Limits(n tenant.Num) tenant.Limits
 }
@@ -51,6 +53,8 @@ type Options struct {
 	Queries     Queries
 	// Gate bounds the queries that are worked on at the same time; nil: nothing does.
 	Gate queue.Gate
+	// TenantChanges is the store again.
+	TenantChanges TenantChanges
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -125,6 +129,7 @@ func (a *API) table() []route {
 	var all []route
 	for _, resource := range [][]route{
 		a.statusRoutes(),
+		a.tenantRoutes(),
 		a.measuresRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),

@@ -855,6 +855,54 @@ func (e UpdateRuleParamsContentEncoding) Valid() bool {
 	}
 }
 
+// Defines values for CreateTenantParamsContentEncoding.
+const (
+	CreateTenantParamsContentEncodingDeflate  CreateTenantParamsContentEncoding = "deflate"
+	CreateTenantParamsContentEncodingGzip     CreateTenantParamsContentEncoding = "gzip"
+	CreateTenantParamsContentEncodingIdentity CreateTenantParamsContentEncoding = "identity"
+	CreateTenantParamsContentEncodingZstd     CreateTenantParamsContentEncoding = "zstd"
+)
+
+// Valid indicates whether the value is a known member of the CreateTenantParamsContentEncoding enum.
+func (e CreateTenantParamsContentEncoding) Valid() bool {
+	switch e {
+	case CreateTenantParamsContentEncodingDeflate:
+		return true
+	case CreateTenantParamsContentEncodingGzip:
+		return true
+	case CreateTenantParamsContentEncodingIdentity:
+		return true
+	case CreateTenantParamsContentEncodingZstd:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UpdateTenantParamsContentEncoding.
+const (
+	UpdateTenantParamsContentEncodingDeflate  UpdateTenantParamsContentEncoding = "deflate"
+	UpdateTenantParamsContentEncodingGzip     UpdateTenantParamsContentEncoding = "gzip"
+	UpdateTenantParamsContentEncodingIdentity UpdateTenantParamsContentEncoding = "identity"
+	UpdateTenantParamsContentEncodingZstd     UpdateTenantParamsContentEncoding = "zstd"
+)
+
+// Valid indicates whether the value is a known member of the UpdateTenantParamsContentEncoding enum.
+func (e UpdateTenantParamsContentEncoding) Valid() bool {
+	switch e {
+	case UpdateTenantParamsContentEncodingDeflate:
+		return true
+	case UpdateTenantParamsContentEncodingGzip:
+		return true
+	case UpdateTenantParamsContentEncodingIdentity:
+		return true
+	case UpdateTenantParamsContentEncodingZstd:
+		return true
+	default:
+		return false
+	}
+}
+
 // Align Where buckets begin, at multiples of their width since 1970 or at the start of the range. Without a word those of a width `epoch`, those of a count `start`.
 type Align string
 
@@ -1811,8 +1859,79 @@ type TagCount struct {
 // Tags defines model for Tags.
 type Tags map[string]string
 
+// Tenant defines model for Tenant.
+type Tenant struct {
+	// Created Milliseconds since 1970, or what `times` asks for.
+	Created     Time    `json:"created"`
+	Description *string `json:"description,omitempty"`
+
+	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	Id TenantID `json:"id"`
+
+	// Implicit Made by a write and not by a call.
+	Implicit bool `json:"implicit"`
+	Limits   struct {
+		// Series In force; 0 is no limit.
+		Series int `json:"series"`
+	} `json:"limits"`
+	Name *string `json:"name,omitempty"`
+
+	// Retention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
+	Retention TenantRetention `json:"retention"`
+	Series    int             `json:"series"`
+}
+
+// TenantChange defines model for TenantChange.
+type TenantChange struct {
+	Description *string `json:"description,omitempty"`
+
+	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	Id     *TenantID     `json:"id,omitempty"`
+	Limits *TenantLimits `json:"limits,omitempty"`
+	Name   *string       `json:"name,omitempty"`
+
+	// Retention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
+	Retention *TenantRetention `json:"retention,omitempty"`
+}
+
+// TenantDraft defines model for TenantDraft.
+type TenantDraft struct {
+	Description *string `json:"description,omitempty"`
+
+	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	Id     TenantID      `json:"id"`
+	Limits *TenantLimits `json:"limits,omitempty"`
+
+	// Name For people.
+	Name *string `json:"name,omitempty"`
+
+	// Retention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
+	Retention *TenantRetention `json:"retention,omitempty"`
+}
+
 // TenantID 1 to 128 bytes of printable UTF-8 without a slash.
 type TenantID = string
+
+// TenantLimits defines model for TenantLimits.
+type TenantLimits struct {
+	// Series Metrics that there may be; 0 is what `granary.limits.series` says.
+	Series *int `json:"series,omitempty"`
+}
+
+// TenantRetention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
+type TenantRetention struct {
+	// Availability A text with units, or a number of seconds.
+	Availability *DurationIn `json:"availability,omitempty"`
+
+	// Counter A text with units, or a number of seconds.
+	Counter *DurationIn `json:"counter,omitempty"`
+
+	// Gauge A text with units, or a number of seconds.
+	Gauge *DurationIn `json:"gauge,omitempty"`
+
+	// String A text with units, or a number of seconds.
+	String *DurationIn `json:"string,omitempty"`
+}
 
 // Texts A text or a list of texts.
 type Texts struct {
@@ -1923,8 +2042,8 @@ type SelectorParameter = string
 // TagCondition defines model for TagCondition.
 type TagCondition = []string
 
-// Tenant 1 to 128 bytes of printable UTF-8 without a slash.
-type Tenant = TenantID
+// TenantParameter 1 to 128 bytes of printable UTF-8 without a slash.
+type TenantParameter = TenantID
 
 // Times defines model for Times.
 type Times = TimeFormat
@@ -1986,7 +2105,7 @@ type UnsupportedMedia = Problem
 // CapabilitiesParams defines parameters for Capabilities.
 type CapabilitiesParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // CardinalityParams defines parameters for Cardinality.
@@ -2004,7 +2123,7 @@ type CardinalityParams struct {
 	Name *NameCondition `form:"name,omitempty" json:"name,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // WriteMeasuresJSONBody defines parameters for WriteMeasures.
@@ -2021,7 +2140,7 @@ type WriteMeasuresParams struct {
 	Create *bool `form:"create,omitempty" json:"create,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *WriteMeasuresParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2076,7 +2195,7 @@ type ListMetricsParams struct {
 	Times *Times `form:"times,omitempty" json:"times,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ListMetricsParamsOrder defines parameters for ListMetrics.
@@ -2093,7 +2212,7 @@ type CreateMetricsParams struct {
 	Times *Times `form:"times,omitempty" json:"times,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *CreateMetricsParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2113,7 +2232,7 @@ type CreateMetrics200JSONResponseBody struct {
 // DeleteMetricsParams defines parameters for DeleteMetrics.
 type DeleteMetricsParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *DeleteMetricsParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2125,7 +2244,7 @@ type DeleteMetricsParamsContentEncoding string
 // SearchMetricsParams defines parameters for SearchMetrics.
 type SearchMetricsParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *SearchMetricsParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2137,7 +2256,7 @@ type SearchMetricsParamsContentEncoding string
 // DeleteMetricParams defines parameters for DeleteMetric.
 type DeleteMetricParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ReadMetricParams defines parameters for ReadMetric.
@@ -2149,7 +2268,7 @@ type ReadMetricParams struct {
 	Times *Times `form:"times,omitempty" json:"times,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // UpdateMetricParams defines parameters for UpdateMetric.
@@ -2158,7 +2277,7 @@ type UpdateMetricParams struct {
 	Times *Times `form:"times,omitempty" json:"times,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *UpdateMetricParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2173,7 +2292,7 @@ type ListPoliciesParams struct {
 	Scope *ListPoliciesParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ListPoliciesParamsScope defines parameters for ListPolicies.
@@ -2185,7 +2304,7 @@ type CreatePolicyParams struct {
 	Scope *CreatePolicyParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *CreatePolicyParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2203,7 +2322,7 @@ type DeletePolicyParams struct {
 	Scope *DeletePolicyParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // DeletePolicyParamsScope defines parameters for DeletePolicy.
@@ -2215,7 +2334,7 @@ type ReadPolicyParams struct {
 	Scope *ReadPolicyParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ReadPolicyParamsScope defines parameters for ReadPolicy.
@@ -2227,7 +2346,7 @@ type UpdatePolicyParams struct {
 	Scope *UpdatePolicyParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *UpdatePolicyParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2296,7 +2415,7 @@ type GetQueryParams struct {
 	Times *Times `form:"times,omitempty" json:"times,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // GetQueryParamsOrder defines parameters for GetQuery.
@@ -2308,7 +2427,7 @@ type GetQueryParamsBigInts string
 // QueryParams defines parameters for Query.
 type QueryParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *QueryParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2323,7 +2442,7 @@ type ListRulesParams struct {
 	Scope *ListRulesParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ListRulesParamsScope defines parameters for ListRules.
@@ -2335,7 +2454,7 @@ type CreateRuleParams struct {
 	Scope *CreateRuleParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *CreateRuleParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2353,7 +2472,7 @@ type DeleteRuleParams struct {
 	Scope *DeleteRuleParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // DeleteRuleParamsScope defines parameters for DeleteRule.
@@ -2365,7 +2484,7 @@ type ReadRuleParams struct {
 	Scope *ReadRuleParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ReadRuleParamsScope defines parameters for ReadRule.
@@ -2377,7 +2496,7 @@ type UpdateRuleParams struct {
 	Scope *UpdateRuleParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 
 	// ContentEncoding How the body is compressed.
 	ContentEncoding *UpdateRuleParamsContentEncoding `json:"Content-Encoding,omitempty"`
@@ -2392,7 +2511,7 @@ type UpdateRuleParamsContentEncoding string
 // StatusParams defines parameters for Status.
 type StatusParams struct {
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ListTagsParams defines parameters for ListTags.
@@ -2422,7 +2541,7 @@ type ListTagsParams struct {
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
 // ListTagValuesParams defines parameters for ListTagValues.
@@ -2452,8 +2571,53 @@ type ListTagValuesParams struct {
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
-	Tenant *Tenant `json:"Tenant,omitempty"`
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
+
+// ListTenantsParams defines parameters for ListTenants.
+type ListTenantsParams struct {
+	// Limit Tenants of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins, as the page before has it in `next`.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Prefix Only ids that begin so.
+	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
+
+	// Times The form of times in the answer. `time_format` is the same.
+	Times *Times `form:"times,omitempty" json:"times,omitempty"`
+}
+
+// CreateTenantParams defines parameters for CreateTenant.
+type CreateTenantParams struct {
+	// Times The form of times in the answer. `time_format` is the same.
+	Times *Times `form:"times,omitempty" json:"times,omitempty"`
+
+	// ContentEncoding How the body is compressed.
+	ContentEncoding *CreateTenantParamsContentEncoding `json:"Content-Encoding,omitempty"`
+}
+
+// CreateTenantParamsContentEncoding defines parameters for CreateTenant.
+type CreateTenantParamsContentEncoding string
+
+// ReadTenantParams defines parameters for ReadTenant.
+type ReadTenantParams struct {
+	// Times The form of times in the answer. `time_format` is the same.
+	Times *Times `form:"times,omitempty" json:"times,omitempty"`
+}
+
+// UpdateTenantParams defines parameters for UpdateTenant.
+type UpdateTenantParams struct {
+	// Times The form of times in the answer. `time_format` is the same.
+	Times *Times `form:"times,omitempty" json:"times,omitempty"`
+
+	// ContentEncoding How the body is compressed.
+	ContentEncoding *UpdateTenantParamsContentEncoding `json:"Content-Encoding,omitempty"`
+}
+
+// UpdateTenantParamsContentEncoding defines parameters for UpdateTenant.
+type UpdateTenantParamsContentEncoding string
 
 // WriteMeasuresJSONRequestBody defines body for WriteMeasures for application/json ContentType.
 type WriteMeasuresJSONRequestBody WriteMeasuresJSONBody
@@ -2490,6 +2654,12 @@ type CreateRuleJSONRequestBody = RuleDraft
 
 // UpdateRuleJSONRequestBody defines body for UpdateRule for application/json ContentType.
 type UpdateRuleJSONRequestBody = RulePatch
+
+// CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
+type CreateTenantJSONRequestBody = TenantDraft
+
+// UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
+type UpdateTenantJSONRequestBody = TenantChange
 
 // AsClusterCockpitLevel0 returns the union data inside the ClusterCockpitLevel_AdditionalProperties as a ClusterCockpitLevel0
 func (t ClusterCockpitLevel_AdditionalProperties) AsClusterCockpitLevel0() (ClusterCockpitLevel0, error) {
@@ -4114,6 +4284,62 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v2/tags/{name} (the `ListTagValues` operationId).
 	ListTagValues(ctx context.Context, name string, params *ListTagValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTenants The tenants, by their ids, a page at a time
+	//
+	// Corresponds with GET /v2/tenants (the `ListTenants` operationId).
+	ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTenantWithBody Make a tenant
+	//
+	// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+	CreateTenantWithBody(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTenant Make a tenant
+	//
+	// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+	CreateTenant(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteTenant Delete a tenant with all that it has
+	//
+	// It is hidden when the answer comes; its data is removed in the background, over restarts if need be. Its name is free again
+	// at once. Deleting what is not there does nothing.
+	//
+	// Corresponds with DELETE /v2/tenants/{tenant} (the `DeleteTenant` operationId).
+	DeleteTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadTenant One tenant
+	//
+	// For operators, and for the tenant itself.
+	//
+	// Corresponds with GET /v2/tenants/{tenant} (the `ReadTenant` operationId).
+	ReadTenant(ctx context.Context, tenant TenantID, params *ReadTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTenantWithBody Change settings of a tenant
+	//
+	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+	UpdateTenantWithBody(ctx context.Context, tenant TenantID, params *UpdateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTenant Change settings of a tenant
+	//
+	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+	UpdateTenant(ctx context.Context, tenant TenantID, params *UpdateTenantParams, body UpdateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // Capabilities What the service can do, and its limits
@@ -4786,6 +5012,132 @@ func (c *Client) ListTags(ctx context.Context, params *ListTagsParams, reqEditor
 // Corresponds with GET /v2/tags/{name} (the `ListTagValues` operationId).
 func (c *Client) ListTagValues(ctx context.Context, name string, params *ListTagValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTagValuesRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTenants The tenants, by their ids, a page at a time
+//
+// Corresponds with GET /v2/tenants (the `ListTenants` operationId).
+func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTenantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTenantWithBody Make a tenant
+//
+// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+func (c *Client) CreateTenantWithBody(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTenantRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTenant Make a tenant
+//
+// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+func (c *Client) CreateTenant(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTenantRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteTenant Delete a tenant with all that it has
+//
+// It is hidden when the answer comes; its data is removed in the background, over restarts if need be. Its name is free again
+// at once. Deleting what is not there does nothing.
+//
+// Corresponds with DELETE /v2/tenants/{tenant} (the `DeleteTenant` operationId).
+func (c *Client) DeleteTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadTenant One tenant
+//
+// For operators, and for the tenant itself.
+//
+// Corresponds with GET /v2/tenants/{tenant} (the `ReadTenant` operationId).
+func (c *Client) ReadTenant(ctx context.Context, tenant TenantID, params *ReadTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadTenantRequest(c.Server, tenant, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTenantWithBody Change settings of a tenant
+//
+// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+func (c *Client) UpdateTenantWithBody(ctx context.Context, tenant TenantID, params *UpdateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTenantRequestWithBody(c.Server, tenant, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTenant Change settings of a tenant
+//
+// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+func (c *Client) UpdateTenant(ctx context.Context, tenant TenantID, params *UpdateTenantParams, body UpdateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTenantRequest(c.Server, tenant, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7303,6 +7655,362 @@ func NewListTagValuesRequest(server string, name string, params *ListTagValuesPa
 	return req, nil
 }
 
+// NewListTenantsRequest constructs an http.Request for the ListTenants method
+func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/tenants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Prefix != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", *params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Times != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "times", *params.Times, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTenantRequest calls the generic CreateTenant builder with application/json body
+func NewCreateTenantRequest(server string, params *CreateTenantParams, body CreateTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateTenantRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateTenantRequestWithBody constructs an http.Request for the CreateTenant method, with any body, and a specified content type
+func NewCreateTenantRequestWithBody(server string, params *CreateTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/tenants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Times != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "times", *params.Times, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.ContentEncoding != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteTenantRequest constructs an http.Request for the DeleteTenant method
+func NewDeleteTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadTenantRequest constructs an http.Request for the ReadTenant method
+func NewReadTenantRequest(server string, tenant TenantID, params *ReadTenantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Times != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "times", *params.Times, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateTenantRequest calls the generic UpdateTenant builder with application/json body
+func NewUpdateTenantRequest(server string, tenant TenantID, params *UpdateTenantParams, body UpdateTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateTenantRequestWithBody(server, tenant, params, "application/json", bodyReader)
+}
+
+// NewUpdateTenantRequestWithBody constructs an http.Request for the UpdateTenant method, with any body, and a specified content type
+func NewUpdateTenantRequestWithBody(server string, tenant TenantID, params *UpdateTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Times != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "times", *params.Times, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.ContentEncoding != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -7686,6 +8394,68 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v2/tags/{name} (the `ListTagValues` operationId).
 	ListTagValuesWithResponse(ctx context.Context, name string, params *ListTagValuesParams, reqEditors ...RequestEditorFn) (*ListTagValuesResponse, error)
+
+	// ListTenantsWithResponse The tenants, by their ids, a page at a time
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/tenants (the `ListTenants` operationId).
+	ListTenantsWithResponse(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*ListTenantsResponse, error)
+
+	// CreateTenantWithBodyWithResponse Make a tenant
+	//
+	// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+	CreateTenantWithBodyWithResponse(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error)
+
+	// CreateTenantWithResponse Make a tenant
+	//
+	// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+	CreateTenantWithResponse(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error)
+
+	// DeleteTenantWithResponse Delete a tenant with all that it has
+	//
+	// It is hidden when the answer comes; its data is removed in the background, over restarts if need be. Its name is free again
+	// at once. Deleting what is not there does nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v2/tenants/{tenant} (the `DeleteTenant` operationId).
+	DeleteTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*DeleteTenantResponse, error)
+
+	// ReadTenantWithResponse One tenant
+	//
+	// For operators, and for the tenant itself.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/tenants/{tenant} (the `ReadTenant` operationId).
+	ReadTenantWithResponse(ctx context.Context, tenant TenantID, params *ReadTenantParams, reqEditors ...RequestEditorFn) (*ReadTenantResponse, error)
+
+	// UpdateTenantWithBodyWithResponse Change settings of a tenant
+	//
+	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+	UpdateTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, params *UpdateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTenantResponse, error)
+
+	// UpdateTenantWithResponse Change settings of a tenant
+	//
+	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+	UpdateTenantWithResponse(ctx context.Context, tenant TenantID, params *UpdateTenantParams, body UpdateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTenantResponse, error)
 }
 
 type CapabilitiesResponse struct {
@@ -10509,6 +11279,584 @@ func (r ListTagValuesResponse) ContentType() string {
 	return ""
 }
 
+// ListTenantsResponse200Headers the declared response headers of an HTTP 200 response for ListTenants
+type ListTenantsResponse200Headers struct {
+	Link *string
+}
+
+// ListTenantsResponse503Headers the declared response headers of an HTTP 503 response for ListTenants
+type ListTenantsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListTenantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *struct {
+		// Next The cursor of the next page; not there on the last.
+		Next    *string  `json:"next,omitempty"`
+		Tenants []Tenant `json:"tenants"`
+	}
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListTenantsResponse200Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListTenantsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTenantsResponse) GetJSON200() *struct {
+	// Next The cursor of the next page; not there on the last.
+	Next    *string  `json:"next,omitempty"`
+	Tenants []Tenant `json:"tenants"`
+} {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListTenantsResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTenantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTenantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTenantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTenantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateTenantResponse200Headers the declared response headers of an HTTP 200 response for CreateTenant
+type CreateTenantResponse200Headers struct {
+	Location *string
+}
+
+// CreateTenantResponse201Headers the declared response headers of an HTTP 201 response for CreateTenant
+type CreateTenantResponse201Headers struct {
+	Location *string
+}
+
+// CreateTenantResponse429Headers the declared response headers of an HTTP 429 response for CreateTenant
+type CreateTenantResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateTenantResponse503Headers the declared response headers of an HTTP 503 response for CreateTenant
+type CreateTenantResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Tenant
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMedia
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Later
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateTenantResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateTenantResponse201Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateTenantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateTenantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateTenantResponse) GetJSON201() *Tenant {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON415() *UnsupportedMedia {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON429() *Later {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteTenantResponse503Headers the declared response headers of an HTTP 503 response for DeleteTenant
+type DeleteTenantResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *struct {
+		// Id 1 to 128 bytes of printable UTF-8 without a slash.
+		Id    TenantID    `json:"id"`
+		State interface{} `json:"state"`
+	}
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteTenantResponse503Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r DeleteTenantResponse) GetJSON202() *struct {
+	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	Id    TenantID    `json:"id"`
+	State interface{} `json:"state"`
+} {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteTenantResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReadTenantResponse503Headers the declared response headers of an HTTP 503 response for ReadTenant
+type ReadTenantResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReadTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReadTenantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReadTenantResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateTenantResponse429Headers the declared response headers of an HTTP 429 response for UpdateTenant
+type UpdateTenantResponse429Headers struct {
+	RetryAfter int
+}
+
+// UpdateTenantResponse503Headers the declared response headers of an HTTP 503 response for UpdateTenant
+type UpdateTenantResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMedia
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Later
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateTenantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateTenantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON415() *UnsupportedMedia {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON429() *Later {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateTenantResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CapabilitiesWithResponse What the service can do, and its limits
 //
 // Answers during the start, too.
@@ -11069,6 +12417,110 @@ func (c *ClientWithResponses) ListTagValuesWithResponse(ctx context.Context, nam
 		return nil, err
 	}
 	return ParseListTagValuesResponse(rsp)
+}
+
+// ListTenantsWithResponse The tenants, by their ids, a page at a time
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/tenants (the `ListTenants` operationId).
+func (c *ClientWithResponses) ListTenantsWithResponse(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*ListTenantsResponse, error) {
+	rsp, err := c.ListTenants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTenantsResponse(rsp)
+}
+
+// CreateTenantWithBodyWithResponse Make a tenant
+//
+// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+func (c *ClientWithResponses) CreateTenantWithBodyWithResponse(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error) {
+	rsp, err := c.CreateTenantWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTenantResponse(rsp)
+}
+
+// CreateTenantWithResponse Make a tenant
+//
+// One that so far only a write has made takes the settings, answers 200, and counts as made by a call from then on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/tenants (the `CreateTenant` operationId).
+func (c *ClientWithResponses) CreateTenantWithResponse(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error) {
+	rsp, err := c.CreateTenant(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTenantResponse(rsp)
+}
+
+// DeleteTenantWithResponse Delete a tenant with all that it has
+//
+// It is hidden when the answer comes; its data is removed in the background, over restarts if need be. Its name is free again
+// at once. Deleting what is not there does nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v2/tenants/{tenant} (the `DeleteTenant` operationId).
+func (c *ClientWithResponses) DeleteTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*DeleteTenantResponse, error) {
+	rsp, err := c.DeleteTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteTenantResponse(rsp)
+}
+
+// ReadTenantWithResponse One tenant
+//
+// For operators, and for the tenant itself.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/tenants/{tenant} (the `ReadTenant` operationId).
+func (c *ClientWithResponses) ReadTenantWithResponse(ctx context.Context, tenant TenantID, params *ReadTenantParams, reqEditors ...RequestEditorFn) (*ReadTenantResponse, error) {
+	rsp, err := c.ReadTenant(ctx, tenant, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadTenantResponse(rsp)
+}
+
+// UpdateTenantWithBodyWithResponse Change settings of a tenant
+//
+// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+func (c *ClientWithResponses) UpdateTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, params *UpdateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTenantResponse, error) {
+	rsp, err := c.UpdateTenantWithBody(ctx, tenant, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTenantResponse(rsp)
+}
+
+// UpdateTenantWithResponse Change settings of a tenant
+//
+// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v2/tenants/{tenant} (the `UpdateTenant` operationId).
+func (c *ClientWithResponses) UpdateTenantWithResponse(ctx context.Context, tenant TenantID, params *UpdateTenantParams, body UpdateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTenantResponse, error) {
+	rsp, err := c.UpdateTenant(ctx, tenant, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTenantResponse(rsp)
 }
 
 // ParseCapabilitiesResponse parses an HTTP response from a CapabilitiesWithResponse call
@@ -13690,6 +15142,549 @@ func ParseListTagValuesResponse(rsp *http.Response) (*ListTagValuesResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListTagValuesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTenantsResponse parses an HTTP response from a ListTenantsWithResponse call
+func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTenantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest struct {
+			// Next The cursor of the next page; not there on the last.
+			Next    *string  `json:"next,omitempty"`
+			Tenants []Tenant `json:"tenants"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListTenantsResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListTenantsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateTenantResponse parses an HTTP response from a CreateTenantWithResponse call
+func ParseCreateTenantResponse(rsp *http.Response) (*CreateTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateTenantResponse200Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers CreateTenantResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateTenantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateTenantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteTenantResponse parses an HTTP response from a DeleteTenantWithResponse call
+func ParseDeleteTenantResponse(rsp *http.Response) (*DeleteTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest struct {
+			// Id 1 to 128 bytes of printable UTF-8 without a slash.
+			Id    TenantID    `json:"id"`
+			State interface{} `json:"state"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers DeleteTenantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadTenantResponse parses an HTTP response from a ReadTenantWithResponse call
+func ParseReadTenantResponse(rsp *http.Response) (*ReadTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers ReadTenantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateTenantResponse parses an HTTP response from a UpdateTenantWithResponse call
+func ParseUpdateTenantResponse(rsp *http.Response) (*UpdateTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers UpdateTenantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateTenantResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
