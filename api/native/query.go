@@ -164,6 +164,9 @@ type asked struct {
 
 	notFound []string
 	notes    []note
+
+	// spill takes what has been printed of a frame, sends it if that is much, and returns where to go on.
+	spill func(b []byte) []byte
 }
 
 // note tells what is worth knowing about an answer.

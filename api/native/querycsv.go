@@ -46,6 +46,9 @@ func (p *csvPrinter) frame(b []byte, name string, f *query.Frame, d *metricdef.D
 	p.head = append(h, ',')
 	withTags := p.pointTags()
 	for i := range f.Len() {
+		if i%spillPoints == spillPoints-1 {
+			b = p.q.spill(b)
+		}
 		b = append(b, p.head...)
 		at := len(b)
 		b = p.q.format.Append(b, f.Time(i))

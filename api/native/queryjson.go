@@ -78,6 +78,9 @@ func (p *jsonPrinter) object(b []byte, name string, f *query.Frame, d *metricdef
 		if i > 0 {
 			b = append(b, ',')
 		}
+		if i%spillPoints == spillPoints-1 {
+			b = p.q.spill(b)
+		}
 		if f.Has(i) {
 			b = p.value(b, f, i)
 		} else {
@@ -111,6 +114,9 @@ func (p *jsonPrinter) times(b []byte, f *query.Frame) []byte {
 	for i := range f.Len() {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if i%spillPoints == spillPoints-1 {
+			b = p.q.spill(b)
 		}
 		b = p.q.format.Append(b, f.Time(i))
 	}

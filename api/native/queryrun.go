@@ -15,6 +15,9 @@ type printer interface {
 	end(b []byte, q *asked) []byte
 }
 
+// spillPoints is how many points are printed until those of a large frame are sent.
+const spillPoints = 1 << 13
+
 // runQueries runs queries that are prepared and answers in the form that the client wants. An answer that is small goes out
 // as a whole. From a larger one parts are sent while it is made, and an error that comes then is told by the last line where
 // there are lines, else by a connection that ends before the answer.
@@ -32,6 +35,11 @@ func (a *API) runQueries(w http.ResponseWriter, r *http.Request, q *asked) error
 	}
 	s := a.o.Compress.Stream(w, r, contentType)
 	defer s.Free()
+	q.spill = func(b []byte) []byte {
+		s.B = b
+		_ = s.Flush() // the stream keeps the error for the next call
+		return s.B
+	}
 	s.B = p.begin(s.B)
 	err := a.runAll(r, q, func(name string, f *query.Frame, d *metricdef.Definition) error {
 		s.B = p.frame(s.B, name, f, d)
