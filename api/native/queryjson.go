@@ -171,7 +171,7 @@ func appendOrigins(b []byte, format edge.TimeFormat, list []query.Origin) []byte
 		if o.Tier == 0 {
 			return append(b, `"raw"`...)
 		}
-		return edge.AppendString(b, "tier "+time.Duration(o.Tier).String())
+		return edge.AppendString(b, "tier "+durationText(time.Duration(o.Tier)))
 	}
 	switch len(list) {
 	case 0:
