@@ -55,6 +55,7 @@ type Options struct {
 	Gate queue.Gate
 	// TenantChanges is the store again.
 	TenantChanges TenantChanges
+	Ranges        Ranges // and again
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)

@@ -24,6 +24,8 @@ type Lines interface {
 func (a *API) measuresRoutes() []route {
 	return []route{
 		{method: http.MethodPost, path: "/measures", serve: a.writeMeasures},
+		{method: http.MethodDelete, path: "/measures", serve: a.deleteMeasures},
+		{method: http.MethodPost, path: "/measures/delete", serve: a.deleteMeasuresBy},
 	}
 }
 

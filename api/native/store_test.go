@@ -38,7 +38,7 @@ func newStored(t testing.TB, limits tenant.Limits, change ...func(*Options)) *re
 		t.Fatal(err)
 	}
 	o := append([]func(*Options){func(o *Options) {
-		o.Store, o.Tenants, o.TenantChanges, o.Definitions, o.Metrics = s, s.Tenants, s, s.Definitions, s
+		o.Store, o.Tenants, o.TenantChanges, o.Definitions, o.Metrics, o.Ranges = s, s.Tenants, s, s.Definitions, s, s
 		o.Lines = ingest.New(s, s.Definitions, ingest.Options{Now: clock, Logger: quiet})
 	}}, change...)
 	return &realStore{bare(o...), s}

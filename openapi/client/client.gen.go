@@ -405,6 +405,30 @@ func (e WriteMeasuresParamsContentEncoding) Valid() bool {
 	}
 }
 
+// Defines values for DeleteMeasuresByParamsContentEncoding.
+const (
+	DeleteMeasuresByParamsContentEncodingDeflate  DeleteMeasuresByParamsContentEncoding = "deflate"
+	DeleteMeasuresByParamsContentEncodingGzip     DeleteMeasuresByParamsContentEncoding = "gzip"
+	DeleteMeasuresByParamsContentEncodingIdentity DeleteMeasuresByParamsContentEncoding = "identity"
+	DeleteMeasuresByParamsContentEncodingZstd     DeleteMeasuresByParamsContentEncoding = "zstd"
+)
+
+// Valid indicates whether the value is a known member of the DeleteMeasuresByParamsContentEncoding enum.
+func (e DeleteMeasuresByParamsContentEncoding) Valid() bool {
+	switch e {
+	case DeleteMeasuresByParamsContentEncodingDeflate:
+		return true
+	case DeleteMeasuresByParamsContentEncodingGzip:
+		return true
+	case DeleteMeasuresByParamsContentEncodingIdentity:
+		return true
+	case DeleteMeasuresByParamsContentEncodingZstd:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListMetricsParamsOrder.
 const (
 	ListMetricsParamsOrderAsc  ListMetricsParamsOrder = "asc"
@@ -1663,6 +1687,33 @@ type QuerySpec_Fill struct {
 // QuerySpecOrder defines model for QuerySpec.Order.
 type QuerySpecOrder string
 
+// RangeDelete `ids`, or conditions; at least one of `start` and `end`.
+type RangeDelete struct {
+	// End A time.
+	End interface{}           `json:"end,omitempty"`
+	Ids *[]openapi_types.UUID `json:"ids,omitempty"`
+
+	// Name A name or several.
+	Name interface{} `json:"name,omitempty"`
+
+	// Selector A selector as in a search.
+	Selector interface{} `json:"selector,omitempty"`
+
+	// Start A time.
+	Start interface{} `json:"start,omitempty"`
+
+	// Type A type or several.
+	Type interface{} `json:"type,omitempty"`
+}
+
+// RangeDeleted defines model for RangeDeleted.
+type RangeDeleted struct {
+	Metrics int `json:"metrics"`
+
+	// Unknown Ids of no metric of the tenant.
+	Unknown *[]openapi_types.UUID `json:"unknown,omitempty"`
+}
+
 // RawDraft Of the raw samples. Without a word they are kept for ever.
 type RawDraft struct {
 	// Clock From when on retention counts: the time of the sample, the later of that and of its write, or back from the newest sample of the series.
@@ -2126,6 +2177,33 @@ type CardinalityParams struct {
 	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
+// DeleteMeasuresParams defines parameters for DeleteMeasures.
+type DeleteMeasuresParams struct {
+	// Id Ids of metrics.
+	Id *[]openapi_types.UUID `form:"id,omitempty" json:"id,omitempty"`
+
+	// Selector A selector as in a search.
+	Selector *string `form:"selector,omitempty" json:"selector,omitempty"`
+
+	// Tag Conditions on tags: NAME, NAME=VALUE, NAME!=VALUE, NAME=~REGEXP, NAME!~REGEXP.
+	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Name Names of metrics.
+	Name *[]string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Type Types of metrics.
+	Type *[]string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Start A time; samples from here on.
+	Start *string `form:"start,omitempty" json:"start,omitempty"`
+
+	// End A time; samples before it.
+	End *string `form:"end,omitempty" json:"end,omitempty"`
+
+	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
+}
+
 // WriteMeasuresJSONBody defines parameters for WriteMeasures.
 type WriteMeasuresJSONBody struct {
 	union json.RawMessage
@@ -2156,6 +2234,18 @@ type WriteMeasuresJSONBody0 struct {
 
 // WriteMeasuresJSONBody1 defines parameters for WriteMeasures.
 type WriteMeasuresJSONBody1 = []Measures
+
+// DeleteMeasuresByParams defines parameters for DeleteMeasuresBy.
+type DeleteMeasuresByParams struct {
+	// Tenant The tenant that the request is about; without it the default tenant. `Hawkular-Tenant` and `X-Scope-OrgID` mean the same.
+	Tenant *TenantParameter `json:"Tenant,omitempty"`
+
+	// ContentEncoding How the body is compressed.
+	ContentEncoding *DeleteMeasuresByParamsContentEncoding `json:"Content-Encoding,omitempty"`
+}
+
+// DeleteMeasuresByParamsContentEncoding defines parameters for DeleteMeasuresBy.
+type DeleteMeasuresByParamsContentEncoding string
 
 // ListMetricsParams defines parameters for ListMetrics.
 type ListMetricsParams struct {
@@ -2624,6 +2714,9 @@ type WriteMeasuresJSONRequestBody WriteMeasuresJSONBody
 
 // WriteMeasuresTextRequestBody defines body for WriteMeasures for text/plain ContentType.
 type WriteMeasuresTextRequestBody = WriteMeasuresTextBody
+
+// DeleteMeasuresByJSONRequestBody defines body for DeleteMeasuresBy for application/json ContentType.
+type DeleteMeasuresByJSONRequestBody = RangeDelete
 
 // CreateMetricsJSONRequestBody defines body for CreateMetrics for application/json ContentType.
 type CreateMetricsJSONRequestBody CreateMetricsJSONBody
@@ -3987,6 +4080,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	Cardinality(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteMeasures Delete samples of a range
+	//
+	// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
+	//
+	// Corresponds with DELETE /v2/measures (the `DeleteMeasures` operationId).
+	DeleteMeasures(ctx context.Context, params *DeleteMeasuresParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// WriteMeasuresWithBody Write samples
 	//
 	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
@@ -4037,6 +4137,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
 	WriteMeasuresWithTextBody(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMeasuresByWithBody Delete samples of a range, by a body
+	//
+	// As `DELETE /v2/measures`, for selectors as trees and many ids.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+	DeleteMeasuresByWithBody(ctx context.Context, params *DeleteMeasuresByParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMeasuresBy Delete samples of a range, by a body
+	//
+	// As `DELETE /v2/measures`, for selectors as trees and many ids.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+	DeleteMeasuresBy(ctx context.Context, params *DeleteMeasuresByParams, body DeleteMeasuresByJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMetrics Metrics by name, type, tags and the age of their last sample
 	//
@@ -4374,6 +4492,23 @@ func (c *Client) Cardinality(ctx context.Context, params *CardinalityParams, req
 	return c.Client.Do(req)
 }
 
+// DeleteMeasures Delete samples of a range
+//
+// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
+//
+// Corresponds with DELETE /v2/measures (the `DeleteMeasures` operationId).
+func (c *Client) DeleteMeasures(ctx context.Context, params *DeleteMeasuresParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMeasuresRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // WriteMeasuresWithBody Write samples
 //
 // What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
@@ -4445,6 +4580,44 @@ func (c *Client) WriteMeasures(ctx context.Context, params *WriteMeasuresParams,
 // Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
 func (c *Client) WriteMeasuresWithTextBody(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWriteMeasuresRequestWithTextBody(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMeasuresByWithBody Delete samples of a range, by a body
+//
+// As `DELETE /v2/measures`, for selectors as trees and many ids.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+func (c *Client) DeleteMeasuresByWithBody(ctx context.Context, params *DeleteMeasuresByParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMeasuresByRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMeasuresBy Delete samples of a range, by a body
+//
+// As `DELETE /v2/measures`, for selectors as trees and many ids.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+func (c *Client) DeleteMeasuresBy(ctx context.Context, params *DeleteMeasuresByParams, body DeleteMeasuresByJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMeasuresByRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5295,6 +5468,147 @@ func NewCardinalityRequest(server string, params *CardinalityParams) (*http.Requ
 	return req, nil
 }
 
+// NewDeleteMeasuresRequest constructs an http.Request for the DeleteMeasures method
+func NewDeleteMeasuresRequest(server string, params *DeleteMeasuresParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/measures")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Id != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", *params.Id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Selector != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selector", *params.Selector, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Start != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.End != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Tenant != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tenant", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewWriteMeasuresRequest calls the generic WriteMeasures builder with application/json body
 func NewWriteMeasuresRequest(server string, params *WriteMeasuresParams, body WriteMeasuresJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5361,6 +5675,72 @@ func NewWriteMeasuresRequestWithBody(server string, params *WriteMeasuresParams,
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Tenant != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tenant", headerParam0)
+		}
+
+		if params.ContentEncoding != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteMeasuresByRequest calls the generic DeleteMeasuresBy builder with application/json body
+func NewDeleteMeasuresByRequest(server string, params *DeleteMeasuresByParams, body DeleteMeasuresByJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeleteMeasuresByRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewDeleteMeasuresByRequestWithBody constructs an http.Request for the DeleteMeasuresBy method, with any body, and a specified content type
+func NewDeleteMeasuresByRequestWithBody(server string, params *DeleteMeasuresByParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/measures/delete")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -8071,6 +8451,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	CardinalityWithResponse(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*CardinalityResponse, error)
 
+	// DeleteMeasuresWithResponse Delete samples of a range
+	//
+	// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v2/measures (the `DeleteMeasures` operationId).
+	DeleteMeasuresWithResponse(ctx context.Context, params *DeleteMeasuresParams, reqEditors ...RequestEditorFn) (*DeleteMeasuresResponse, error)
+
 	// WriteMeasuresWithBodyWithResponse Write samples
 	//
 	// What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
@@ -8121,6 +8510,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v2/measures (the `WriteMeasures` operationId).
 	WriteMeasuresWithTextBodyWithResponse(ctx context.Context, params *WriteMeasuresParams, body WriteMeasuresTextRequestBody, reqEditors ...RequestEditorFn) (*WriteMeasuresResponse, error)
+
+	// DeleteMeasuresByWithBodyWithResponse Delete samples of a range, by a body
+	//
+	// As `DELETE /v2/measures`, for selectors as trees and many ids.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+	DeleteMeasuresByWithBodyWithResponse(ctx context.Context, params *DeleteMeasuresByParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteMeasuresByResponse, error)
+
+	// DeleteMeasuresByWithResponse Delete samples of a range, by a body
+	//
+	// As `DELETE /v2/measures`, for selectors as trees and many ids.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+	DeleteMeasuresByWithResponse(ctx context.Context, params *DeleteMeasuresByParams, body DeleteMeasuresByJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteMeasuresByResponse, error)
 
 	// ListMetricsWithResponse Metrics by name, type, tags and the age of their last sample
 	//
@@ -8638,6 +9045,96 @@ func (r CardinalityResponse) ContentType() string {
 	return ""
 }
 
+// DeleteMeasuresResponse503Headers the declared response headers of an HTTP 503 response for DeleteMeasures
+type DeleteMeasuresResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteMeasuresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RangeDeleted
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteMeasuresResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteMeasuresResponse) GetJSON200() *RangeDeleted {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteMeasuresResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteMeasuresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteMeasuresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteMeasuresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteMeasuresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // WriteMeasuresResponse429Headers the declared response headers of an HTTP 429 response for WriteMeasures
 type WriteMeasuresResponse429Headers struct {
 	RetryAfter int
@@ -8764,6 +9261,124 @@ func (r WriteMeasuresResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WriteMeasuresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteMeasuresByResponse429Headers the declared response headers of an HTTP 429 response for DeleteMeasuresBy
+type DeleteMeasuresByResponse429Headers struct {
+	RetryAfter int
+}
+
+// DeleteMeasuresByResponse503Headers the declared response headers of an HTTP 503 response for DeleteMeasuresBy
+type DeleteMeasuresByResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteMeasuresByResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RangeDeleted
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMedia
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Later
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteMeasuresByResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteMeasuresByResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteMeasuresByResponse) GetJSON200() *RangeDeleted {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON415() *UnsupportedMedia {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON429() *Later {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteMeasuresByResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteMeasuresByResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteMeasuresByResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteMeasuresByResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteMeasuresByResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11885,6 +12500,21 @@ func (c *ClientWithResponses) CardinalityWithResponse(ctx context.Context, param
 	return ParseCardinalityResponse(rsp)
 }
 
+// DeleteMeasuresWithResponse Delete samples of a range
+//
+// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v2/measures (the `DeleteMeasures` operationId).
+func (c *ClientWithResponses) DeleteMeasuresWithResponse(ctx context.Context, params *DeleteMeasuresParams, reqEditors ...RequestEditorFn) (*DeleteMeasuresResponse, error) {
+	rsp, err := c.DeleteMeasures(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteMeasuresResponse(rsp)
+}
+
 // WriteMeasuresWithBodyWithResponse Write samples
 //
 // What is right is stored, and what is not is told with its place. Only if nothing could be stored is the answer a problem: it has the same counts and errors. The form of the body follows from
@@ -11952,6 +12582,36 @@ func (c *ClientWithResponses) WriteMeasuresWithTextBodyWithResponse(ctx context.
 		return nil, err
 	}
 	return ParseWriteMeasuresResponse(rsp)
+}
+
+// DeleteMeasuresByWithBodyWithResponse Delete samples of a range, by a body
+//
+// As `DELETE /v2/measures`, for selectors as trees and many ids.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+func (c *ClientWithResponses) DeleteMeasuresByWithBodyWithResponse(ctx context.Context, params *DeleteMeasuresByParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteMeasuresByResponse, error) {
+	rsp, err := c.DeleteMeasuresByWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteMeasuresByResponse(rsp)
+}
+
+// DeleteMeasuresByWithResponse Delete samples of a range, by a body
+//
+// As `DELETE /v2/measures`, for selectors as trees and many ids.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/measures/delete (the `DeleteMeasuresBy` operationId).
+func (c *ClientWithResponses) DeleteMeasuresByWithResponse(ctx context.Context, params *DeleteMeasuresByParams, body DeleteMeasuresByJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteMeasuresByResponse, error) {
+	rsp, err := c.DeleteMeasuresBy(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteMeasuresByResponse(rsp)
 }
 
 // ListMetricsWithResponse Metrics by name, type, tags and the age of their last sample
@@ -12682,6 +13342,87 @@ func ParseCardinalityResponse(rsp *http.Response) (*CardinalityResponse, error) 
 	return response, nil
 }
 
+// ParseDeleteMeasuresResponse parses an HTTP response from a DeleteMeasuresWithResponse call
+func ParseDeleteMeasuresResponse(rsp *http.Response) (*DeleteMeasuresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteMeasuresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RangeDeleted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers DeleteMeasuresResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseWriteMeasuresResponse parses an HTTP response from a WriteMeasuresWithResponse call
 func ParseWriteMeasuresResponse(rsp *http.Response) (*WriteMeasuresResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12795,6 +13536,118 @@ func ParseWriteMeasuresResponse(rsp *http.Response) (*WriteMeasuresResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers WriteMeasuresResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteMeasuresByResponse parses an HTTP response from a DeleteMeasuresByWithResponse call
+func ParseDeleteMeasuresByResponse(rsp *http.Response) (*DeleteMeasuresByResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteMeasuresByResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RangeDeleted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers DeleteMeasuresByResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteMeasuresByResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
