@@ -157,7 +157,7 @@ const (
 	Dropped                     // shed by a full queue
 	WrongKind                   // a value that the series cannot take: a text for a number, 1.5 for a whole number, no state
 	TextTooLong                 // a text, or tags of a sample, longer than the setting
-	OutsideWindow               // older than the window of its policy, whose raw samples live there only
+	OutsideWindow               // older than the window of its policy, and not shown as a raw sample either
 	Duplicate                   // another value for a time that has one, under a policy that refuses it
 	NumReasons
 )

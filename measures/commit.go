@@ -188,7 +188,7 @@ func (s *Store) fail(list []*pending, cause error) {
 func (s *Store) resetTops(refs []metricdef.Ref) {
 	for _, ref := range refs {
 		if ref != 0 {
-			s.table.at(ref).resetTop()
+			s.shardOf(ref).resetTop(ref, s.table.at(ref))
 		}
 	}
 }

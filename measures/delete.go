@@ -77,6 +77,10 @@ func (s *Store) deleteRange(ctx context.Context, refs []metricdef.Ref, r timeRan
 // of files.
 func (s *Store) applyDelete(ref metricdef.Ref, r timeRange, wrote int64, bytes map[place][]byte, replayed bool) {
 	sr, sh := s.table.grow(ref), s.shardOf(ref)
+	s.policyOf(ref, sr) // the tiers ask for it
+	sh.mu.Lock()
+	sh.keepTop(ref, sr)
+	sh.mu.Unlock()
 	x := s.erasureOf(ref, sr, r)
 	x.bytes = bytes
 	s.erase(x, func() {

@@ -117,7 +117,7 @@ func (s *Store) Expire(ctx context.Context) {
 			}
 			sr.expireMarks(cut)
 			low := sr.visible(cut)
-			s.expired.Add(sh.dropBefore(s, ref, sr, sh.unneeded(ref, sr, low)))
+			s.expired.Add(sh.dropBefore(s, ref, sr, sh.unneeded(ref, sr, low, s.o.Now().UnixNano())))
 			if sr.flags&(hasTexts|hasTags) != 0 {
 				sh.endTexts(ref, sr)
 			}

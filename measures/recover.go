@@ -51,8 +51,8 @@ func (s *Store) Recover(ctx context.Context) error {
 	}
 	s.hideDeleted()
 	s.attachSegments(catalogLost)
-	for i := range s.shards {
-		s.eachOf(i, func(_ metricdef.Ref, sr *series) { sr.resetTop() })
+	for i, sh := range s.shards {
+		s.eachOf(i, sh.resetTop)
 	}
 	s.seq.mu.Lock()
 	s.seq.next = s.log.Last().Seq + 1

@@ -179,9 +179,9 @@ func (s *Store) sequence(p *pending) {
 			b.refuse(i, Freed)
 			continue
 		}
-		if plan := pol.tiers; plan != nil && plan.window {
+		if plan := pol.tiers; plan != nil && plan.bounded() {
 			// The window is where it was before the batch.
-			if windowed = true; sr.top != 0 && plan.refuses(t, sr.top) {
+			if windowed = true; sr.top != 0 && plan.refuses(t, sr.top, p.wrote) {
 				b.refuse(i, OutsideWindow)
 			}
 		} else if t > sr.top {

@@ -42,7 +42,6 @@ type tierLoad struct {
 	values []percent
 	slot   int64
 	batch  Batch
-	fill   func(i int) float64
 }
 
 func newTierLoad(tb testing.TB, o Options, p policy.Policy, series int) *tierLoad {

@@ -15,17 +15,18 @@ const tierSlack = 60 * second
 func (s *Store) sweepTiers(index int) {
 	sh := s.shards[index]
 	var list []tending
+	now := s.o.Now().UnixNano()
 	s.com.mu.Lock()
 	sh.mu.RLock()
 	s.eachOf(index, func(ref metricdef.Ref, sr *series) {
 		plan := s.policyOf(ref, sr).tiers
-		if plan == nil || sr.flags&hasData == 0 {
+		if plan == nil {
 			return
 		}
 		st := sh.tiers[ref]
 		force := false
 		if cut := s.cut(ref, sr); cut != math.MinInt64 && len(sr.chunks) > 0 {
-			low := sr.visible(cut) - tierSlack
+			low := min(sr.visible(cut), plan.rawFrom(now-tierSlack))
 			force = sh.chunkEnd(ref, sr, 0) < low && sh.rawNeeded(ref, sr, plan) < low
 		}
 		if force || st != nil && len(st.stale) > 0 {
@@ -39,14 +40,14 @@ func (s *Store) sweepTiers(index int) {
 	}
 }
 
-// unneeded is the time before which the raw samples of a series may go, when low is the time before which they have expired.
-// REQUIRES: sh.mu.
-func (sh *shard) unneeded(ref metricdef.Ref, sr *series, low int64) int64 {
+// unneeded is the time before which the raw samples of a series may go, when low is the time before which they have expired at
+// now. REQUIRES: sh.mu.
+func (sh *shard) unneeded(ref metricdef.Ref, sr *series, low, now int64) int64 {
 	pol := sr.policy.Load()
 	if pol == nil || pol.tiers == nil {
 		return low
 	}
-	low -= tierSlack
+	low = min(low, pol.tiers.rawFrom(now-tierSlack))
 	if pol.tiers.rates {
 		low = sr.chunkBefore(low) // the difference to the first sample behind low
 	}
@@ -65,15 +66,16 @@ func (sh *shard) expireTiers(s *Store, ref metricdef.Ref, sr *series) {
 		return
 	}
 	st := sh.tiers[ref]
+	newest, ok := sh.tierNewest(ref, sr)
 	if len(st.columns) > 0 {
 		sh.fitColumns(s, ref, sr, plan)
 	}
 	for i := range st.columns {
 		c := &st.columns[i]
 		t := plan.tiers[i/len(plan.stored)]
-		oldest := oldestBucket(t, bucketOf(sr.newest, c.step))
+		oldest := oldestBucket(t, bucketOf(newest, c.step))
 		n := 0
-		for n < len(c.chunks) && c.tierEnd(n) < oldest {
+		for ok && n < len(c.chunks) && c.tierEnd(n) < oldest {
 			n++
 		}
 		if n > 0 {
@@ -89,7 +91,7 @@ func (sh *shard) hasFinished(ref metricdef.Ref, sr *series) bool {
 		return false
 	}
 	found := false
-	sh.tiers[ref].eachChunk(func(*tierColumn, *entry) { found = true })
+	sh.tiers[ref].eachChunk(func(_ *tierColumn, e *entry) { found = found || e.shape.span() > 0 })
 	return found
 }
 

@@ -56,11 +56,12 @@ func (s *Store) TendTiers() {
 // tendingOf appends the work of a series, if its policy has tiers. REQUIRES: sh.mu, and that nothing is being applied.
 func (s *Store) tendingOf(list []tending, ref metricdef.Ref, force bool) []tending {
 	sr := s.table.at(ref)
-	if sr == nil || sr.flags&hasData == 0 {
+	if sr == nil {
 		return list
 	}
-	if plan := s.policyOf(ref, sr).tiers; plan != nil {
-		list = append(list, tending{ref, plan.limit(sr.newest), force})
+	newest, ok := s.shardOf(ref).tierNewest(ref, sr)
+	if plan := s.policyOf(ref, sr).tiers; plan != nil && ok {
+		list = append(list, tending{ref, plan.limit(newest), force})
 	}
 	return list
 }
@@ -73,7 +74,7 @@ func (s *Store) tend(t tending) {
 		return
 	}
 	sh.mu.Lock()
-	if sr.flags&hasData == 0 {
+	if _, ok := sh.tierNewest(t.ref, sr); !ok {
 		sh.mu.Unlock()
 		return // its definition has ended
 	}
@@ -95,12 +96,7 @@ func (s *Store) tend(t tending) {
 
 // fitColumns gives a series the columns that its policy names and takes away the others. REQUIRES: s.maintenance, sh.mu.
 func (sh *shard) fitColumns(s *Store, ref metricdef.Ref, sr *series, plan *tierPlan) {
-	st := sh.tiers[ref]
-	if st == nil {
-		st = new(tierState)
-		sh.tiers[ref] = st
-		sr.flags |= hasTiers
-	}
+	st := sh.tierState(ref, sr)
 	want := len(plan.tiers) * len(plan.stored)
 	fits := len(st.columns) == want
 	for i := 0; fits && i < want; i++ {
@@ -199,7 +195,7 @@ func (j *tierJob) choose(t tending) bool {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	st := sh.tiers[j.ref]
-	if st == nil || sr.flags&hasData == 0 {
+	if st == nil {
 		return false
 	}
 	j.changed, j.limit = st.changed, t.limit
@@ -222,25 +218,34 @@ func (j *tierJob) choose(t tending) bool {
 	return true
 }
 
-// chooseStale takes the first stale span. REQUIRES: sh.mu, at least for reading.
+// chooseStale takes the first stale span, but for those that take buckets away which are not finished yet: these are left out
+// when they are. REQUIRES: sh.mu, at least for reading.
 func (j *tierJob) chooseStale(st *tierState) bool {
-	if len(st.stale) == 0 {
-		return false
-	}
-	j.stale = new(staleSpan)
-	*j.stale = st.stale[0]
-	one := tierState{stale: st.stale[:1]}
+	done := int64(maxTime)
 	for i := range st.columns {
-		c := &st.columns[i]
-		raw, gone := one.staleIn(c.step, minTime-c.step, c.done)
-		switch {
-		case len(raw) > 0:
-			j.add(i, raw[0].from, raw[0].to, c.done).gone = gone // one span makes one range
-		case len(gone) > 0:
-			j.add(i, gone[0].from, gone[0].from, c.done).gone = gone
-		}
+		done = min(done, st.columns[i].done)
 	}
-	return true
+	for k := range st.stale {
+		s := &st.stale[k]
+		if s.limit != 0 && s.raw > s.from && min(bucketEnd(s.to, j.plan.coarsest), s.limit) > done {
+			continue
+		}
+		j.stale = new(staleSpan)
+		*j.stale = *s
+		one := tierState{stale: st.stale[k : k+1]}
+		for i := range st.columns {
+			c := &st.columns[i]
+			raw, gone := one.staleIn(c.step, minTime-c.step, c.done)
+			switch {
+			case len(raw) > 0:
+				j.add(i, raw[0].from, raw[0].to, c.done).gone = gone // one span makes one range
+			case len(gone) > 0:
+				j.add(i, gone[0].from, gone[0].from, c.done).gone = gone
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // chooseNew takes buckets behind the finished ones. REQUIRES: sh.mu, at least for reading.
@@ -272,7 +277,10 @@ func (j *tierJob) chooseNew(st *tierState, force bool) bool {
 	for i := range st.columns {
 		c := &st.columns[i]
 		if done := bucketOf(limit, c.step); done > c.done {
-			j.add(i, max(c.done, bucketOf(first, c.step)), done, done)
+			job := j.add(i, max(c.done, bucketOf(first, c.step)), done, done)
+			if len(st.stale) > 0 {
+				_, job.gone = st.staleIn(c.step, job.lo, done)
+			}
 		}
 	}
 	return len(j.columns) > 0
@@ -381,7 +389,18 @@ func (j *tierJob) encode(c *columnJob, step int64, m policy.Method) {
 			times, values = append(times, old.Times[k]), append(values, old.Values[k])
 		}
 	}
+	mark := len(times)
 	times, values = j.w.pick(slices.Index(j.plan.stored, m), times, values)
+	if j.stale == nil && len(c.gone) > 0 {
+		n := mark
+		for i := mark; i < len(times); i++ {
+			if !inSpans(c.gone, times[i]) {
+				times[n], values[n] = times[i], values[i]
+				n++
+			}
+		}
+		times, values = times[:n], values[:n]
+	}
 	for ; k < len(old.Times); k++ {
 		if t := old.Times[k]; t >= c.hi && !inSpans(c.gone, t) {
 			times, values = append(times, t), append(values, old.Values[k])

@@ -48,7 +48,7 @@ func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier
 
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	lo, hi := sr.tierRange(plan, tier, from, to)
+	lo, hi := sh.tierRange(ref, sr, plan, tier, from, to)
 	if lo >= hi {
 		sh.mu.RUnlock()
 		return nil
@@ -60,21 +60,21 @@ func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier
 		done = min(done, st.doneOf(step, cols[1]))
 	}
 	var fresh, gone []span // buckets to compute, and those that are no more
+	if st != nil && len(st.stale) > 0 {
+		fresh, gone = st.staleIn(step, lo, hi)
+	}
+	patched := len(fresh) > 0 || len(gone) > 0
 	if till := min(done, hi); done > minTime && lo < till {
-		if len(st.stale) > 0 {
-			fresh, gone = st.staleIn(step, lo, till)
-		}
 		r.addTier(s, sh, ref, st.column(step, cols[0]), lo, till)
 		if cols[1] != policy.NoMethod {
 			w.count.addTier(s, sh, ref, st.column(step, cols[1]), lo, till)
 		}
 	}
-	patched := len(fresh) > 0 || len(gone) > 0
 	if done > minTime {
 		lo = max(lo, done)
 	}
 	if lo < hi {
-		fresh = append(fresh, span{lo, hi})
+		fresh = joinSpans(append(fresh, span{lo, hi}))
 	}
 	w.gather(s, sh, ref, sr, fresh, m.IsRate())
 	sh.mu.RUnlock()
@@ -91,23 +91,32 @@ func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier
 		return err
 	}
 	if patched {
-		n := 0
-		for i, t := range r.Times {
-			if !inSpans(fresh, t) && !inSpans(gone, t) {
-				r.Times[n], r.Values[n] = t, r.Values[i]
-				n++
-			}
-		}
-		r.Times, r.Values = r.Times[:n], r.Values[:n]
+		r.leaveOut(fresh)
 	}
 	for _, f := range fresh {
 		w.cut(step, f.from, f.to)
 		r.Times, r.Values = w.column(m, r.Times, r.Values)
 	}
 	if patched {
+		r.leaveOut(gone)
 		r.order()
 	}
 	return nil
+}
+
+// leaveOut takes away what lies in some spans.
+func (r *Reader) leaveOut(list []span) {
+	if len(list) == 0 {
+		return
+	}
+	n := 0
+	for i, t := range r.Times {
+		if !inSpans(list, t) {
+			r.Times[n], r.Values[n] = t, r.Values[i]
+			n++
+		}
+	}
+	r.Times, r.Values = r.Times[:n], r.Values[:n]
 }
 
 // inSpans says whether a time lies in one of the spans.
@@ -116,13 +125,14 @@ func inSpans(list []span, t int64) bool {
 }
 
 // tierRange cuts [from, to) to the borders of the buckets that a series may show: not those behind its newest sample, nor
-// those that the tier has outlived. REQUIRES: the shard's lock, at least for reading.
-func (sr *series) tierRange(plan *tierPlan, tier int, from, to int64) (lo, hi int64) {
-	if sr.flags&hasData == 0 {
+// those that the tier has outlived. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) tierRange(ref metricdef.Ref, sr *series, plan *tierPlan, tier int, from, to int64) (lo, hi int64) {
+	newest, ok := sh.tierNewest(ref, sr)
+	if !ok {
 		return 0, 0
 	}
 	step := int64(plan.tiers[tier].Granularity)
-	newest := bucketOf(sr.newest, step)
+	newest = bucketOf(newest, step)
 	lo = max(bucketOf(max(from, minTime), step), oldestBucket(plan.tiers[tier], newest))
 	hi = min(bucketEnd(min(to, maxTime), step), newest+step)
 	return lo, hi
@@ -244,7 +254,7 @@ func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok b
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	lo, hi := sr.tierRange(plan, tier, minTime, maxTime)
+	lo, hi := sh.tierRange(ref, sr, plan, tier, minTime, maxTime)
 	if lo >= hi {
 		return 0, 0, false
 	}
@@ -268,7 +278,7 @@ func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok b
 	}
 	if st != nil {
 		for i := range st.stale {
-			if e := &st.stale[i]; !e.gone {
+			if e := &st.stale[i]; e.limit == 0 {
 				first = min(first, max(e.from, e.raw)) // samples that came late
 			}
 		}

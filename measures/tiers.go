@@ -86,15 +86,22 @@ func (t *tierPlan) limit(newest int64) int64 {
 	return max(l, minTime)
 }
 
-// refuses says whether a sample is too old to be taken, when top is the newest sequenced before its batch.
-func (t *tierPlan) refuses(at, top int64) bool {
+// bounded says whether a sample may be too old for the policy, so that the newest one of its series has to be known.
+func (t *tierPlan) bounded() bool { return t.window || t.length > 0 }
+
+// refuses says whether a sample that arrives at now is too old to be taken, when top is the newest sequenced before its batch: one
+// behind the window whose raw samples have gone, so that neither they nor buckets would show it.
+func (t *tierPlan) refuses(at, top, now int64) bool {
+	if !t.window && (t.length == 0 || at >= now-t.length) {
+		return false
+	}
 	// The division is left out for a sample that lies in the window wherever in its bucket the newest is.
-	return t.window && at < top-t.back && at < t.limit(top)
+	return at < top-t.back && at < t.limit(top)
 }
 
 // rawFrom is the time from which raw samples are certain to be there when a record of that write time is applied, live as in
-// replay, and until what it makes stale is computed anew. It is a border of the coarsest buckets, so that there are few of
-// them.
+// replay, and until what it makes stale is computed anew: whole buckets of all that are not refused. It is a border of the
+// coarsest buckets, so that there are few of them.
 func (t *tierPlan) rawFrom(wrote int64) int64 {
 	switch {
 	case t.window:
@@ -102,7 +109,7 @@ func (t *tierPlan) rawFrom(wrote int64) int64 {
 	case t.length == 0:
 		return math.MinInt64
 	}
-	return bucketOf(wrote-t.length, t.coarsest) + t.coarsest
+	return bucketOf(wrote-t.length, t.coarsest) - t.coarsest
 }
 
 // bucketOf is the start of the bucket that t lies in. REQUIRES: minTime <= t <= maxTime, or a step that is small beside them.
@@ -126,6 +133,8 @@ type tierState struct {
 	// looks whether it stands where it stood.
 	changed uint64
 	due     bool // in shard.due
+	// top is what the newest sample was when samples were last taken away, 0 if never: the window does not move back.
+	top int64
 }
 
 // tierColumn is one method at one granularity. Buckets that end at done or before are finished: what they have lies in the
@@ -139,12 +148,12 @@ type tierColumn struct {
 }
 
 // staleSpan is a stretch of raw samples whose finished buckets have changed: those that begin at raw or behind are computed
-// from raw samples until they are finished anew. Of the others, those that lie wholly inside of a span that is gone are no
-// more.
+// from raw samples until they are finished anew. The others cannot be. If samples of theirs were taken away, which limit tells, they
+// are no more, as far as the window had passed them then, whether they had been finished or not: limit is where it began.
 type staleSpan struct {
 	from, to int64
 	raw      int64
-	gone     bool
+	limit    int64 // 0: nothing was taken away
 }
 
 // column finds a column, nil if there is none. REQUIRES: sh.mu, at least for reading.
@@ -177,15 +186,20 @@ func (st *tierState) finished() int64 {
 	return done
 }
 
-// tierDue remembers that a series may have buckets to finish. REQUIRES: sh.mu.
-func (sh *shard) tierDue(ref metricdef.Ref, sr *series) {
+// tierState is what a series has of tiers, made if there is nothing. REQUIRES: sh.mu.
+func (sh *shard) tierState(ref metricdef.Ref, sr *series) *tierState {
 	st := sh.tiers[ref]
 	if st == nil {
 		st = new(tierState)
 		sh.tiers[ref] = st
 		sr.flags |= hasTiers
 	}
-	if !st.due {
+	return st
+}
+
+// tierDue remembers that a series may have buckets to finish. REQUIRES: sh.mu.
+func (sh *shard) tierDue(ref metricdef.Ref, sr *series) {
+	if st := sh.tierState(ref, sr); !st.due {
 		st.due = true
 		sh.due = append(sh.due, ref)
 	}
@@ -223,32 +237,32 @@ func (sr *series) nextSample(sh *shard, t int64) int64 {
 	return max(sr.newest, t)
 }
 
-// tiersChanged tells the tiers that the samples inside [from, to) were taken away by a record written at wrote. Finished buckets that lie
-// wholly inside go. Those that lie inside in part are computed anew if their raw samples are still there, else they stay as
-// they are. REQUIRES: sh.mu; for a series without tiers it does nothing.
+// tiersChanged tells the tiers that the samples inside [from, to) were taken away by a record written at wrote. Buckets behind the
+// window that lie inside, wholly or in part, are computed anew if their raw samples are still there, else they go. REQUIRES: sh.mu,
+// and that the series knows its policy.
 func (sh *shard) tiersChanged(ref metricdef.Ref, sr *series, from, to, wrote int64) {
-	if sr.flags&hasTiers == 0 || from >= to {
+	pol := sr.policy.Load()
+	if pol == nil || pol.tiers == nil {
 		return
 	}
-	st := sh.tiers[ref]
+	newest, ok := sh.tierNewest(ref, sr)
+	if !ok {
+		return
+	}
+	plan := pol.tiers
+	st := sh.tierState(ref, sr)
 	st.changed++
-	if to > st.finished() {
-		to = max(from, st.finished())
-	}
-	raw := int64(math.MaxInt64)
-	next := to
-	if pol := sr.policy.Load(); pol != nil && pol.tiers != nil {
-		raw = pol.tiers.rawFrom(wrote)
-		if pol.tiers.rates && to > minTime {
-			next = sr.nextSample(sh, to-1) + 1
-		}
-	}
-	if from >= to {
+	limit := plan.limit(newest)
+	if to = min(to, limit); from >= to {
 		return
 	}
-	st.addStale(staleSpan{from: from, to: to, raw: raw, gone: true})
-	if next > to && raw != math.MaxInt64 {
-		st.addStale(staleSpan{from: to, to: next, raw: raw})
+	raw := plan.rawFrom(wrote)
+	st.addStale(staleSpan{from: from, to: to, raw: raw, limit: limit})
+	if plan.rates && raw != math.MaxInt64 {
+		// The difference of the sample behind changes.
+		if next := sr.nextSample(sh, to-1) + 1; next > to {
+			st.addStale(staleSpan{from: to, to: next, raw: raw})
+		}
 	}
 }
 
@@ -264,7 +278,7 @@ func (st *tierState) addStale(s staleSpan) {
 		}
 		return 1
 	})
-	same := func(e staleSpan) bool { return e.raw == s.raw && e.gone == s.gone }
+	same := func(e staleSpan) bool { return e.raw == s.raw && e.limit == s.limit }
 	if i > 0 && same(st.stale[i-1]) && st.stale[i-1].to >= s.from {
 		i--
 		st.stale[i].to = max(st.stale[i].to, s.to)
@@ -280,13 +294,13 @@ func (st *tierState) addStale(s staleSpan) {
 	}
 }
 
-// joinStale joins the two neighbours that lie nearest to each other and are alike. Spans that are gone are left apart, since
-// what lies between them is not gone.
+// joinStale joins the two neighbours that lie nearest to each other and are alike. Spans that were taken away are left apart, since
+// what lies between them was not.
 func (st *tierState) joinStale() {
 	best, gap := -1, int64(math.MaxInt64)
 	for i := 1; i < len(st.stale); i++ {
 		a, b := &st.stale[i-1], &st.stale[i]
-		if a.raw == b.raw && !a.gone && !b.gone && b.from-a.to < gap {
+		if a.raw == b.raw && a.limit == 0 && b.limit == 0 && b.from-a.to < gap {
 			best, gap = i, b.from-a.to
 		}
 	}
@@ -299,8 +313,8 @@ func (st *tierState) joinStale() {
 // span is a range of time, the end not in it.
 type span struct{ from, to int64 }
 
-// staleIn are the buckets of a column inside [lo, hi), all of them finished, that stale spans touch: those to be computed from
-// raw samples and those that are no more. Both lists ascend.
+// staleIn are the buckets of a granularity inside [lo, hi) that stale spans touch: those to be computed from raw samples, and
+// those that are no more. Both lists ascend.
 func (st *tierState) staleIn(step, lo, hi int64) (raw, gone []span) {
 	for i := range st.stale {
 		s := &st.stale[i]
@@ -308,25 +322,19 @@ func (st *tierState) staleIn(step, lo, hi int64) (raw, gone []span) {
 			continue
 		}
 		from, to := max(bucketOf(max(s.from, lo), step), lo), min(bucketEnd(min(s.to, hi), step), hi)
-		whole := from
-		if s.raw < to {
-			if s.raw > from {
-				from = bucketEnd(s.raw, step)
+		known := from // buckets from here on have their raw samples
+		if s.raw > from {
+			known = to
+			if s.raw < to {
+				known = bucketEnd(s.raw, step)
 			}
-			if from < to {
-				raw = append(raw, span{from, to})
-			}
-			to = min(to, from)
 		}
-		if s.gone {
-			if whole < s.from {
-				whole += step
-			}
-			if to > s.to {
-				to -= step
-			}
-			if whole < to {
-				gone = append(gone, span{whole, to})
+		if known < to {
+			raw = append(raw, span{known, to})
+		}
+		if s.limit != 0 {
+			if end := min(known, to, bucketOf(s.limit, step)); from < end {
+				gone = append(gone, span{from, end})
 			}
 		}
 	}
@@ -390,11 +398,30 @@ func (sr *series) chunkBefore(t int64) int64 {
 	return minTime
 }
 
-// resetTop lets the newest sequenced sample be the newest applied one. REQUIRES: that nothing is being applied, and the sequencer's
-// lock or recovery.
-func (sr *series) resetTop() {
-	sr.top = 0
+// tierNewest is the time of the newest sample that a series has or, if that was taken away, had, as tiers see it; false for
+// none. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) tierNewest(ref metricdef.Ref, sr *series) (t int64, ok bool) {
 	if sr.flags&hasData != 0 {
-		sr.top = sr.newest
+		t, ok = sr.newest, true
+	}
+	if sr.flags&hasTiers != 0 {
+		if top := sh.tiers[ref].top; top != 0 && (!ok || top > t) {
+			return top, true
+		}
+	}
+	return t, ok
+}
+
+// keepTop remembers what the newest sample of a series is, before samples are taken away. REQUIRES: sh.mu, and that the series knows
+// its policy.
+func (sh *shard) keepTop(ref metricdef.Ref, sr *series) {
+	if pol := sr.policy.Load(); pol != nil && pol.tiers != nil {
+		if t, ok := sh.tierNewest(ref, sr); ok {
+			sh.tierState(ref, sr).top = t
+		}
 	}
 }
+
+// resetTop lets the newest sequenced sample be the newest applied one. REQUIRES: that nothing is being applied, and the sequencer's
+// lock or recovery.
+func (sh *shard) resetTop(ref metricdef.Ref, sr *series) { sr.top, _ = sh.tierNewest(ref, sr) }

@@ -20,9 +20,10 @@ func init() {
 // What the state file has of the tiers of a series, version 1; their chunks lie in segments:
 //
 //	byte     version, 1
+//	varint   top
 //	uvarint  number of groups; a group is columns of one granularity that are finished up to the same border:
 //	         uvarint granularity, varint border, uvarint born, uvarint number of methods, uvarint each
-//	uvarint  number of stale spans; for each: byte flags (1 gone), varint from, uvarint to - from, varint raw
+//	uvarint  number of stale spans; for each: varint from, uvarint to - from, varint raw, varint limit
 const tierStateVersion = 1
 
 func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) []byte {
@@ -30,10 +31,11 @@ func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) [
 		return b
 	}
 	st := sh.tiers[ref]
-	if len(st.columns) == 0 && len(st.stale) == 0 {
+	if len(st.columns) == 0 && len(st.stale) == 0 && st.top == 0 {
 		return b
 	}
 	b = append(b, tierStateVersion)
+	b = binary.AppendVarint(b, st.top)
 	alike := func(x, y *tierColumn) bool { return x.step == y.step && x.done == y.done && x.born == y.born }
 	groups := 0
 	for i := range st.columns {
@@ -59,14 +61,10 @@ func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) [
 	}
 	b = binary.AppendUvarint(b, uint64(len(st.stale)))
 	for _, s := range st.stale {
-		flags := byte(0)
-		if s.gone {
-			flags = 1
-		}
-		b = append(b, flags)
 		b = binary.AppendVarint(b, s.from)
 		b = binary.AppendUvarint(b, uint64(s.to-s.from))
 		b = binary.AppendVarint(b, s.raw)
+		b = binary.AppendVarint(b, s.limit)
 	}
 	return b
 }
@@ -76,7 +74,7 @@ func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) 
 		return errors.New("tiers: unknown version")
 	}
 	d := decoder{p: p[1:]}
-	st := new(tierState)
+	st := &tierState{top: d.varint()}
 	groups := d.uvarint()
 	if groups > uint64(len(d.p)) {
 		return errors.New("tiers: groups")
@@ -99,9 +97,9 @@ func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) 
 		return errors.New("tiers: stale spans")
 	}
 	for range n {
-		s := staleSpan{gone: d.byte() == 1, from: d.varint()}
+		s := staleSpan{from: d.varint()}
 		s.to = s.from + int64(d.uvarint())
-		s.raw = d.varint()
+		s.raw, s.limit = d.varint(), d.varint()
 		if s.to < s.from {
 			return errors.New("tiers: stale span")
 		}

@@ -114,6 +114,7 @@ func (s *Store) applyMark(m lowMark, wrote int64) {
 	if sr == nil {
 		return
 	}
+	s.policyOf(m.ref, sr) // the tiers ask for it
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sr.raiseLow(m.time)
