@@ -21,8 +21,9 @@ type stretch struct {
 func (q *Query) divideTiers(i int, from, to int64) stretch {
 	s := stretch{from: from, tierFrom: to, tierTo: to, to: to}
 	ref, source := q.refs[i], q.engine.source
-	if q.request.Rate || countsUp(q.kinds[i], q.over) || q.step == 0 {
-		return s
+	kind := q.kinds[i]
+	if q.request.Rate || q.step == 0 || kind == metricdef.KindText || countsUp(kind, q.over) {
+		return s // tiers know neither rates per second nor texts, nor which states are up
 	}
 	tier, ok := source.TierFor(ref, q.step, q.over)
 	if !ok {

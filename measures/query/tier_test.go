@@ -129,6 +129,43 @@ func drawTiered(rnd *rand.Rand, refs []metricdef.Ref) Request {
 	return r
 }
 
+// TestTierKinds asks a policy with tiers for what tiers do not know: texts, and which states are up.
+func TestTierKinds(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 0)
+	start := epoch - epoch%(300*sec)
+	text, state := draft(num, "t", 1), draft(num, "t", 2)
+	text.Def.Type, state.Def.Type = metricdef.String, metricdef.Availability
+	var b measures.Batch
+	for k := range int64(3000) {
+		b.AddTextDraft(text, start+k*10*sec, "x")
+		b.AddDraft(state, start+k*10*sec, float64(1+k%2)) // up and unknown
+	}
+	commit(t, s, &b)
+	s.TendTiers()
+	e := New(s, Options{Definitions: s.Definitions})
+	for i, want := range []float64{30, 0.5} {
+		r := Request{Refs: b.Refs[i : i+1], From: start, To: start + 3000*sec, Buckets: Buckets{Step: 300 * sec}, Over: []policy.Method{policy.Count, policy.Mean}[i]}
+		q, err := e.Prepare(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Run(context.Background(), func(f *Frame) error {
+			if f.Len() != 10 || f.Values[3] != want || len(f.Origins) != 1 || f.Origins[0].Tier != 0 {
+				t.Errorf("%v from %v", f.Values, f.Origins)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestTierWithoutRaw asks for ranges that cut buckets whose raw samples are no more: the tier gives all of such a bucket.
 func TestTierWithoutRaw(t *testing.T) {
 	s := openStore(t, t.TempDir())
