@@ -75,7 +75,7 @@ func ProblemOf(err error) Problem {
 func eachError(err error, f func(error)) {
 	for err != nil {
 		f(err)
-		switch x := err.(type) {
+		switch x := err.(type) { //nolint:errorlint // this walks the chain itself, error by error
 		case interface{ Unwrap() error }:
 			err = x.Unwrap()
 		case interface{ Unwrap() []error }:

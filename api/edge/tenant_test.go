@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -41,7 +42,7 @@ func TestSelectTenant(t *testing.T) {
 		{near, []string{"X-Project-Id", "a/b"}, "tenant-id"},
 		{near, []string{"X-Project-Id", "other"}, "tenant-forbidden"},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
 		for i := 0; i < len(c.header); i += 2 {
 			r.Header.Add(c.header[i], c.header[i+1])
@@ -59,7 +60,7 @@ func TestSelectTenant(t *testing.T) {
 			t.Errorf("%s %q: %q, %v; want %q", c.remote, c.header, id, err, c.want)
 		}
 	}
-	if _, err := s.Select(httptest.NewRequest("GET", "/", nil), Scope{}); CodeOf(err) != "tenant-forbidden" {
+	if _, err := s.Select(httptest.NewRequest(http.MethodGet, "/", nil), Scope{}); CodeOf(err) != "tenant-forbidden" {
 		t.Errorf("no scope: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -65,8 +66,8 @@ func ParseTimeIn(text string, now time.Time, unit time.Duration) (int64, error) 
 			return fail(notTime)
 		}
 		d, err := ParseDuration(rest[1:])
-		if err != nil {
-			return fail("has behind its sign what " + err.(*TimeError).Reason)
+		if bad, ok := errors.AsType[*TimeError](err); ok {
+			return fail("has behind its sign what " + bad.Reason)
 		}
 		n := now.UnixNano()
 		if rest[0] == '-' {

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"errors"
+
 	"granary/api/edge"
 	"granary/measures"
 )
@@ -68,7 +70,7 @@ func (r *report) show(index int, path string, err error) {
 		return
 	}
 	e := itemError{Index: index, Line: r.line, Path: path, Code: edge.CodeOf(err), Detail: err.Error()}
-	if refused, ok := err.(*refusedError); ok {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
 		e.Reason = refused.why.String()
 	}
 	r.errors = append(r.errors, e)

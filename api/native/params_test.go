@@ -1,6 +1,7 @@
 package native
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 func TestParams(t *testing.T) {
 	a := bare()
-	get := func(query string) *params { return a.params(httptest.NewRequest("GET", "/v2/x?"+query, nil)) }
+	get := func(query string) *params { return a.params(httptest.NewRequest(http.MethodGet, "/v2/x?"+query, nil)) }
 	p := get("a=1&n=7&b&c=false&t=now-1h&d=5m&times=ns&l=1&l=2")
 	if p.text("a", "") != "1" || p.integer("n", 0, 0, 10) != 7 || !p.bool("b", false) || p.bool("c", true) || p.time("t", 0) != testNow.Add(-time.Hour).UnixNano() ||
 		p.duration("d", 0) != 5*time.Minute || p.format() != edge.Nanoseconds || len(p.list("l")) != 2 || p.text("absent", "def") != "def" || p.end() != nil {

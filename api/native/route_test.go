@@ -196,7 +196,7 @@ func TestPanic(t *testing.T) {
 	d := edge.NewDispatcher(edge.DispatchOptions{Logger: a.o.Logger})
 	d.Mount(Prefix, Name, a)
 	w := httptest.NewRecorder()
-	d.ServeHTTP(w, httptest.NewRequest("GET", "/v2/panic", nil))
+	d.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v2/panic", nil))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
