@@ -1061,7 +1061,7 @@ type Frame struct {
 	// Series How many make up the group.
 	Series *int `json:"series,omitempty"`
 
-	// Source Where the points come from, `raw` or a tier; a list if that changes on the way.
+	// Source Where the points come from: `raw`, or `tier 1m` and the like; a list if that changes on the way.
 	Source *Frame_Source `json:"source,omitempty"`
 
 	// Start Milliseconds since 1970, or what `times` asks for.
@@ -1090,7 +1090,7 @@ type FrameSource1 = []struct {
 	Source string `json:"source"`
 }
 
-// Frame_Source Where the points come from, `raw` or a tier; a list if that changes on the way.
+// Frame_Source Where the points come from: `raw`, or `tier 1m` and the like; a list if that changes on the way.
 type Frame_Source struct {
 	union json.RawMessage
 }
@@ -1156,6 +1156,19 @@ type MeasuresAnswer struct {
 	// Stored Samples.
 	Stored int `json:"stored"`
 }
+
+// MeasuresBody defines model for MeasuresBody.
+type MeasuresBody struct {
+	union json.RawMessage
+}
+
+// MeasuresBody0 defines model for MeasuresBody.0.
+type MeasuresBody0 struct {
+	Metrics []Measures `json:"metrics"`
+}
+
+// MeasuresBody1 defines model for MeasuresBody.1.
+type MeasuresBody1 = []Measures
 
 // MeasuresError defines model for MeasuresError.
 type MeasuresError struct {
@@ -1310,6 +1323,14 @@ type MetricDraft struct {
 	Type *MetricType `json:"type,omitempty"`
 	Unit *string     `json:"unit,omitempty"`
 }
+
+// MetricDrafts defines model for MetricDrafts.
+type MetricDrafts struct {
+	union json.RawMessage
+}
+
+// MetricDrafts1 defines model for MetricDrafts.1.
+type MetricDrafts1 = []MetricDraft
 
 // MetricID The id of a metric. It follows from tenant, type, name and identity tags, so it is the same wherever that metric is made.
 type MetricID = openapi_types.UUID
@@ -1689,21 +1710,21 @@ type QuerySpecOrder string
 
 // RangeDelete `ids`, or conditions; at least one of `start` and `end`.
 type RangeDelete struct {
-	// End A time.
-	End interface{}           `json:"end,omitempty"`
-	Ids *[]openapi_types.UUID `json:"ids,omitempty"`
+	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	End *TimeIn     `json:"end,omitempty"`
+	Ids *[]MetricID `json:"ids,omitempty"`
 
-	// Name A name or several.
-	Name interface{} `json:"name,omitempty"`
+	// Name A text or a list of texts.
+	Name *Texts `json:"name,omitempty"`
 
-	// Selector A selector as in a search.
-	Selector interface{} `json:"selector,omitempty"`
+	// Selector A selector, as text or as a tree.
+	Selector *Selector `json:"selector,omitempty"`
 
-	// Start A time.
-	Start interface{} `json:"start,omitempty"`
+	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	Start *TimeIn `json:"start,omitempty"`
 
-	// Type A type or several.
-	Type interface{} `json:"type,omitempty"`
+	// Type A text or a list of texts.
+	Type *Texts `json:"type,omitempty"`
 }
 
 // RangeDeleted defines model for RangeDeleted.
@@ -2204,11 +2225,6 @@ type DeleteMeasuresParams struct {
 	Tenant *TenantParameter `json:"Tenant,omitempty"`
 }
 
-// WriteMeasuresJSONBody defines parameters for WriteMeasures.
-type WriteMeasuresJSONBody struct {
-	union json.RawMessage
-}
-
 // WriteMeasuresTextBody defines parameters for WriteMeasures.
 type WriteMeasuresTextBody = string
 
@@ -2226,14 +2242,6 @@ type WriteMeasuresParams struct {
 
 // WriteMeasuresParamsContentEncoding defines parameters for WriteMeasures.
 type WriteMeasuresParamsContentEncoding string
-
-// WriteMeasuresJSONBody0 defines parameters for WriteMeasures.
-type WriteMeasuresJSONBody0 struct {
-	Metrics []Measures `json:"metrics"`
-}
-
-// WriteMeasuresJSONBody1 defines parameters for WriteMeasures.
-type WriteMeasuresJSONBody1 = []Measures
 
 // DeleteMeasuresByParams defines parameters for DeleteMeasuresBy.
 type DeleteMeasuresByParams struct {
@@ -2291,11 +2299,6 @@ type ListMetricsParams struct {
 // ListMetricsParamsOrder defines parameters for ListMetrics.
 type ListMetricsParamsOrder string
 
-// CreateMetricsJSONBody defines parameters for CreateMetrics.
-type CreateMetricsJSONBody struct {
-	union json.RawMessage
-}
-
 // CreateMetricsParams defines parameters for CreateMetrics.
 type CreateMetricsParams struct {
 	// Times The form of times in the answer. `time_format` is the same.
@@ -2310,9 +2313,6 @@ type CreateMetricsParams struct {
 
 // CreateMetricsParamsContentEncoding defines parameters for CreateMetrics.
 type CreateMetricsParamsContentEncoding string
-
-// CreateMetricsJSONBody1 defines parameters for CreateMetrics.
-type CreateMetricsJSONBody1 = []MetricDraft
 
 // CreateMetrics200JSONResponseBody defines parameters for CreateMetrics.
 type CreateMetrics200JSONResponseBody struct {
@@ -2710,7 +2710,7 @@ type UpdateTenantParams struct {
 type UpdateTenantParamsContentEncoding string
 
 // WriteMeasuresJSONRequestBody defines body for WriteMeasures for application/json ContentType.
-type WriteMeasuresJSONRequestBody WriteMeasuresJSONBody
+type WriteMeasuresJSONRequestBody = MeasuresBody
 
 // WriteMeasuresTextRequestBody defines body for WriteMeasures for text/plain ContentType.
 type WriteMeasuresTextRequestBody = WriteMeasuresTextBody
@@ -2719,7 +2719,7 @@ type WriteMeasuresTextRequestBody = WriteMeasuresTextBody
 type DeleteMeasuresByJSONRequestBody = RangeDelete
 
 // CreateMetricsJSONRequestBody defines body for CreateMetrics for application/json ContentType.
-type CreateMetricsJSONRequestBody CreateMetricsJSONBody
+type CreateMetricsJSONRequestBody = MetricDrafts
 
 // DeleteMetricsJSONRequestBody defines body for DeleteMetrics for application/json ContentType.
 type DeleteMetricsJSONRequestBody = MetricDelete
@@ -3002,6 +3002,68 @@ func (t *Frame_Values_Item) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsMeasuresBody0 returns the union data inside the MeasuresBody as a MeasuresBody0
+func (t MeasuresBody) AsMeasuresBody0() (MeasuresBody0, error) {
+	var body MeasuresBody0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMeasuresBody0 overwrites any union data inside the MeasuresBody as the provided MeasuresBody0
+func (t *MeasuresBody) FromMeasuresBody0(v MeasuresBody0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMeasuresBody0 performs a merge with any union data inside the MeasuresBody, using the provided MeasuresBody0
+func (t *MeasuresBody) MergeMeasuresBody0(v MeasuresBody0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMeasuresBody1 returns the union data inside the MeasuresBody as a MeasuresBody1
+func (t MeasuresBody) AsMeasuresBody1() (MeasuresBody1, error) {
+	var body MeasuresBody1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMeasuresBody1 overwrites any union data inside the MeasuresBody as the provided MeasuresBody1
+func (t *MeasuresBody) FromMeasuresBody1(v MeasuresBody1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMeasuresBody1 performs a merge with any union data inside the MeasuresBody, using the provided MeasuresBody1
+func (t *MeasuresBody) MergeMeasuresBody1(v MeasuresBody1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MeasuresBody) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MeasuresBody) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsMetricDeleteName0 returns the union data inside the MetricDelete_Name as a MetricDeleteName0
 func (t MetricDelete_Name) AsMetricDeleteName0() (MetricDeleteName0, error) {
 	var body MetricDeleteName0
@@ -3122,6 +3184,68 @@ func (t MetricDelete_Type) MarshalJSON() ([]byte, error) {
 }
 
 func (t *MetricDelete_Type) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsMetricDraft returns the union data inside the MetricDrafts as a MetricDraft
+func (t MetricDrafts) AsMetricDraft() (MetricDraft, error) {
+	var body MetricDraft
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetricDraft overwrites any union data inside the MetricDrafts as the provided MetricDraft
+func (t *MetricDrafts) FromMetricDraft(v MetricDraft) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetricDraft performs a merge with any union data inside the MetricDrafts, using the provided MetricDraft
+func (t *MetricDrafts) MergeMetricDraft(v MetricDraft) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMetricDrafts1 returns the union data inside the MetricDrafts as a MetricDrafts1
+func (t MetricDrafts) AsMetricDrafts1() (MetricDrafts1, error) {
+	var body MetricDrafts1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetricDrafts1 overwrites any union data inside the MetricDrafts as the provided MetricDrafts1
+func (t *MetricDrafts) FromMetricDrafts1(v MetricDrafts1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetricDrafts1 performs a merge with any union data inside the MetricDrafts, using the provided MetricDrafts1
+func (t *MetricDrafts) MergeMetricDrafts1(v MetricDrafts1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MetricDrafts) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MetricDrafts) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -3804,130 +3928,6 @@ func (t TimeOrValue) MarshalJSON() ([]byte, error) {
 }
 
 func (t *TimeOrValue) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
-}
-
-// AsWriteMeasuresJSONBody0 returns the union data inside the WriteMeasuresJSONBody as a WriteMeasuresJSONBody0
-func (t WriteMeasuresJSONBody) AsWriteMeasuresJSONBody0() (WriteMeasuresJSONBody0, error) {
-	var body WriteMeasuresJSONBody0
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromWriteMeasuresJSONBody0 overwrites any union data inside the WriteMeasuresJSONBody as the provided WriteMeasuresJSONBody0
-func (t *WriteMeasuresJSONBody) FromWriteMeasuresJSONBody0(v WriteMeasuresJSONBody0) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeWriteMeasuresJSONBody0 performs a merge with any union data inside the WriteMeasuresJSONBody, using the provided WriteMeasuresJSONBody0
-func (t *WriteMeasuresJSONBody) MergeWriteMeasuresJSONBody0(v WriteMeasuresJSONBody0) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsWriteMeasuresJSONBody1 returns the union data inside the WriteMeasuresJSONBody as a WriteMeasuresJSONBody1
-func (t WriteMeasuresJSONBody) AsWriteMeasuresJSONBody1() (WriteMeasuresJSONBody1, error) {
-	var body WriteMeasuresJSONBody1
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromWriteMeasuresJSONBody1 overwrites any union data inside the WriteMeasuresJSONBody as the provided WriteMeasuresJSONBody1
-func (t *WriteMeasuresJSONBody) FromWriteMeasuresJSONBody1(v WriteMeasuresJSONBody1) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeWriteMeasuresJSONBody1 performs a merge with any union data inside the WriteMeasuresJSONBody, using the provided WriteMeasuresJSONBody1
-func (t *WriteMeasuresJSONBody) MergeWriteMeasuresJSONBody1(v WriteMeasuresJSONBody1) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t WriteMeasuresJSONBody) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *WriteMeasuresJSONBody) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
-}
-
-// AsMetricDraft returns the union data inside the CreateMetricsJSONBody as a MetricDraft
-func (t CreateMetricsJSONBody) AsMetricDraft() (MetricDraft, error) {
-	var body MetricDraft
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromMetricDraft overwrites any union data inside the CreateMetricsJSONBody as the provided MetricDraft
-func (t *CreateMetricsJSONBody) FromMetricDraft(v MetricDraft) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeMetricDraft performs a merge with any union data inside the CreateMetricsJSONBody, using the provided MetricDraft
-func (t *CreateMetricsJSONBody) MergeMetricDraft(v MetricDraft) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsCreateMetricsJSONBody1 returns the union data inside the CreateMetricsJSONBody as a CreateMetricsJSONBody1
-func (t CreateMetricsJSONBody) AsCreateMetricsJSONBody1() (CreateMetricsJSONBody1, error) {
-	var body CreateMetricsJSONBody1
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromCreateMetricsJSONBody1 overwrites any union data inside the CreateMetricsJSONBody as the provided CreateMetricsJSONBody1
-func (t *CreateMetricsJSONBody) FromCreateMetricsJSONBody1(v CreateMetricsJSONBody1) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeCreateMetricsJSONBody1 performs a merge with any union data inside the CreateMetricsJSONBody, using the provided CreateMetricsJSONBody1
-func (t *CreateMetricsJSONBody) MergeCreateMetricsJSONBody1(v CreateMetricsJSONBody1) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t CreateMetricsJSONBody) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *CreateMetricsJSONBody) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
