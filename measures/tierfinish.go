@@ -11,8 +11,8 @@ import (
 // When buckets are finished: when raw samples of at least tierBuckets of the finest tier, or tierSamples of them, lie behind the
 // border. Until then they are computed when they are asked for. Fewer at a time would cost writes more, more would cost reads more.
 const (
-	tierBuckets = 128
-	tierSamples = 1024
+	tierBuckets = 300
+	tierSamples = 2048
 	// Where a bucket has many samples, encoding it costs them little.
 	tierFew, tierFill = 256, 16
 	// tierBulk bounds the samples that are taken up at once, by whole chunks.
