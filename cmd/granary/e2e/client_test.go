@@ -68,7 +68,7 @@ func TestGeneratedClient(t *testing.T) {
 
 	mean := client.Method("mean")
 	var selector client.Selector
-	must(t, selector.FromSelectorTree(client.SelectorTree{Tag: pointerTo("host"), Op: pointerTo(client.SelectorTreeOp("=~")), Value: pointerTo("web.*")}))
+	must(t, selector.FromSelectorTree(client.SelectorTree{Tag: new("host"), Op: new(client.SelectorTreeOp("=~")), Value: new("web.*")}))
 	var start, end client.TimeIn
 	must(t, start.FromTimeIn0(float64(base)))
 	must(t, end.FromTimeIn0(float64(base+120)))
@@ -100,5 +100,3 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-
-func pointerTo[T any](v T) *T { return &v }

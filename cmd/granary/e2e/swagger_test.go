@@ -40,6 +40,7 @@ func TestSwaggerPage(t *testing.T) {
 	poll(t, "the answer to be shown", func() bool {
 		return value[string](b, `(`+operation+`.querySelector(".live-responses-table .response .response-col_status") || {}).innerText || ""`) == "200"
 	})
+	value[any](b, operation+`.scrollIntoView()`)
 	picture := b.screenshot()
 	if file := os.Getenv("GRANARY_E2E_SCREENSHOT"); file != "" {
 		if err := os.WriteFile(file, picture, 0o644); err != nil {
