@@ -22,9 +22,9 @@ type CreateResult struct {
 	Err     error
 }
 
-// CreateDefinitions makes definitions by a call: they stay, also without samples, until a call ends them. They are in the
-// journal and visible when it returns. Each draft has a result of its own, in the order of the drafts. One that data made before
-// becomes one that a call made.
+// CreateDefinitions makes definitions that are in the journal and visible when it returns. Each draft has a result of its own,
+// in the order of the drafts. Explicit ones stay, also without samples, until a call ends them, and one that data made before
+// becomes explicit; the others end like those that data makes, once they have had samples.
 func (s *Store) CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []CreateResult {
 	results := make([]CreateResult, len(drafts))
 	for from := 0; from < len(drafts); from += definitionStep {
@@ -80,9 +80,8 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 	q.unnamed = recycle(q.unnamed)
 	var known []metricdef.Ref
 	for i := range drafts {
-		d := drafts[i]
-		d.Explicit = true
-		if err := s.checkDraft(&d); err != nil {
+		d := &drafts[i]
+		if err := s.checkDraft(d); err != nil {
 			results[i].Err = err
 			continue
 		}
@@ -94,11 +93,13 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 				sr.state = live
 			}
 			wait = wait || sr.state == reserved
-			known = append(known, ref)
+			if d.Explicit {
+				known = append(known, ref)
+			}
 			results[i] = CreateResult{Ref: ref, Existed: true}
 			continue
 		}
-		if ref, results[i].Err = s.reserve(&d, p.wrote); ref == 0 {
+		if ref, results[i].Err = s.reserve(d, p.wrote); ref == 0 {
 			continue
 		}
 		results[i].Ref = ref

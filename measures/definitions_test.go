@@ -18,7 +18,7 @@ import (
 func defDraft(num tenant.Num, name string) metricdef.Draft {
 	return metricdef.Draft{
 		Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: name, Tags: []metricdef.Tag{{Name: "host", Value: "h"}}},
-		Plain:    []metricdef.Tag{{Name: "rack", Value: "7"}}, Unit: "W", Dialect: "native",
+		Plain:    []metricdef.Tag{{Name: "rack", Value: "7"}}, Unit: "W", Dialect: "native", Explicit: true,
 	}
 }
 
@@ -45,7 +45,7 @@ func TestCreateDefinitions(t *testing.T) {
 	otherUnit := defDraft(num, "a")
 	otherUnit.Unit, otherUnit.Plain = "J", nil
 	known := draftOf(num, "m10", 1).Def
-	known.Unit = "never mind"
+	known.Unit, known.Explicit = "never mind", true
 	drafts := []metricdef.Draft{defDraft(num, "a"), bad, withPolicy, otherUnit, noTenant, noPolicy, known, defDraft(num, "c"), defDraft(num, "too many")}
 	results := s.CreateDefinitions(t.Context(), drafts)
 	want := []string{"new", "definition-invalid", "new", "existed", "tenant-not-found", "policy-unknown", "existed", "new", "tenant-limit"}
@@ -367,7 +367,9 @@ func TestDefinitionRaces(t *testing.T) {
 	var others sync.WaitGroup
 	others.Go(func() {
 		for i := 0; !stop.Load(); i++ {
-			r := s.CreateDefinitions(t.Context(), []metricdef.Draft{draftOf(num, "m10", i%4).Def})
+			def := draftOf(num, "m10", i%4).Def
+			def.Explicit = true
+			r := s.CreateDefinitions(t.Context(), []metricdef.Draft{def})
 			if d, ok := s.Definitions.Get(r[0].Ref); r[0].Err != nil || ok && !d.Explicit {
 				t.Errorf("%+v %+v", r, d)
 			}

@@ -181,6 +181,15 @@ func (sh *shard) headBytes() (n int64) {
 	return n
 }
 
+// trim gives memory back that nothing lies in. REQUIRES: sh.mu.
+func (sh *shard) trim() {
+	sh.chunks.Trim()
+	for i := range headRooms {
+		sh.values[i].Trim()
+		sh.times[i].Trim()
+	}
+}
+
 // closeHeads gives the memory of all heads back. REQUIRES: sh.mu; nobody may use the series any more.
 func (sh *shard) closeHeads() {
 	for i := range headRooms {

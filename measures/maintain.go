@@ -130,7 +130,7 @@ func (s *Store) Expire(ctx context.Context) {
 				ended = append(ended, ref)
 			}
 		})
-		sh.chunks.Trim()
+		sh.trim()
 		sh.mu.Unlock()
 	}
 	if err := s.remove(ctx, ended); err != nil && ctx.Err() == nil {
@@ -324,7 +324,7 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 					sh.tiers[ref].eachChunk(func(_ *tierColumn, e *entry) { sh.evict(e, w) })
 				}
 			})
-			sh.chunks.Trim()
+			sh.trim()
 			freed += before - sh.chunks.Mapped()
 			sh.mu.Unlock()
 		}
@@ -369,7 +369,7 @@ func (s *Store) dropOldest(want int64) (samples int64) {
 		for i, sh := range s.shards {
 			sh.mu.Lock()
 			s.eachOf(i, func(ref metricdef.Ref, sr *series) { samples += sh.dropUnsaved(s, ref, sr, cut) })
-			sh.chunks.Trim()
+			sh.trim()
 			sh.mu.Unlock()
 		}
 	}

@@ -216,7 +216,7 @@ func (in *intake) strictItem(raw []byte, n int, path place) error {
 			}
 		}
 		if o.draft.Tenant = in.num; o.draft.Policy != "" {
-			// A policy of its own is looked at when a metric is made by a call.
+			// Whether there is a policy of that name is asked before the metric is made. It is no explicit one: it ends with its data.
 			made := in.a.o.Metrics.CreateDefinitions(in.ctx, []metricdef.Draft{*o.draft})[0]
 			if made.Err != nil && edge.KindOf(made.Err) != edge.Invalid && edge.KindOf(made.Err) != edge.NotFound {
 				return made.Err

@@ -51,17 +51,29 @@ func (p *Pool) Get() (Handle, error) {
 func (p *Pool) Put(h Handle) {
 	p.used--
 	p.free = append(p.free, h)
-	if p.used == 0 {
-		p.release()
+	if p.used == 0 && len(p.regions) > 1 {
+		p.release(1)
 	}
 }
 
-// release unmaps everything once no buffer is in use, so that a store that fell idle owns no heads.
-func (p *Pool) release() {
-	for _, r := range p.regions {
+// Trim unmaps everything if no buffer is in use, so that a store that fell idle owns no heads. It is for now and then: a head
+// that grows from pool to pool leaves each of them empty for a moment, and mapping memory anew costs more than the samples.
+func (p *Pool) Trim() {
+	if p.used == 0 {
+		p.release(0)
+	}
+}
+
+// release unmaps all regions but the first ones, as many as keep. REQUIRES: no buffer is in use.
+func (p *Pool) release(keep int) {
+	for _, r := range p.regions[keep:] {
 		unmapMemory(r)
 	}
-	p.regions, p.free, p.fresh = nil, nil, 0
+	clear(p.regions[keep:])
+	p.regions, p.free, p.fresh = p.regions[:keep], nil, 0
+	if keep > 0 {
+		p.fresh = 1 << p.shift
+	}
 }
 
 func (p *Pool) at(h Handle) unsafe.Pointer {
@@ -85,5 +97,5 @@ func (p *Pool) Bytes() int64 { return int64(p.used) * int64(p.words) * 8 }
 // Close unmaps everything, also what is in use.
 func (p *Pool) Close() {
 	p.used = 0
-	p.release()
+	p.release(0)
 }

@@ -205,8 +205,12 @@ func TestPool(t *testing.T) {
 			for h := range model {
 				p.Put(h)
 			}
-			if p.Bytes() != 0 || Mapped() != before {
-				t.Errorf("%d bytes in use, %d mapped when all is back", p.Bytes(), Mapped()-before)
+			if p.Bytes() != 0 || len(p.regions) > 1 {
+				t.Errorf("%d bytes in use, %d regions kept when all is back", p.Bytes(), len(p.regions))
+			}
+			p.Trim()
+			if Mapped() != before {
+				t.Errorf("%d bytes mapped after Trim", Mapped()-before)
 			}
 			if h, err := p.Get(); err != nil || h != 1 {
 				t.Errorf("first buffer of a new life is %d, %v", h, err)
