@@ -136,6 +136,7 @@ func TestTransport(t *testing.T) {
 func TestCheckRequest(t *testing.T) {
 	const document = `{"paths": {"/things": {
 	  "get": {"parameters": [{"name": "a", "in": "query", "x-granary-alias": "b"}, {"name": "H", "in": "header"}], "responses": {}},
+	  "delete": {"responses": {}},
 	  "post": {"x-granary-also": ["PUT"], "responses": {}, "requestBody": {"content": {"application/json": {"schema": {"type": "integer"}}, "text/plain": {"schema": {"type": "string"}}}}}}}}`
 	c, err := New([]byte(document))
 	if err != nil {
@@ -145,7 +146,8 @@ func TestCheckRequest(t *testing.T) {
 		{"GET", "/things", "a=1&b=2", "", "", ""},
 		{"GET", "/things", "c=1", "", "", "parameter c"},
 		{"GET", "/things", "H=1", "", "", "parameter H"},
-		{"GET", "/things", "", "application/json", "1", "does not have a body"},
+		{"GET", "/things", "", "application/json", "1", ""},
+		{"DELETE", "/things", "", "application/json", "1", "does not have a body"},
 		{"POST", "/things", "", "application/json; charset=utf-8", "1", ""},
 		{"PUT", "/things", "", "application/json", `"1"`, "got string, want integer"},
 		{"POST", "/things", "", "application/json", `"1"`, "got string, want integer"},
