@@ -137,9 +137,11 @@ func (s *Store) recall(b *Batch) {
 		if pol := sr.policy.Load(); pol != nil && pol.Duplicates == policy.RefuseDifferent {
 			if r == nil {
 				r = readers.Get().(*Reader)
-				defer r.release()
 			}
 			s.valueAt(r, moment{ref, b.Times[i]}, sr)
 		}
+	}
+	if r != nil {
+		r.release()
 	}
 }
