@@ -1036,6 +1036,9 @@ type DurationIn struct {
 // DurationIn0 defines model for DurationIn.0.
 type DurationIn0 = float64
 
+// DurationText Numbers with units, `90s`, `1h30m`, `7d`, or a number of seconds.
+type DurationText = string
+
 // ErrorCode Stays the same, whatever the text says. Each has a page in `docs/errors`.
 type ErrorCode = string
 
@@ -2201,16 +2204,16 @@ type CardinalityParams struct {
 // DeleteMeasuresParams defines parameters for DeleteMeasures.
 type DeleteMeasuresParams struct {
 	// Id Ids of metrics.
-	Id *[]openapi_types.UUID `form:"id,omitempty" json:"id,omitempty"`
+	Id *[]MetricID `form:"id,omitempty" json:"id,omitempty"`
 
-	// Selector A selector as in a search.
-	Selector *string `form:"selector,omitempty" json:"selector,omitempty"`
+	// Selector A selector as text.
+	Selector *SelectorParameter `form:"selector,omitempty" json:"selector,omitempty"`
 
-	// Tag Conditions on tags: NAME, NAME=VALUE, NAME!=VALUE, NAME=~REGEXP, NAME!~REGEXP.
-	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
+	// Tag A condition on a tag without quotes, as often as needed: `NAME`, `NAME=VALUE`, `NAME!=VALUE`, `NAME=~REGEXP` or `NAME!~REGEXP`.
+	Tag *TagCondition `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Name Names of metrics.
-	Name *[]string `form:"name,omitempty" json:"name,omitempty"`
+	// Name One of these names, as often as needed.
+	Name *NameCondition `form:"name,omitempty" json:"name,omitempty"`
 
 	// Type Types of metrics.
 	Type *[]string `form:"type,omitempty" json:"type,omitempty"`
@@ -2270,10 +2273,10 @@ type ListMetricsParams struct {
 	Type *[]string `form:"type,omitempty" json:"type,omitempty"`
 
 	// ActiveWithin Only metrics with a sample that is no older.
-	ActiveWithin *Duration `form:"active_within,omitempty" json:"active_within,omitempty"`
+	ActiveWithin *DurationText `form:"active_within,omitempty" json:"active_within,omitempty"`
 
 	// IdleFor Only metrics whose newest sample, or their creation if they have none, is at least this old.
-	IdleFor *Duration               `form:"idle_for,omitempty" json:"idle_for,omitempty"`
+	IdleFor *DurationText           `form:"idle_for,omitempty" json:"idle_for,omitempty"`
 	Sort    *MetricSort             `form:"sort,omitempty" json:"sort,omitempty"`
 	Order   *ListMetricsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 
@@ -2467,8 +2470,8 @@ type GetQueryParams struct {
 	Start *string `form:"start,omitempty" json:"start,omitempty"`
 
 	// End Now, if it is not given.
-	End    *string   `form:"end,omitempty" json:"end,omitempty"`
-	Bucket *Duration `form:"bucket,omitempty" json:"bucket,omitempty"`
+	End    *string       `form:"end,omitempty" json:"end,omitempty"`
+	Bucket *DurationText `form:"bucket,omitempty" json:"bucket,omitempty"`
 
 	// Buckets Into how many equal parts the range is cut.
 	Buckets *int64  `form:"buckets,omitempty" json:"buckets,omitempty"`
@@ -2484,7 +2487,7 @@ type GetQueryParams struct {
 	Fill *string `form:"fill,omitempty" json:"fill,omitempty"`
 
 	// Lookback How far `previous` and `linear` look back for a value before the start.
-	Lookback *Duration `form:"lookback,omitempty" json:"lookback,omitempty"`
+	Lookback *DurationText `form:"lookback,omitempty" json:"lookback,omitempty"`
 
 	// Limit Points of a frame, the first in order.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`

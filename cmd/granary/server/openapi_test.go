@@ -83,3 +83,78 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestExamplesOfTheDocumentWork: who reads the document, or sends the examples of the page as they are, has success. First
+// what makes something, then what reads, then what changes and deletes.
+func TestExamplesOfTheDocumentWork(t *testing.T) {
+	c, s := contract(t), running(t, configured(t, ""))
+	missing := map[string]string{ // operations whose examples have to meet something that is not there
+		"GET /v2/metrics/{id}": "the id is that of no metric", "PATCH /v2/metrics/{id}": "the id is that of no metric", "DELETE /v2/metrics/{id}": "the id is that of no metric",
+		"GET /": "only for browsers", "GET /api/debug": "the samples of the example are older than the retention",
+	}
+	rank := func(o openapitest.Operation) int {
+		switch {
+		case o.Method == http.MethodDelete, strings.HasSuffix(o.Path, "/delete"):
+			return 3
+		case o.Method == http.MethodPatch:
+			return 2
+		case o.Method == http.MethodGet:
+			return 1
+		}
+		return 0
+	}
+	operations := c.Operations()
+	slices.SortStableFunc(operations, func(a, b openapitest.Operation) int {
+		if r := rank(a) - rank(b); r != 0 {
+			return r
+		}
+		order := strings.Compare(first(a.Path), first(b.Path))
+		if rank(a) == 3 {
+			order = -order
+		}
+		return order
+	})
+	sent := 0
+	for _, o := range operations {
+		if o.Also {
+			continue
+		}
+		examples, err := c.Examples(o)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		at := o.Method + " " + o.Path
+		if len(examples) == 0 {
+			t.Errorf("%s has no example", at)
+		}
+		for _, e := range examples {
+			var header []string
+			for name := range e.Header {
+				header = append(header, name, e.Header.Get(name))
+			}
+			w := ask(s, here, e.Method, e.Target, string(e.Body), header...)
+			err := c.Check(openapitest.Answer{Method: e.Method, Path: strings.Split(e.Target, "?")[0], Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()})
+			if err != nil {
+				t.Error(err)
+			}
+			if (w.Code >= 400) != (missing[at] != "") {
+				t.Errorf("%s %s: %d %s\n%s", at, e.Name, w.Code, w.Body, e.Body)
+			}
+			sent++
+		}
+	}
+	if sent < 40 {
+		t.Errorf("only %d examples", sent)
+	}
+}
+
+// first orders what is made: tenants and policies are named by others.
+func first(path string) string {
+	for i, prefix := range []string{"/v2/tenants", "/v2/policies", "/v2/rules"} {
+		if strings.HasPrefix(path, prefix) {
+			return string(rune('0' + i))
+		}
+	}
+	return "9" + path
+}
