@@ -201,8 +201,17 @@ func (s *search) collect() error {
 			s.look(x, l, 0)
 		}
 	}
+	looks := 0
 	for _, l := range s.leaves {
-		if l.ask = l.worthAsking(s.r, x); l.ask {
+		if l.ask = l.worthAsking(s.r, x); !l.ask {
+			looks += l.looks(s.r, x)
+		}
+	}
+	if looks > maxLooks {
+		return &SearchError{fmt.Errorf("the conditions would look at %d values of tags, counted by what each costs; at most %d are possible", looks, maxLooks)}
+	}
+	for _, l := range s.leaves {
+		if l.ask {
 			continue
 		}
 		for more := true; more; {
@@ -230,6 +239,21 @@ func (s *search) collect() error {
 	}
 	s.all = x.all
 	return nil
+}
+
+// maxLooks is how many values the matchers of one search may look at together, a value counted as often as the matcher's price.
+// That is about a second of a core.
+const maxLooks = 1 << 26
+
+// looks is what it costs to run the matcher over all values of its tag.
+//
+// REQUIRES: the registry's lock.
+func (l *leaf) looks(r *Registry, x *index) int {
+	values := x.names[r.symbols.find(l.m.Name())]
+	if _, ok := l.m.Values(); ok && !l.invert || values == nil {
+		return 0
+	}
+	return len(values.pairs) * l.m.Price()
 }
 
 // look runs the matcher over at most step values more, and says whether some are left.

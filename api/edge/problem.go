@@ -41,7 +41,7 @@ func ProblemOf(err error) Problem {
 		p.Detail = "internal error; the log of the service says more"
 		return p
 	}
-	p.Detail = err.Error()
+	p.Detail = DetailOf(err)
 	path, has := "", false
 	eachError(err, func(e error) {
 		x, ok := e.(explained)
@@ -65,7 +65,7 @@ func ProblemOf(err error) Problem {
 		if p.Members == nil {
 			p.Members = map[string]any{}
 		}
-		p.Members["path"] = path
+		p.Members["path"] = ShortPath(path)
 	}
 	return p
 }
@@ -148,7 +148,27 @@ func (e *PathError) Unwrap() error { return e.Err }
 // Problem names the path.
 func (e *PathError) Problem() map[string]any { return map[string]any{"path": e.Path} }
 
-// PathOf is the whole path of the member at fault, "" if the error names none.
+// The greatest lengths, in bytes, of what an answer repeats of a request. A name in a body may be as long as the body.
+const (
+	maxPath   = 512
+	maxDetail = 1024
+)
+
+// ShortPath is a JSON pointer as answers show it: of one that is very long, the beginning.
+func ShortPath(path string) string { return cut(path, maxPath) }
+
+// DetailOf is the text of an error as answers show it.
+func DetailOf(err error) string { return cut(err.Error(), maxDetail) }
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// PathOf is the whole path of the member at fault, "" if the error names none. It is as long as what was sent; ShortPath
+// is for answers.
 func PathOf(err error) string {
 	path := ""
 	eachError(err, func(e error) {

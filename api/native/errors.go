@@ -74,7 +74,7 @@ func (e *syntaxError) Error() string {
 	if e.path == "" {
 		return e.text
 	}
-	return e.path + ": " + e.text
+	return edge.ShortPath(e.path) + ": " + e.text
 }
 func (*syntaxError) Kind() string { return string(edge.Invalid) }
 func (*syntaxError) Code() string { return "request-syntax" }

@@ -69,7 +69,7 @@ func (r *report) show(index int, path string, err error) {
 	if len(r.errors) >= maxItemErrors {
 		return
 	}
-	e := itemError{Index: index, Line: r.line, Path: path, Code: edge.CodeOf(err), Detail: err.Error()}
+	e := itemError{Index: index, Line: r.line, Path: edge.ShortPath(path), Code: edge.CodeOf(err), Detail: edge.DetailOf(err)}
 	if refused, ok := errors.AsType[*refusedError](err); ok {
 		e.Reason = refused.why.String()
 	}

@@ -84,16 +84,34 @@ type metricSearch struct {
 	format edge.TimeFormat
 }
 
-// texts is a text or a list of texts.
+// texts is a text or a list of texts, of which there are at most maxItems.
 type texts []string
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (t *texts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() == '"' {
+	switch d.PeekKind() {
+	case '"':
 		*t = texts{""}
 		return json.UnmarshalDecode(d, &(*t)[0])
+	case '[':
+	default:
+		return json.UnmarshalDecode(d, (*[]string)(t))
 	}
-	return json.UnmarshalDecode(d, (*[]string)(t))
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	*t = texts{}
+	for d.PeekKind() != ']' {
+		if len(*t) == maxItems {
+			return errItems
+		}
+		*t = append(*t, "")
+		if err := json.UnmarshalDecode(d, &(*t)[len(*t)-1]); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // duration is a duration in a body: a text as edge.ParseDuration reads it, or a number of seconds.

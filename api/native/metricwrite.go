@@ -261,6 +261,15 @@ func (a *API) deleteMetrics(w http.ResponseWriter, r *http.Request) error {
 	case m.IDs != nil && searched:
 		return &syntaxError{text: `"ids" and conditions cannot be given together`}
 	}
+	// A list that came out empty, or a text, would stand for every metric there is.
+	for _, member := range []struct {
+		path  string
+		empty bool
+	}{{"/name", m.Name != nil && len(m.Name) == 0}, {"/type", m.Type != nil && len(m.Type) == 0}, {"/selector", m.Selector.given && m.Selector.expr == nil}} {
+		if member.empty {
+			return edge.At(member.path, &syntaxError{text: `is empty; the selector {"and":[]} stands for all metrics`})
+		}
+	}
 	var out metricsDeleted
 	var err error
 	if m.IDs != nil {

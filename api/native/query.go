@@ -18,6 +18,7 @@ import (
 	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
+	"granary/metricdef/match"
 	"granary/policy"
 )
 
@@ -37,10 +38,13 @@ func (a *API) queryRoutes() []route {
 const (
 	typeCSV       = "text/csv"
 	settingGate   = "granary.limits.concurrent-queries"
-	maxQueries    = 100 // of one request
+	maxQueries    = 100     // of one request
+	maxIDs        = 100_000 // of all queries of one request
 	maxGroupBy    = 16
 	defaultBefore = time.Hour // how far before its end a range begins that names no start
 )
+
+var errIDs = &syntaxError{text: fmt.Sprintf("the queries of the request have more than %d ids together, which is the limit", maxIDs)}
 
 var queryTypes = []string{typeJSON, typeNDJSON, typeCSV}
 
@@ -162,11 +166,22 @@ type asked struct {
 	format  edge.TimeFormat
 	bigText bool // whole numbers that a double cannot hold are texts
 
+	ids      int // of all queries
 	notFound []string
+	missing  map[uuid.UUID]bool // those of notFound
 	notes    []note
 
 	// spill takes what has been printed of a frame, sends it if that is much, and returns where to go on.
 	spill func(b []byte) []byte
+}
+
+// add adds a query, unless it has too many ids with those before.
+func (q *asked) add(n namedQuery) error {
+	if q.ids += len(n.spec.IDs); q.ids > maxIDs {
+		return edge.At(n.path+"/ids", errIDs)
+	}
+	q.queries = append(q.queries, n)
+	return nil
 }
 
 // note tells what is worth knowing about an answer.
@@ -193,21 +208,36 @@ func (a *API) postQuery(w http.ResponseWriter, r *http.Request) error {
 		return edge.At("/big_ints", &syntaxError{text: `is neither "number" nor "string"`})
 	}
 	if b.Queries == nil {
-		q.queries = []namedQuery{{spec: b.querySpec}}
+		if err := q.add(namedQuery{spec: b.querySpec}); err != nil {
+			return err
+		}
 		return a.answerQueries(w, r, &q)
 	}
 	if n := len(b.Queries); n == 0 || n > maxQueries {
 		return edge.At("/queries", &syntaxError{text: fmt.Sprintf("there are %d queries, from 1 to %d are possible", n, maxQueries)})
+	}
+	// What would be too large in one selector is so in a hundred.
+	var bounds match.Bounds
+	if err := bounds.AddAll(b.Selector.expr); err != nil {
+		return edge.At("/selector", &syntaxError{text: err.Error()})
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Queries)) {
 		n := namedQuery{name: name, path: edge.Pointer("/queries", name), spec: b.querySpec}
 		// Decoding writes into lists that are there.
 		n.spec.IDs, n.spec.Names = slices.Clone(n.spec.IDs), slices.Clone(n.spec.Names)
 		n.spec.Types, n.spec.GroupBy = slices.Clone(n.spec.Types), slices.Clone(n.spec.GroupBy)
+		n.spec.Selector = selector{}
 		if err := decodeJSON(b.Queries[name], &n.spec); err != nil {
 			return edge.At(n.path, err)
 		}
-		q.queries = append(q.queries, n)
+		if !n.spec.Selector.given {
+			n.spec.Selector = b.Selector
+		} else if err := bounds.AddAll(n.spec.Selector.expr); err != nil {
+			return edge.At(n.path+"/selector", &syntaxError{text: "of all selectors of the request together: " + err.Error()})
+		}
+		if err := q.add(n); err != nil {
+			return err
+		}
 	}
 	return a.answerQueries(w, r, &q)
 }
@@ -259,7 +289,7 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 	}
 	defer leave()
 	now := a.o.Now()
-	var costs []query.Cost
+	var cost query.Cost
 	for i := range q.queries {
 		n := &q.queries[i]
 		if err := a.prepare(r, q, n, now); err != nil {
@@ -268,10 +298,11 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 			}
 			return edge.At(n.path, err)
 		}
-		costs = append(costs, n.query.Cost())
-	}
-	if err := a.o.Queries.Admit(costs...); err != nil {
-		return tooMuch(err)
+		// At once: preparing costs something too.
+		cost = cost.Add(n.query.Cost())
+		if err := a.o.Queries.Admit(cost); err != nil {
+			return tooMuch(err)
+		}
 	}
 	return a.runQueries(w, r, q)
 }
@@ -392,8 +423,12 @@ func (a *API) selected(r *http.Request, q *asked, n *namedQuery) ([]metricdef.Re
 			ok = known && d.Tenant == t.Num
 		}
 		if !ok || !exists {
-			if unknown := id.String(); !slices.Contains(q.notFound, unknown) {
-				q.notFound = append(q.notFound, unknown)
+			if !q.missing[id] {
+				if q.missing == nil {
+					q.missing = map[uuid.UUID]bool{}
+				}
+				q.missing[id] = true
+				q.notFound = append(q.notFound, id.String())
 			}
 			continue
 		}

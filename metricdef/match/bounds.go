@@ -38,6 +38,27 @@ func (b *Bounds) Add(m *Matcher) error {
 	return nil
 }
 
+// AddAll counts all matchers of an expression.
+func (b *Bounds) AddAll(e Expr) error {
+	var parts []Expr
+	switch e := e.(type) {
+	case *Matcher:
+		return b.Add(e)
+	case And:
+		parts = e
+	case Or:
+		parts = e
+	case Not:
+		parts = []Expr{e.Expr}
+	}
+	for _, part := range parts {
+		if err := b.AddAll(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckDepth refuses a level that has too many others above it; the outermost has none.
 func CheckDepth(above int) error {
 	if above > MaxDepth {

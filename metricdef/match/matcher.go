@@ -105,6 +105,20 @@ func NotRegexp(name, pattern string) (*Matcher, error) {
 // Name is the name of the tag.
 func (m *Matcher) Name() string { return m.name }
 
+// Price is what it costs to hold the matcher against one value, as a multiple of comparing texts; 0 if there is nothing to
+// compare.
+func (m *Matcher) Price() int {
+	switch m.form {
+	case Any, Filled:
+		return 0
+	case Automaton:
+		const perLook = 16 // instructions that are gone through in the time
+		return 1 + m.expr.size/perLook
+	default:
+		return 1 + len(m.gaps)
+	}
+}
+
 // Negative says whether the matcher holds where Accepts does not.
 func (m *Matcher) Negative() bool { return m.negative }
 

@@ -65,6 +65,11 @@ func analyse(pattern string) (*Matcher, error) {
 		}
 		return nil, &PatternError{pattern, err}
 	}
+	// Before anything is made of it: a repetition is written out as often as it says, with its classes.
+	size := sizeOf(tree)
+	if size > MaxProgram {
+		return nil, &PatternError{pattern, fmt.Errorf("needs %d instructions, at most %d are possible", size, MaxProgram)}
+	}
 	tree = trimAnchors(tree.Simplify(), true, true)
 	x := expander{}
 	if alts, ok := x.expand(tree); ok {
@@ -85,9 +90,28 @@ func analyse(pattern string) (*Matcher, error) {
 	if err != nil {
 		return nil, &PatternError{pattern, err}
 	}
-	a := &automaton{re: re}
+	a := &automaton{re: re, size: len(prog.Inst)}
 	a.prefix, a.suffix = ends(tree)
-	return &Matcher{form: Automaton, expr: a, weight: x.weight() + perInstruction*len(prog.Inst)}, nil
+	return &Matcher{form: Automaton, expr: a, weight: x.weight() + perInstruction*max(size, len(prog.Inst))}, nil
+}
+
+// sizeOf is about how many instructions an expression needs that has been parsed and not simplified. Eight bounds of a class count
+// as an instruction more. The parser's own limits keep it far from overflowing.
+func sizeOf(re *syntax.Regexp) int {
+	size := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(re.Rune)
+	case syntax.OpCharClass:
+		size += len(re.Rune) / 8
+	}
+	for _, sub := range re.Sub {
+		size += sizeOf(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(1, re.Min, re.Max)
+	}
+	return size
 }
 
 // plainAlternatives splits a|b|c without parsing it, as clients send it with thousands of hosts.
@@ -137,6 +161,7 @@ func lookAround(pattern string) string {
 type automaton struct {
 	prefix, suffix string // every match begins and ends with these
 	re             *regexp.Regexp
+	size           int // instructions
 }
 
 func (a *automaton) accepts(s string) bool {
