@@ -240,6 +240,7 @@ func (s *Store) applySamples(refs []metricdef.Ref, times []int64, values []float
 	var held metricdef.Ref // block of the shard that is locked, plus one
 	var blk *block
 	blocks := *s.table.blocks.Load()
+	dating := s.policies.dating.Load()
 	for i, ref := range refs {
 		if ref == 0 {
 			continue
@@ -252,10 +253,10 @@ func (s *Store) applySamples(refs []metricdef.Ref, times []int64, values []float
 			sh.mu.Lock()
 		}
 		sr := &blk[ref%blockSeries]
-		if wrote-times[i] > writeSlack {
-			s.markLate(ref, sr, times[i], wrote)
-		}
 		sh.put(ref, sr, times[i], values[i], wrote)
+		if dating && wrote > times[i] {
+			s.noteWrite(sh, ref, sr, times[i], wrote)
+		}
 	}
 	if sh != nil {
 		sh.mu.Unlock()

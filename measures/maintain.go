@@ -115,9 +115,10 @@ func (s *Store) Expire(ctx context.Context) {
 			if cut == math.MinInt64 || sr.flags&spared != 0 {
 				return
 			}
-			sr.expireMarks(cut)
-			low := sr.visible(cut)
-			s.expired.Add(sh.dropBefore(s, ref, sr, sh.unneeded(ref, sr, low, s.o.Now().UnixNano())))
+			v := sh.sight(ref, sr, cut)
+			v.from = sh.unneeded(ref, sr, v.from, s.o.Now().UnixNano())
+			s.expired.Add(sh.drop(s, ref, sr, v))
+			sh.expireWrites(ref, sr, cut)
 			if sr.flags&(hasTexts|hasTags) != 0 {
 				sh.endTexts(ref, sr)
 			}
@@ -196,14 +197,15 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 	for _, ref := range refs {
 		sr, sh := s.table.grow(ref), s.shardOf(ref)
 		sh.mu.Lock()
-		sh.dropBefore(s, ref, sr, math.MaxInt64)
+		sh.drop(s, ref, sr, sight{from: math.MaxInt64})
 		sh.endTexts(ref, sr)
 		sh.dropTiers(s, ref, sr)
 		delete(sh.eras, ref)
 		delete(sh.deletes, ref)
 		delete(sh.unsaved, ref)
+		delete(sh.writes, ref)
 		sh.setChunks(sr, nil)
-		sr.flags, sr.era, sr.marks = 0, grid{}, nil
+		sr.flags, sr.era = 0, grid{}
 		sh.mu.Unlock()
 	}
 	s.Definitions.Remove(refs)

@@ -153,6 +153,7 @@ type policyState struct {
 type policyCache struct {
 	mu      sync.Mutex
 	tenants map[tenant.Num]*tenantPolicies
+	dating  atomic.Bool // there is or was a policy whose clock is that of writing
 }
 
 type tenantPolicies struct {
@@ -176,6 +177,9 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 		st = &policyState{Policy: p, tiers: planTiers(&p), view: view}
 		st.checked.Store(generation)
 		t.byName[p.Name] = st
+		if p.Raw.Clock == policy.WriteClock {
+			c.dating.Store(true)
+		}
 	}
 	return st
 }

@@ -15,6 +15,9 @@ type Bounds struct {
 	// Step is the slot width of the series, the coarsest of its eras that the range touches, 0 if samples keep their own
 	// times. A slot whose time is t covers [t-Half, t-Half+Step).
 	Step, Half int64
+	// Since is the time from which on all samples are shown. Of older ones those may be that were written late; see
+	// policy.WriteClock.
+	Since int64
 }
 
 // Bounds reports what a series has inside of [from, to), and false if it has nothing there. First and Last are those of
@@ -27,8 +30,8 @@ func (s *Store) Bounds(ref metricdef.Ref, from, to int64) (Bounds, bool) {
 	cut := s.cut(ref, sr)
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	cut = sr.visible(cut)
-	first, r := sh.oldest(s, ref, sr, cut)
+	v := sh.sight(ref, sr, cut)
+	first, r := sh.oldest(s, ref, sr, v.from)
 	g := sr.era
 	if sr.flags&hasEras != 0 {
 		g = sh.coarsest(ref, sr, from, to)
@@ -36,18 +39,14 @@ func (s *Store) Bounds(ref metricdef.Ref, from, to int64) (Bounds, bool) {
 	last := sr.newest
 	sh.touch(sr.chunks[sr.chunkAt(from):], to)
 	sh.mu.RUnlock()
-	if r != nil {
-		if err := r.finish(); err != nil {
-			first = min(first, cut) // it cannot be read; that is said to who reads it
-		} else if len(r.Times) > 0 {
-			first = min(first, r.Times[0])
-		}
-		r.release()
+	first = oldestOf(first, r, v.from)
+	if len(v.spans) > 0 {
+		first, last = s.endsOf(ref, sr, v, first, last)
 	}
 	if first == math.MaxInt64 {
 		return Bounds{}, false
 	}
-	return Bounds{First: first, Last: last, Step: g.step, Half: g.half}, true
+	return Bounds{First: first, Last: last, Step: g.step, Half: g.half, Since: v.from}, true
 }
 
 // Newest is the time of the newest visible sample of a series and its slot width, both in nanoseconds; false if it has no
@@ -60,11 +59,16 @@ func (s *Store) Newest(ref metricdef.Ref) (t, step int64, ok bool) {
 	cut := s.cut(ref, sr)
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	if sr.flags&hasData == 0 || sr.newest < sr.visible(cut) {
+	v := sh.sight(ref, sr, cut)
+	has, newest, step := sr.flags&hasData != 0, sr.newest, sr.era.step
+	sh.mu.RUnlock()
+	if has && !v.shows(newest) {
+		newest, has = s.newestIn(ref, sr, v)
+	}
+	if !has {
 		return 0, 0, false
 	}
-	return sr.newest, sr.era.step, true
+	return newest, step, true
 }
 
 // cut is the time below which the samples of a series are not shown: what was freed, and what has expired by the clock
@@ -78,18 +82,61 @@ func (s *Store) cut(ref metricdef.Ref, sr *series) int64 {
 	return s.o.Now().UnixNano() - int64(length)
 }
 
-// visible is the time of the oldest sample that may be shown. REQUIRES: sh.mu, at least for reading.
-func (sr *series) visible(cut int64) int64 {
-	if sr.flags&spared != 0 {
-		cut = math.MinInt64
+// oldestOf finishes what oldest began.
+func oldestOf(first int64, r *Reader, cut int64) int64 {
+	if r == nil {
+		return first
 	}
-	if cut != math.MinInt64 {
-		cut = sr.byClock(cut)
+	defer r.release()
+	if err := r.finish(); err != nil {
+		return min(first, cut) // it cannot be read; that is said to who reads it
 	}
-	if sr.low != 0 {
-		cut = max(cut, sr.low)
+	if len(r.Times) > 0 {
+		first = min(first, r.Times[0])
 	}
-	return cut
+	return first
+}
+
+// endsOf are the times of the oldest and the newest visible sample of a series that shows some amid expired ones: first is the oldest
+// of those that have not expired by their own time, last the newest of all. There is none if first is the end of time.
+func (s *Store) endsOf(ref metricdef.Ref, sr *series, v sight, first, last int64) (int64, int64) {
+	sh := s.shardOf(ref)
+	for _, e := range v.spans {
+		sh.mu.RLock()
+		t, r := sh.oldest(s, ref, sr, e.from)
+		sh.mu.RUnlock()
+		if t = oldestOf(t, r, e.from); t < e.to {
+			first = t
+			break
+		}
+	}
+	if first != math.MaxInt64 && !v.shows(last) {
+		if newest, ok := s.newestIn(ref, sr, v); ok {
+			last = newest
+		} else {
+			first = math.MaxInt64
+		}
+	}
+	return first, last
+}
+
+// newestIn is the time of the newest sample inside of the spans of a sight. Of texts it is that of the newest that was written
+// there.
+func (s *Store) newestIn(ref metricdef.Ref, sr *series, v sight) (int64, bool) {
+	if len(v.spans) == 0 {
+		return 0, false
+	}
+	last := v.spans[len(v.spans)-1].to
+	if sr.kind() == metricdef.KindText {
+		return last - 1, true
+	}
+	r := readers.Get().(*Reader)
+	defer r.release()
+	t, _, ok, err := s.Before(context.Background(), r, ref, last)
+	if err != nil {
+		return last - 1, true // it cannot be read; that is said to who reads it
+	}
+	return t, ok
 }
 
 // oldest is the time of the oldest sample at or behind cut, as far as that is known without decoding, else the end of
@@ -192,12 +239,20 @@ func (s *Store) Read(ctx context.Context, r *Reader, ref metricdef.Ref, from, to
 		r.reset()
 		return nil
 	}
+	return s.readVisible(r, ref, sr, from, to)
+}
+
+// readVisible gathers what is visible.
+func (s *Store) readVisible(r *Reader, ref metricdef.Ref, sr *series, from, to int64) error {
 	cut := s.cut(ref, sr)
+	r.reset()
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	from = max(from, sr.visible(cut))
+	r.Kind = max(sr.kind(), metricdef.KindFloat)
+	v := sh.sight(ref, sr, cut)
+	v.each(from, to, func(from, to int64) { s.collect(r, sh, ref, sr, from, to) })
 	sh.mu.RUnlock()
-	return s.read(r, ref, sr, from, to)
+	return r.finish()
 }
 
 // read gathers samples without asking what is visible.

@@ -22,7 +22,7 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 	}
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	if sr.flags&(hasLate|hasEras) != 0 || sr.era.step != step || sr.kind() == metricdef.KindInt {
+	if sr.flags&(hasLate|hasEras) != 0 || sr.era.step != step || sr.kind() == metricdef.KindInt || sh.writtenLate(ref, sr) {
 		sh.mu.RUnlock()
 		return s.readGridMixed(ref, sr, t0, step, dst)
 	}
@@ -182,12 +182,17 @@ func (s *Store) readGridMixed(ref metricdef.Ref, sr *series, t0, step int64, dst
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	g := sh.gridAt(ref, sr, t0, step, len(dst))
+	amid := sh.writtenLate(ref, sr)
 	sh.mu.RUnlock()
 	fillNaN(dst)
 	k0 := g.slot(t0)
 	r := readers.Get().(*Reader)
 	defer r.release()
-	if err := s.read(r, ref, sr, g.time(k0)-g.half, g.time(k0+int64(len(dst)))-g.half); err != nil {
+	read := s.read
+	if amid {
+		read = s.readVisible
+	}
+	if err := read(r, ref, sr, g.time(k0)-g.half, g.time(k0+int64(len(dst)))-g.half); err != nil {
 		return err
 	}
 	values := r.Floats()

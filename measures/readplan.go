@@ -20,7 +20,8 @@ func (s *Store) Weight(ref metricdef.Ref, from, to int64) int64 {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	from = max(from, sr.visible(cut))
+	v := sh.sight(ref, sr, cut)
+	from = max(from, v.oldest())
 	n := int64(0)
 	if sr.flags&hasData == 0 || sr.newest < from {
 		return 0

@@ -27,12 +27,8 @@ func (s *Store) rawLength(ref metricdef.Ref, pol *policyState) time.Duration {
 // REQUIRES: sh.mu, at least for reading.
 func (sr *series) byClock(cut int64) int64 {
 	pol := sr.policy.Load()
-	switch {
-	case pol == nil || pol.Raw.Length <= 0:
-	case pol.Raw.Clock == policy.NewestClock && sr.flags&hasData != 0:
+	if pol != nil && pol.Raw.Clock == policy.NewestClock && pol.Raw.Length > 0 && sr.flags&hasData != 0 {
 		return sr.newest - int64(pol.Raw.Length)
-	case pol.Raw.Clock == policy.WriteClock:
-		return sr.marks.since(cut)
 	}
 	return cut
 }

@@ -50,7 +50,6 @@ type series struct {
 	newest    int64       // newest time ever applied
 	wrote     int64       // newest write time
 	low       int64       // samples before this time were freed, as applied; 0: none
-	marks     *writeMarks // samples that were written long after their time, where the policy counts from then
 	chunks    []entry     // sealed, ascending, never overlapping
 }
 
@@ -72,12 +71,13 @@ const kindShift = 13
 const (
 	hasData seriesFlags = 1 << iota // newest is valid
 	hasSealed
-	hasLate  // the shard keeps late samples or late chunks
-	hasEras  // the shard keeps earlier grids
-	spared   // retention leaves it alone while a job runs on its host
-	hasTexts // the shard keeps a column of texts
-	hasTags  // the shard keeps a column of tags of its samples
-	hasTiers // the shard keeps finished buckets, or is about to
+	hasLate   // the shard keeps late samples or late chunks
+	hasEras   // the shard keeps earlier grids
+	spared    // retention leaves it alone while a job runs on its host
+	hasTexts  // the shard keeps a column of texts
+	hasTags   // the shard keeps a column of tags of its samples
+	hasTiers  // the shard keeps finished buckets, or is about to
+	hasWrites // the shard keeps write times
 )
 
 // grid is a slot grid: slot k covers [anchor+k*step-half, anchor+(k+1)*step-half) and its time is anchor+k*step. A step

@@ -27,8 +27,9 @@ type shard struct {
 	copied   uint64                        // order number of the last chunk of this shard that a snapshot copied
 	tiers    map[metricdef.Ref]*tierState
 	due      []metricdef.Ref // series that may have buckets to finish
-	restored bool            // its section of the state file was read
-	held     uint64          // replay skips records up to here: a snapshot brought what they did
+	writes   map[metricdef.Ref]*writeTimes
+	restored bool   // its section of the state file was read
+	held     uint64 // replay skips records up to here: a snapshot brought what they did
 	counts   shardCounts
 	scratch  sealScratch
 }
@@ -56,6 +57,7 @@ func newShard() *shard {
 		late:    make(map[metricdef.Ref]*lateSamples),
 		eras:    make(map[metricdef.Ref][]grid),
 		tiers:   make(map[metricdef.Ref]*tierState),
+		writes:  make(map[metricdef.Ref]*writeTimes),
 		deletes: make(map[metricdef.Ref][]tombstone),
 		unsaved: make(map[metricdef.Ref]bool),
 	}

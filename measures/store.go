@@ -284,6 +284,7 @@ func (s *Store) Close() error {
 			clear(sh.texts[w])
 		}
 		clear(sh.tiers)
+		clear(sh.writes)
 		sh.closeHeads()
 		sh.chunks.Close()
 		sh.mu.Unlock()

@@ -61,8 +61,9 @@ func (s *Store) readTexts(ctx context.Context, r *TextReader, w which, ref metri
 	cut := s.cut(ref, sr)
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	err := r.gather(s, sh, w, ref, max(from, sr.visible(cut)), to)
-	from = max(from, sr.visible(cut))
+	v := sh.sight(ref, sr, cut)
+	from = max(from, v.oldest())
+	err := r.gather(s, sh, w, ref, from, to)
 	sh.mu.RUnlock()
 	if derr := r.fetch(ctx, s, w, ref); err == nil {
 		err = derr
@@ -72,6 +73,16 @@ func (s *Store) readTexts(ctx context.Context, r *TextReader, w which, ref metri
 		return err
 	}
 	r.settle(from, to)
+	if len(v.spans) > 0 {
+		k := 0
+		for i, t := range r.Times {
+			if v.shows(t) {
+				r.Times[k], r.Texts[k] = t, r.Texts[i]
+				k++
+			}
+		}
+		r.Times, r.Texts = r.Times[:k], r.Texts[:k]
+	}
 	return nil
 }
 

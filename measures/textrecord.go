@@ -187,6 +187,7 @@ func (s *Store) appendTextRecords(p *pending) {
 // applyTexts applies the texts and tags of a batch, in order and with the lock of a shard held as long as they are of it.
 func (s *Store) applyTexts(b *Batch, wrote int64) {
 	var held *shard
+	dating := s.policies.dating.Load()
 	b.eachText(func(r textRow) {
 		if sh := s.shardOf(r.ref); sh != held {
 			if held != nil {
@@ -196,10 +197,10 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 			held.mu.Lock()
 		}
 		sr := s.table.at(r.ref)
-		if wrote-r.time > writeSlack {
-			s.markLate(r.ref, sr, r.time, wrote)
-		}
 		held.putText(r.which, r.ref, sr, r.time, r.text, wrote)
+		if dating && wrote > r.time {
+			s.noteWrite(held, r.ref, sr, r.time, wrote)
+		}
 	})
 	if held != nil {
 		held.mu.Unlock()
@@ -210,10 +211,10 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 func (s *Store) applyText(r textRow, wrote int64) {
 	sr, sh := s.table.at(r.ref), s.shardOf(r.ref)
 	sh.mu.Lock()
-	if wrote-r.time > writeSlack {
-		s.markLate(r.ref, sr, r.time, wrote)
-	}
 	sh.putText(r.which, r.ref, sr, r.time, r.text, wrote)
+	if s.policies.dating.Load() && wrote > r.time {
+		s.noteWrite(sh, r.ref, sr, r.time, wrote)
+	}
 	sh.mu.Unlock()
 }
 
@@ -233,6 +234,7 @@ func (s *Store) replayTexts(p []byte, seq uint64, wrote int64, n *replayCounts) 
 			return
 		}
 		sr.state = live
+		s.policyOf(r.ref, sr) // late texts ask it for its clock
 		s.applyText(r, wrote)
 		n.samples++
 	})

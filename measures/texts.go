@@ -192,18 +192,21 @@ func appendTextChunk(b []byte, w which, times []int64, texts []string) []byte {
 	return chunk.AppendTexts(b, w.codec(), texts)
 }
 
-// dropTexts gives up what lies wholly before a time. The columns stay, since replay may be about to go on with them.
-// REQUIRES: sh.mu.
-func (sh *shard) dropTexts(s *Store, ref metricdef.Ref, low int64) (samples int64) {
+// dropTexts gives up what lies wholly out of sight, of heads what does so in front of all else. The columns stay, since replay may be
+// about to go on with them. REQUIRES: sh.mu.
+func (sh *shard) dropTexts(s *Store, ref metricdef.Ref, v sight) (samples int64) {
 	for w := range textColumns {
 		c := sh.texts[w][ref]
 		if c == nil {
 			continue
 		}
-		n, _ := slices.BinarySearch(c.times, low)
+		n := 0
+		for n < len(c.times) && !v.shows(c.times[n]) {
+			n++
+		}
 		sh.cutHead(c, n)
 		dropped := int64(n)
-		dropped += sh.dropTextChunks(s, c, func(t *textChunk) bool { return t.end < low })
+		dropped += sh.dropTextChunks(s, c, func(t *textChunk) bool { return t.end < v.from && !v.meets(t.start, t.end) })
 		if w == valueTexts {
 			samples += dropped
 		}

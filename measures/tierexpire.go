@@ -26,7 +26,8 @@ func (s *Store) sweepTiers(index int) {
 		st := sh.tiers[ref]
 		force := false
 		if cut := s.cut(ref, sr); cut != math.MinInt64 && len(sr.chunks) > 0 {
-			low := min(sr.visible(cut), plan.rawFrom(now-tierSlack))
+			v := sh.sight(ref, sr, cut)
+			low := min(v.from, plan.rawFrom(now-tierSlack))
 			force = sh.chunkEnd(ref, sr, 0) < low && sh.rawNeeded(ref, sr, plan) < low
 		}
 		if force || st != nil && len(st.stale) > 0 {

@@ -453,7 +453,7 @@ func (j *tierJob) publish() bool {
 	}
 	if j.plan.window {
 		if need := sh.rawNeeded(j.ref, sr, j.plan); need > minTime {
-			sh.dropBefore(j.s, j.ref, sr, min(need, sr.newest))
+			sh.drop(j.s, j.ref, sr, sight{from: min(need, sr.newest)})
 		}
 	}
 	return true

@@ -119,12 +119,13 @@ func (s *Store) applyMark(m lowMark, wrote int64) {
 	defer sh.mu.Unlock()
 	sr.raiseLow(m.time)
 	sh.tiersChanged(m.ref, sr, minTime, sr.low, wrote)
-	sh.dropBefore(s, m.ref, sr, sr.low)
+	sh.drop(s, m.ref, sr, sight{from: sr.low})
 }
 
-// dropBefore gives up what lies wholly before a time: chunks, late samples, the open head. REQUIRES: sh.mu.
-func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) (samples int64) {
-	if sr.values != 0 && sr.newest < low {
+// drop gives up what lies wholly out of sight: chunks, late samples, the open head. REQUIRES: sh.mu.
+func (sh *shard) drop(s *Store, ref metricdef.Ref, sr *series, v sight) (samples int64) {
+	gone := func(start, end int64) bool { return end < v.from && !v.meets(start, end) }
+	if sr.values != 0 && gone(sr.headStart, sr.newest) {
 		samples += int64(sr.filled)
 		sr.sealedEnd = sr.next - sr.era.step
 		if sr.era.step == 0 {
@@ -133,27 +134,27 @@ func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) 
 		sr.flags |= hasSealed
 		sh.closeHead(sr)
 	}
-	n := 0
-	for n < len(sr.chunks) && sh.chunkEnd(ref, sr, n) < low {
-		samples += sh.dropEntry(s, &sr.chunks[n])
-		n++
-	}
-	if n > 0 {
-		sh.setChunks(sr, slices.Clone(sr.chunks[n:]))
-	}
+	samples += sh.dropChunks(s, ref, sr, v.from, gone)
 	if sr.flags&(hasTexts|hasTags) != 0 {
-		samples += sh.dropTexts(s, ref, low)
+		samples += sh.dropTexts(s, ref, v)
 	}
 	if sr.flags&hasLate == 0 {
 		return samples
 	}
 	l := sh.late[ref]
-	if i, _ := slices.BinarySearch(l.times, low); i > 0 {
-		samples += int64(i)
-		l.times, l.values = slices.Delete(l.times, 0, i), slices.Delete(l.values, 0, i)
+	if len(l.times) > 0 && !v.shows(l.times[0]) || len(v.spans) > 0 {
+		k := 0
+		for i, t := range l.times {
+			if v.shows(t) {
+				l.times[k], l.values[k] = t, l.values[i]
+				k++
+			}
+		}
+		samples += int64(len(l.times) - k)
+		l.times, l.values = l.times[:k], l.values[:k]
 	}
 	l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {
-		if c.end >= low {
+		if !gone(c.start, c.end) {
 			return false
 		}
 		samples += sh.dropEntry(s, &c.entry)
@@ -162,6 +163,28 @@ func (sh *shard) dropBefore(s *Store, ref metricdef.Ref, sr *series, low int64) 
 	if len(l.times) == 0 && len(l.sealed) == 0 {
 		delete(sh.late, ref)
 		sr.flags &^= hasLate
+	}
+	return samples
+}
+
+// dropChunks gives up the chunks that end before low and are gone. REQUIRES: sh.mu.
+func (sh *shard) dropChunks(s *Store, ref metricdef.Ref, sr *series, low int64, gone func(start, end int64) bool) (samples int64) {
+	var keep []entry // of those that end before low
+	n := 0
+	for n < len(sr.chunks) {
+		end := sh.chunkEnd(ref, sr, n)
+		if end >= low {
+			break
+		}
+		if e := &sr.chunks[n]; gone(e.start, end) {
+			samples += sh.dropEntry(s, e)
+		} else {
+			keep = append(keep, *e)
+		}
+		n++
+	}
+	if len(keep) < n {
+		sh.setChunks(sr, slices.Concat(keep, sr.chunks[n:]))
 	}
 	return samples
 }

@@ -14,9 +14,6 @@ import (
 // use it.
 const ReservedPrefix = "cc-"
 
-// WriteClockNote says what the write clock does for now: the engine keeps the time of writing for whole chunks only.
-const WriteClockNote = "the clock write counts the age of raw samples from their own time, so old samples that are written late expire at once"
-
 // Edit is a change of one scope that has not been sequenced yet.
 type Edit struct {
 	base     *state
@@ -74,9 +71,6 @@ func (e *Edit) CreatePolicy(p Policy) (notes []string, err error) {
 	}
 	if above, ok := e.view.ByName(p.Name); ok {
 		notes = append(notes, fmt.Sprintf("it takes the place of the policy %q of the %s, also for metrics that have it already; their samples and aggregates stay as they are", shorten(p.Name), above.Scope))
-	}
-	if p.Raw.Clock == WriteClock {
-		notes = append(notes, WriteClockNote)
 	}
 	e.policies = append(e.policies, p)
 	return notes, nil
@@ -179,7 +173,7 @@ func changes(was, is Policy) (notes []string) {
 	if is.Raw.Clock != was.Raw.Clock {
 		say("the age of raw samples is counted by another clock, also for those that are stored")
 		if is.Raw.Clock == WriteClock {
-			say(WriteClockNote)
+			say("those that are stored count as written at their own time")
 		}
 	}
 	if is.Duplicates != was.Duplicates {

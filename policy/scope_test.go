@@ -283,7 +283,7 @@ func TestUpdateNotes(t *testing.T) {
 		{Update{Tiers: []Tier{{time.Minute, 0}, {time.Hour, 5}}}, []string{"tier 1m0s: more buckets", "tier 1h0m0s: older buckets are hidden"}},
 		{Update{Methods: []Method{Max, Mean}}, []string{"methods max: they are kept", "methods min: they cannot"}},
 		{Update{Raw: &Retention{Length: Forever}}, []string{"raw samples are kept longer"}},
-		{Update{Raw: &Retention{Length: time.Minute, Clock: WriteClock}}, []string{"older raw samples are hidden", "another clock", "clock write"}},
+		{Update{Raw: &Retention{Length: time.Minute, Clock: WriteClock}}, []string{"older raw samples are hidden", "another clock", "count as written at their own time"}},
 		{Update{Raw: &Retention{Length: WindowOnly}}, []string{"behind the window"}},
 		{Update{Duplicates: &last, BackWindow: &window}, []string{"back window", "equal times"}},
 	} {

@@ -109,7 +109,7 @@ func TestPolicyLife(t *testing.T) {
 func TestPolicyDefaults(t *testing.T) {
 	a, _ := onStore(t)
 	p := answerOf[policyAnswer](t, ask(a, "POST", "/v2/policies", `{"name":"p"}`), http.StatusCreated)
-	if p.Raw != (rawAnswer{"forever", nil, "sample"}) || p.Grid != nil || p.Duplicates != "last" || len(p.Tiers)+len(p.Methods) != 0 {
+	if p.Raw != (rawAnswer{"forever", nil, "write"}) || p.Grid != nil || p.Duplicates != "last" || len(p.Tiers)+len(p.Methods) != 0 {
 		t.Errorf("%+v", p)
 	}
 	p = answerOf[policyAnswer](t, ask(a, "POST", "/v2/policies", `{"name":"q","raw":{"retention":"window","clock":"newest"},"tiers":[{"granularity":0.5,"points":10,"timespan":5}]}`), http.StatusCreated)

@@ -165,12 +165,12 @@ func (b *policyBody) methods(tiers int) ([]policy.Method, error) {
 }
 
 // policy is the policy that the body describes. What is not given: raw samples are kept for ever, their age is counted from their
-// own time, and there are no tiers.
+// time or their writing, whichever is later, and there are no tiers.
 func (b *policyBody) policy() (p policy.Policy, err error) {
 	if b.Name == nil {
 		return p, edge.At("/name", &syntaxError{text: "the policy has no name"})
 	}
-	p = policy.Policy{Name: *b.Name, Raw: policy.Retention{Length: policy.Forever, Clock: policy.SampleClock}}
+	p = policy.Policy{Name: *b.Name, Raw: policy.Retention{Length: policy.Forever, Clock: policy.WriteClock}}
 	if err := b.raw(&p.Raw); err != nil {
 		return p, err
 	}

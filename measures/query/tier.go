@@ -69,7 +69,7 @@ func (q *Query) border(t int64, up bool) int64 {
 // rawSince says whether the raw samples of a series reach back to a time, so that what lies behind it is all there.
 func (q *Query) rawSince(ref metricdef.Ref, t int64) bool {
 	b, ok := q.engine.source.Bounds(ref, t, t)
-	return ok && b.First <= t
+	return ok && b.First <= t && b.Since <= t
 }
 
 // weight bounds what is read for a stretch.

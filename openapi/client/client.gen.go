@@ -1510,7 +1510,7 @@ type PolicyDraft struct {
 	Methods *[]Method   `json:"methods,omitempty"`
 	Name    string      `json:"name"`
 
-	// Raw Of the raw samples. Without a word they are kept for ever.
+	// Raw Of the raw samples. Without a word they are kept for ever. The clock is `write` where none is given.
 	Raw   *RawDraft    `json:"raw,omitempty"`
 	Tiers *[]TierDraft `json:"tiers,omitempty"`
 }
@@ -1529,7 +1529,7 @@ type PolicyPatch struct {
 	// Name The same as in the path.
 	Name *string `json:"name,omitempty"`
 
-	// Raw Of the raw samples. Without a word they are kept for ever.
+	// Raw Of the raw samples. Without a word they are kept for ever. The clock is `write` where none is given.
 	Raw   *RawDraft    `json:"raw,omitempty"`
 	Tiers *[]TierDraft `json:"tiers,omitempty"`
 }
@@ -1738,7 +1738,7 @@ type RangeDeleted struct {
 	Unknown *[]openapi_types.UUID `json:"unknown,omitempty"`
 }
 
-// RawDraft Of the raw samples. Without a word they are kept for ever.
+// RawDraft Of the raw samples. Without a word they are kept for ever. The clock is `write` where none is given.
 type RawDraft struct {
 	// Clock From when on retention counts: the time of the sample, the later of that and of its write, or back from the newest sample of the series.
 	Clock *Clock `json:"clock,omitempty"`

@@ -59,9 +59,7 @@ func (c *Config) readPolicy(s *section, name string) *policy.Policy {
 	} else {
 		raw.duration("retention", &p.Raw.Length, 1)
 	}
-	if p.Raw.Clock = policy.Clock(raw.oneOf("clock", clocks)); p.Raw.Clock == policy.WriteClock {
-		raw.warn(raw.n, Doubtful, "clock", "%s", policy.WriteClockNote)
-	}
+	p.Raw.Clock = policy.Clock(raw.oneOf("clock", clocks))
 	raw.end(true)
 	s.duration("grid", &p.Grid, 0)
 	p.Duplicates = policy.DuplicateRule(s.oneOf("duplicates", duplicates))
