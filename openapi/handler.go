@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"granary/api/edge"
+	"granary/docs"
 )
 
 // Name is the name under which the routes are counted and logged.
@@ -22,6 +23,8 @@ const (
 	PathYAML = "/openapi.yaml"
 	PathJSON = "/openapi.json"
 	PathPage = "/swagger"
+	// PathErrors is the list of all error codes; the page of one is below it.
+	PathErrors = "/docs/errors"
 )
 
 // contentPolicy lets the page load what this service serves and nothing else. Swagger UI sets styles on its elements and shows
@@ -49,16 +52,20 @@ func New(o Options) *Handler {
 
 // Prefixes are the prefixes under which the handler is mounted.
 func (h *Handler) Prefixes() []string {
+	list := []string{PathYAML, PathJSON, PathErrors}
 	if h.o.Page {
-		return []string{PathYAML, PathJSON, PathPage}
+		list = append(list, PathPage)
 	}
-	return []string{PathYAML, PathJSON}
+	return list
 }
 
 // Routes are the routes for the table of all routes. The files of the page other than the document are no API.
 func (h *Handler) Routes() []edge.Route {
 	methods := []string{http.MethodGet, http.MethodHead}
-	routes := []edge.Route{{Path: PathYAML, Methods: methods, Open: true}, {Path: PathJSON, Methods: methods, Open: true}}
+	routes := []edge.Route{
+		{Path: PathYAML, Methods: methods, Open: true}, {Path: PathJSON, Methods: methods, Open: true},
+		{Path: PathErrors, Methods: methods, Open: true}, {Path: PathErrors + "/{code}", Methods: methods, Open: true},
+	}
 	if h.o.Page {
 		routes = append(routes, edge.Route{Path: PathPage, Methods: methods, Open: true}, edge.Route{Path: PathPage + "/{file}", Methods: methods, Open: true})
 	}
@@ -76,11 +83,31 @@ func (h *Handler) load() (map[string]*file, error) {
 		PathYAML: newFile("application/yaml", doc.YAML),
 		PathJSON: newFile("application/json", doc.JSON),
 	}
-	if !h.o.Page {
-		return all, nil
+	if err := loadErrors(all); err != nil || !h.o.Page {
+		return all, err
 	}
 	all[PathPage+"/doc.json"] = all[PathJSON]
 	return all, loadPage(all)
+}
+
+// loadErrors adds the pages of the error codes. They are found with and without the ending, since problem documents leave it
+// out and the pages refer to one another with it.
+func loadErrors(all map[string]*file) error {
+	pages, err := docs.Errors.ReadDir("errors")
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		b, err := docs.Errors.ReadFile("errors/" + page.Name())
+		if err != nil {
+			return err
+		}
+		f := newFile("text/plain; charset=utf-8", b)
+		all[PathErrors+"/"+page.Name()] = f
+		all[PathErrors+"/"+strings.TrimSuffix(page.Name(), ".md")] = f
+	}
+	all[PathErrors] = all[PathErrors+"/README"]
+	return nil
 }
 
 // ServeHTTP implements http.Handler.

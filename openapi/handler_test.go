@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"granary/docs"
 )
 
 func ask(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
@@ -22,12 +24,22 @@ func ask(h http.Handler, method, path string, header ...string) *httptest.Respon
 
 func TestAnswers(t *testing.T) {
 	h, doc := New(Options{Page: true}), joined(t)
+	page := func(name string) []byte {
+		b, err := docs.Errors.ReadFile("errors/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
 	for _, c := range []struct {
 		path, contentType string
 		body              []byte
 	}{
 		{"/openapi.yaml", "application/yaml", doc.YAML},
 		{"/openapi.json", "application/json", doc.JSON},
+		{"/docs/errors", "text/plain; charset=utf-8", page("README")},
+		{"/docs/errors/metric-unknown", "text/plain; charset=utf-8", page("metric-unknown")},
+		{"/docs/errors/metric-unknown.md", "text/plain; charset=utf-8", page("metric-unknown")},
 		{"/swagger/doc.json", "application/json", doc.JSON},
 		{"/swagger/index.html", "text/html; charset=utf-8", nil},
 		{"/swagger/start.js", "text/javascript; charset=utf-8", nil},
@@ -94,10 +106,10 @@ func TestPathsWithoutAFile(t *testing.T) {
 
 func TestWithoutThePage(t *testing.T) {
 	h := New(Options{})
-	if len(h.Prefixes()) != 2 || len(h.Routes()) != 2 {
+	if len(h.Prefixes()) != 3 || len(h.Routes()) != 4 {
 		t.Errorf("%v %v", h.Prefixes(), h.Routes())
 	}
-	for path, want := range map[string]int{"/openapi.yaml": 200, "/openapi.json": 200, "/swagger": 404, "/swagger/": 404, "/swagger/index.html": 404, "/swagger/doc.json": 404} {
+	for path, want := range map[string]int{"/openapi.yaml": 200, "/openapi.json": 200, "/docs/errors/token": 200, "/swagger": 404, "/swagger/": 404, "/swagger/index.html": 404, "/swagger/doc.json": 404} {
 		if w := ask(h, http.MethodGet, path); w.Code != want {
 			t.Errorf("%s: %d", path, w.Code)
 		}

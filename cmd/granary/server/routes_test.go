@@ -92,6 +92,8 @@ func TestRouteTable(t *testing.T) {
 		{"/api/healthcheck", "GET HEAD", "clustercockpit"},
 		{"/openapi.yaml", "GET HEAD", "openapi"},
 		{"/openapi.json", "GET HEAD", "openapi"},
+		{"/docs/errors", "GET HEAD", "openapi"},
+		{"/docs/errors/metric-unknown", "GET HEAD", "openapi"},
 		{"/swagger", "GET HEAD", "openapi"},
 		{"/swagger/index.html", "GET HEAD", "openapi"},
 		{"/v2/status", "GET HEAD", "native"},

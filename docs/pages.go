@@ -1,0 +1,10 @@
+// Package docs carries the pages of the error codes, so that a server shows what the problem documents of its answers refer
+// to. Everything else in this folder is for readers of the repository.
+package docs
+
+import "embed"
+
+// Errors has the page of each code as errors/CODE.md, and the list of all as errors/README.md.
+//
+//go:embed errors/*.md
+var Errors embed.FS
