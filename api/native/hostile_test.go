@@ -62,6 +62,12 @@ func TestNothingNamedDeletesNothing(t *testing.T) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
+	for body, path := range map[string]string{`{"start":0}`: "", `{"name":[],"start":0}`: "/name", `{"type":[],"start":0}`: "/type", `{"selector":"","start":0}`: "/selector"} {
+		w := ask(s, "POST", "/v2/measures/delete", body)
+		if p := problemOf(t, w); w.Code != 400 || path != "" && p["path"] != path {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
 	if w := ask(s, "POST", "/v2/metrics/delete", `{"ids":[]}`); w.Code != 200 || !strings.Contains(w.Body.String(), `"deleted":0`) {
 		t.Errorf("no ids: %d %s", w.Code, w.Body)
 	}

@@ -98,6 +98,9 @@ func (a *API) deleteMeasuresBy(w http.ResponseWriter, r *http.Request) error {
 	if d.Start == nil && d.End == nil {
 		return &syntaxError{text: "neither start nor end is given: one of them has to say what goes"}
 	}
+	if err := namesSomething(d.Name, d.Type, d.Selector); err != nil {
+		return err
+	}
 	s := metricSearch{Selector: d.Selector, Name: d.Name, Type: d.Type}
 	return a.deleteRange(w, r, &d, &s, from, to)
 }
@@ -132,6 +135,11 @@ func (a *API) deleteRange(w http.ResponseWriter, r *http.Request, d *rangeDelete
 			}
 		}
 	} else {
+		leave, err := a.turn(r)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		limit := int64(maxLimit)
 		for s.Limit = &limit; ; {
 			found, err := a.find(r, s)

@@ -261,14 +261,8 @@ func (a *API) deleteMetrics(w http.ResponseWriter, r *http.Request) error {
 	case m.IDs != nil && searched:
 		return &syntaxError{text: `"ids" and conditions cannot be given together`}
 	}
-	// A list that came out empty, or a text, would stand for every metric there is.
-	for _, member := range []struct {
-		path  string
-		empty bool
-	}{{"/name", m.Name != nil && len(m.Name) == 0}, {"/type", m.Type != nil && len(m.Type) == 0}, {"/selector", m.Selector.given && m.Selector.expr == nil}} {
-		if member.empty {
-			return edge.At(member.path, &syntaxError{text: `is empty; the selector {"and":[]} stands for all metrics`})
-		}
+	if err := namesSomething(m.Name, m.Type, m.Selector); err != nil {
+		return err
 	}
 	var out metricsDeleted
 	var err error
@@ -281,6 +275,20 @@ func (a *API) deleteMetrics(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.send(w, r, http.StatusOK, &out)
+}
+
+// namesSomething refuses conditions of a deletion that are given and empty. A list or a text that came out empty would stand
+// for every metric there is.
+func namesSomething(names, types texts, s selector) error {
+	for _, member := range []struct {
+		path  string
+		empty bool
+	}{{"/name", names != nil && len(names) == 0}, {"/type", types != nil && len(types) == 0}, {"/selector", s.given && s.expr == nil}} {
+		if member.empty {
+			return edge.At(member.path, &syntaxError{text: `is empty; the selector {"and":[]} stands for all metrics`})
+		}
+	}
+	return nil
 }
 
 func (a *API) deleteIDs(r *http.Request, m *metricDelete, out *metricsDeleted) error {
