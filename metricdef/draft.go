@@ -45,6 +45,8 @@ func (e *InvalidError) Code() string { return "definition-invalid" }
 
 var (
 	errEmpty   = errors.New("must not be empty")
+	errNoName  = errors.New("the name of a tag must not be empty")
+	errNoValue = errors.New("the value of a tag must not be empty")
 	errTooLong = fmt.Errorf("longer than %d bytes", MaxText)
 	errOrder   = errors.New("tags must be sorted by name, each name once")
 )
@@ -108,8 +110,10 @@ func checkTags(field string, tags []Tag) error {
 	for i, t := range tags {
 		var err error
 		switch {
-		case t.Name == "" || t.Value == "":
-			err = errEmpty
+		case t.Name == "":
+			err = errNoName
+		case t.Value == "":
+			err = errNoValue
 		case t.Name == NameTag:
 			err = errReserved
 		case len(t.Name) > MaxText || len(t.Value) > MaxText:

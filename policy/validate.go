@@ -192,7 +192,7 @@ const (
 var itemTexts = [...]string{
 	ItemNegative:  "granularity, points and timespan must be above zero",
 	ItemTooLittle: "at least two of granularity, points and timespan must be given, or the granularity alone for a tier that is kept for ever",
-	ItemMismatch:  "timespan ≠ granularity × points",
+	ItemMismatch:  "the timespan is not granularity x points; give two of the three",
 	ItemTooShort:  "the timespan is shorter than the granularity",
 	ItemFraction:  "timespan / points is no whole number of nanoseconds",
 	ItemTooLong:   fmt.Sprintf("a tier may have a timespan of at most %v and at most %d points", MaxSpan, int64(MaxPoints)),

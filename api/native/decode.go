@@ -65,7 +65,7 @@ func syntax(err error) error {
 		case errors.As(semantic.Err, &own):
 			return edge.At(path, semantic.Err)
 		case errors.Is(semantic.Err, json.ErrUnknownName):
-			return &syntaxError{text: "there is no member of this name", path: path, has: true}
+			return &syntaxError{text: "there is no member of this name" + membersOf(semantic.GoType), path: path, has: true}
 		}
 		return &syntaxError{text: wrongType(semantic), path: path, has: true}
 	case errors.As(err, &broken):
@@ -80,6 +80,27 @@ func syntax(err error) error {
 		return &syntaxError{text: fmt.Sprintf("no valid JSON at byte %d: %s", broken.ByteOffset, shorten(text)), path: path, has: true}
 	}
 	return &syntaxError{text: shorten(err.Error())}
+}
+
+// membersOf lists the members that an object can have, as the end of a sentence.
+func membersOf(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return ""
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", only " + strings.Join(names, ", ")
 }
 
 // wrongType says what stands where something else should.

@@ -239,7 +239,7 @@ func (*valueError) Code() string    { return "value-invalid" }
 
 const (
 	wantFloat = `a value of a gauge: a number that 64 bits of a float hold, or "NaN", "Infinity", "-Infinity"`
-	wantInt   = "a value of a counter: a whole number of 64 bits, as a number or a text"
+	wantInt   = "a value of a counter, or of a gauge of kind int: a whole number of 64 bits, as a number or a text"
 	wantState = `a value of an availability: "up", "down", "unknown" or "admin"`
 	wantText  = "a value of a string: a text"
 )

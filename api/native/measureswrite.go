@@ -523,6 +523,8 @@ var reasonTexts = func() (t [measures.NumReasons]string) {
 		t[r] = measures.Reason(r).String()
 	}
 	t[measures.TooOld], t[measures.TooNew] = "the time is further in the past than can be stored", "the time is further in the future than can be stored"
+	t[measures.OutsideWindow] = "it is older than the window of its policy, where buckets are final; raw.retention and back_window of the policy say how late a sample may be"
+	t[measures.Duplicate] = "there is another value at this time, and the policy refuses a second one"
 	t[measures.Freed] = "it is older than what was freed"
 	t[measures.SeriesLimit] = "the tenant's limit on series is reached (setting granary.limits.series)"
 	t[measures.WrongKind] = "its metric cannot have such a value"

@@ -150,7 +150,7 @@ func (p *params) end() error {
 	}
 	for name := range p.values {
 		if !slices.Contains(p.asked, name) {
-			return &parameterError{name: name, text: fmt.Sprintf("is not one of this request, which has %q", slices.Compact(slices.Sorted(slices.Values(p.asked))))}
+			return &parameterError{name: name, text: "is not one of this request, which has " + strings.Join(slices.Compact(slices.Sorted(slices.Values(p.asked))), ", ")}
 		}
 	}
 	return nil

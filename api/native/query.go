@@ -257,6 +257,9 @@ func (a *API) getQuery(w http.ResponseWriter, r *http.Request) error {
 	if text := p.text("fill", ""); !s.Fill.parse(text) {
 		p.fail("fill", "%q is not none, null, previous, linear or a number", shorten(text))
 	}
+	if p.has("bucket") && s.Bucket <= 0 {
+		p.fail("bucket", "must be longer than nothing; without it the range is not divided")
+	}
 	e, and := p.selector()
 	if err := p.end(); err != nil {
 		return err
