@@ -106,7 +106,7 @@ func (o *Options) send(ctx context.Context, body []byte) {
 	}
 }
 
-// PrintQueries writes three queries to try, against the server at base.
+// PrintQueries writes queries to try, against the server at base.
 func PrintQueries(w io.Writer, base, hostname string, now time.Time) error {
 	from, to := now.Add(-10*time.Minute).Unix(), now.Add(time.Hour).Unix()
 	_, err := fmt.Fprintf(w, `Try:
@@ -119,6 +119,11 @@ func PrintQueries(w io.Writer, base, hostname string, now time.Time) error {
 
   # the memory of all nodes of the simulated cluster, statistics only
   curl -s %[1]s/api/query -d '{"cluster":"%[4]s","from":%[2]d,"to":%[3]d,"with-data":false,"for-all-nodes":["mem_used"]}'
+
+  # the same memory through the native API: the sum of all nodes, a point a minute, as for a chart
+  curl -s '%[1]s/v2/query?name=mem_used&tag=cluster=%[4]s&start=-10m&bucket=1m&method=mean&across=sum'
+
+All there is to ask, to read and to try: %[1]s/swagger/
 
 Stop with Ctrl-C.
 `, base, from, to, Cluster, LocalCluster, hostname)

@@ -204,7 +204,8 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.Native.Enabled {
 		list = append(list, edge.Place{Path: "/v2/status", Link: true, Text: "and all below /v2 is its own API"},
-			edge.Place{Path: "/v2/capabilities", Link: true, Text: "is what it can do"})
+			edge.Place{Path: "/v2/capabilities", Link: true, Text: "is what it can do"},
+			edge.Place{Path: openapi.PathErrors, Link: true, Text: "is what the codes of its errors mean"})
 	}
 	if s.cfg.ClusterCockpit.Enabled {
 		list = append(list, edge.Place{Path: "/api/query, /api/write, /api/free, /api/debug, /api/healthcheck", Text: "speak ClusterCockpit"})
