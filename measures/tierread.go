@@ -239,6 +239,17 @@ func (s *Store) TierGranularity(ref metricdef.Ref, tier int) int64 {
 	return int64(plan.tiers[tier].Granularity)
 }
 
+// WindowOnly says whether the raw samples of a series live only until the buckets of its tiers are finished. Those that are there from
+// before may be a part of what was written.
+func (s *Store) WindowOnly(ref metricdef.Ref) bool {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return false
+	}
+	plan := s.policyOf(ref, sr).tiers
+	return plan != nil && plan.window
+}
+
 // TierBounds are the starts of the oldest and the newest bucket that a tier of a series may show; false if it has none. Between
 // them there may be buckets without a value.
 func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool) {

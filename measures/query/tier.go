@@ -47,7 +47,14 @@ func (q *Query) divideTiers(i int, from, to int64) stretch {
 	if hi < to && hi <= last && !q.rawSince(ref, hi) {
 		hi = q.border(to, true)
 	}
-	lo, hi = max(lo, q.border(first, true)), min(hi, q.border(last+g, true))
+	// Raw samples give what is older than the tier goes. Those that live only in its window go when it suits the store, and what is left
+	// of them behind the tier would be no whole bucket.
+	window := source.WindowOnly(ref)
+	oldest := q.border(first, !window)
+	if window {
+		s.from = min(max(from, oldest), to)
+	}
+	lo, hi = max(lo, oldest), min(hi, q.border(last+g, true))
 	if lo >= hi {
 		return s
 	}

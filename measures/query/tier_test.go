@@ -213,3 +213,58 @@ func TestTierWithoutRaw(t *testing.T) {
 		}
 	}
 }
+
+// TestNoScrapsOfRaw: what is older than a tier shows does not come from the raw samples that happen to be there still, where they
+// live only in the window; buckets wider than those of the tier begin with the oldest that it has.
+func TestNoScrapsOfRaw(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 20)
+	start := epoch - epoch%(300*sec)
+	var b measures.Batch
+	for k := range int64(1000) {
+		b.AddDraft(draft(num, "w", 0), start+100*sec+k*10*sec, 1)
+	}
+	commit(t, s, &b)
+	e := New(s, Options{Definitions: s.Definitions})
+	ask := func(step, from, to int64, m policy.Method) (times []int64, values []float64) {
+		q, err := e.Prepare(context.Background(), Request{Refs: b.Refs[:1], From: start + from*sec, To: start + to*sec, Buckets: Buckets{Step: step * sec}, Over: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Run(context.Background(), func(f *Frame) error {
+			for i := range f.Len() {
+				times, values = append(times, (f.Time(i)-start)/sec), append(values, f.Values[i])
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return times, values
+	}
+	for _, finished := range []bool{false, true} {
+		if finished {
+			s.TendTiers()
+		}
+		// The newest sample is at 10,090: of the tier of a minute the buckets from 8,940 on are shown.
+		if times, values := ask(60, 0, 10_200, policy.Std); len(times) != 20 || times[0] != 8940 || values[0] != 0 {
+			t.Errorf("finished %v: %v", finished, times)
+		}
+		if times, _ := ask(60, 0, 8900, policy.Std); len(times) != 0 {
+			t.Errorf("finished %v: %v", finished, times)
+		}
+		if times, values := ask(60, 10_085, 10_095, policy.Std); len(times) != 0 && times[0] != 10_080 {
+			t.Errorf("finished %v: %v %v", finished, times, values)
+		}
+		if times, values := ask(600, 0, 10_200, policy.Count); len(times) != 17 || values[0] != 50 || values[1] != 60 {
+			t.Errorf("finished %v: %v %v", finished, times, values)
+		}
+		if times, values := ask(600, 10_085, 10_095, policy.Count); len(times) != 1 || values[0] != 1 {
+			t.Errorf("finished %v: %v %v", finished, times, values)
+		}
+	}
+}
