@@ -80,12 +80,14 @@ func (s *Store) applyDelete(ref metricdef.Ref, r timeRange, wrote int64, bytes m
 	s.policyOf(ref, sr) // the tiers ask for it
 	sh.mu.Lock()
 	sh.keepTop(ref, sr)
+	// Files may still have what has expired, or was finished, before all that is left.
+	before := r.from < sr.oldestRaw(sh, ref)
 	sh.mu.Unlock()
 	x := s.erasureOf(ref, sr, r)
 	x.bytes = bytes
 	s.erase(x, func() {
-		if replayed || x.named || s.snapshotting.Load() {
-			sh.deletes[ref] = append(sh.deletes[ref], tombstone{timeRange: r, bound: sh.copied + 1, replayed: replayed})
+		if replayed || x.named || before || s.snapshotting.Load() {
+			sh.bury(ref, tombstone{timeRange: r, bound: sh.copied + 1, replayed: replayed})
 		}
 		sh.tiersChanged(ref, sr, r.from, r.to, wrote)
 	})

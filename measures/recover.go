@@ -459,6 +459,7 @@ func (s *Store) attachSegments(catalogLost bool) {
 	}
 	s.placeTiers(a.tiers)
 	s.finishDeletes()
+	s.dropFinished()
 }
 
 // attaching is what a start has found in segments and not yet given to its series.

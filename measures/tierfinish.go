@@ -338,10 +338,7 @@ func (j *tierJob) replaced(c *columnJob, col *tierColumn) {
 		c.onDisk = c.onDisk || col.chunks[k].seg != 0
 	}
 	if c.from < c.till {
-		c.start, c.end = col.chunks[c.from].start, col.chunks[c.till-1].start
-		if j.stale != nil {
-			c.end = col.tierEnd(c.till - 1)
-		}
+		c.start, c.end = col.chunks[c.from].start, col.tierEnd(c.till-1)
 	}
 }
 
@@ -452,11 +449,22 @@ func (j *tierJob) publish() bool {
 		}
 	}
 	if j.plan.window {
-		if need := sh.rawNeeded(j.ref, sr, j.plan); need > minTime {
-			sh.drop(j.s, j.ref, sr, sight{from: min(need, sr.newest)})
-		}
+		sh.dropFinished(j.s, j.ref, sr, j.plan)
 	}
 	return true
+}
+
+// dropFinished gives up the raw samples that live only until their buckets are finished. Chunks go as a whole, and what came late
+// stays as long as the chunk that it belongs to: without it that chunk would show what is no more. REQUIRES: sh.mu.
+func (sh *shard) dropFinished(s *Store, ref metricdef.Ref, sr *series, plan *tierPlan) {
+	need := sh.rawNeeded(ref, sr, plan)
+	if need <= minTime || sr.flags&hasData == 0 {
+		return
+	}
+	if start := sr.chunkBefore(need); start > minTime {
+		need = start
+	}
+	sh.drop(s, ref, sr, sight{from: min(need, sr.newest)})
 }
 
 // takeBack gives the memory of the chunks back. REQUIRES: sh.mu.

@@ -145,6 +145,8 @@ type tierColumn struct {
 	done   int64
 	born   uint64  // chunks in segments of a lower number belong to a column of that name that went
 	chunks []entry // ascending, never overlapping
+	// listed are the starts of the chunks as the state file has them, nil for one that does not say. Recovery only.
+	listed []int64
 }
 
 // staleSpan is a stretch of raw samples whose finished buckets have changed: those that begin at raw or behind are computed

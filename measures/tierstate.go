@@ -17,14 +17,20 @@ func init() {
 	extensions = append(extensions, extension{what: extTiers, append: appendTiers, restore: restoreTiers})
 }
 
-// What the state file has of the tiers of a series, version 1; their chunks lie in segments:
+// What the state file has of the tiers of a series, version 2; their chunks lie in segments:
 //
-//	byte     version, 1
+//	byte     version, 2
 //	varint   top
 //	uvarint  number of groups; a group is columns of one granularity that are finished up to the same border:
-//	         uvarint granularity, varint border, uvarint born, uvarint number of methods, uvarint each
+//	         uvarint granularity, varint border, uvarint born, uvarint number of methods, and for each of them
+//	         uvarint method, uvarint number of chunks, and of each varint (start - start of the one before) / granularity
 //	uvarint  number of stale spans; for each: varint from, uvarint to - from, varint raw, varint limit
-const tierStateVersion = 1
+//
+// Version 1 lacks the chunks: of those that segments have, the ones that were written last are taken.
+const (
+	tierStateVersion  = 2
+	tierStateUnlisted = 1
+)
 
 func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) []byte {
 	if sr.flags&hasTiers == 0 {
@@ -56,6 +62,7 @@ func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) [
 		b = binary.AppendUvarint(b, uint64(n))
 		for k := range n {
 			b = binary.AppendUvarint(b, uint64(st.columns[i+k].method))
+			b = st.columns[i+k].appendStarts(b)
 		}
 		i += n
 	}
@@ -69,8 +76,48 @@ func appendTiers(b []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) [
 	return b
 }
 
+// appendStarts appends the starts of the chunks of a column, in steps. They are multiples of it.
+func (c *tierColumn) appendStarts(b []byte) []byte {
+	if c.listed != nil { // not attached yet
+		b = binary.AppendUvarint(b, uint64(len(c.listed)))
+		prev := int64(0)
+		for _, t := range c.listed {
+			b, prev = binary.AppendVarint(b, (t-prev)/c.step), t
+		}
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.chunks)))
+	prev := int64(0)
+	for i := range c.chunks {
+		t := c.chunks[i].start
+		b, prev = binary.AppendVarint(b, (t-prev)/c.step), t
+	}
+	return b
+}
+
+// starts reads what appendStarts wrote.
+func (d *decoder) starts(step int64) ([]int64, error) {
+	n := d.uvarint()
+	if n > uint64(len(d.p)) {
+		return nil, errors.New("tiers: chunks")
+	}
+	list, at := make([]int64, 0, n), int64(0)
+	for range n {
+		k := d.varint()
+		if k > maxTime/step || k < minTime/step {
+			return nil, errors.New("tiers: start of a chunk")
+		}
+		next := at + k*step
+		if len(list) > 0 && next <= at {
+			return nil, errors.New("tiers: chunks out of order")
+		}
+		list, at = append(list, next), next
+	}
+	return list, nil
+}
+
 func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) error {
-	if len(p) == 0 || p[0] != tierStateVersion {
+	if len(p) == 0 || p[0] != tierStateVersion && p[0] != tierStateUnlisted {
 		return errors.New("tiers: unknown version")
 	}
 	d := decoder{p: p[1:]}
@@ -89,7 +136,14 @@ func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) 
 			if m > math.MaxUint32 || !policy.Method(m).Valid() || st.column(int64(step), policy.Method(m)) != nil {
 				return fmt.Errorf("tiers: method %d", m)
 			}
-			st.columns = append(st.columns, tierColumn{step: int64(step), method: policy.Method(m), done: done, born: born})
+			c := tierColumn{step: int64(step), method: policy.Method(m), done: done, born: born}
+			if p[0] != tierStateUnlisted {
+				var err error
+				if c.listed, err = d.starts(c.step); err != nil {
+					return err
+				}
+			}
+			st.columns = append(st.columns, c)
 		}
 	}
 	n := d.uvarint()
@@ -180,8 +234,8 @@ func (s *Store) attachTier(sf *segmentFile, se *segment.Entry, sr *series, a *at
 		return &segment.DamagedError{Path: sf.info.Name, Reason: fmt.Sprintf("chunk of a tier of series %d with granularity %d, method %d", ref, k.step, uint32(k.method))}
 	}
 	c := s.shardOf(ref).tiers[ref].column(k.step, k.method)
-	if s.shardOf(ref).restored && (c == nil || se.Seq < c.born) {
-		return nil // of a column that has gone
+	if s.shardOf(ref).restored && (c == nil || se.Seq < c.born || !c.lists(se.Start)) {
+		return nil // of a column that has gone, or a chunk that had gone when the state was written
 	}
 	f := tierFound{entry: entry{start: se.Start, seg: newSegLoc(sf.id, se.Off, se.Len), shape: shape(se.Span)}, tierKey: k, end: se.Wrote, seq: se.Seq}
 	if se.Flags&entryOwn != 0 {
@@ -193,6 +247,15 @@ func (s *Store) attachTier(sf *segmentFile, se *segment.Entry, sr *series, a *at
 	sf.live.Add(1)
 	a.tiers[ref] = append(a.tiers[ref], f)
 	return nil
+}
+
+// lists says whether a chunk may be one of a column that a state file has told of. Recovery only.
+func (c *tierColumn) lists(start int64) bool {
+	if c.listed == nil {
+		return true
+	}
+	_, ok := slices.BinarySearch(c.listed, start)
+	return ok
 }
 
 // placeTiers gives the series the chunks of their tiers: of those that overlap the one that was written last. Recovery only.
@@ -222,6 +285,32 @@ func (s *Store) placeTiers(found map[metricdef.Ref][]tierFound) {
 		if !sh.restored {
 			s.repairTiers(ref, sr, sh, st)
 		}
+	}
+	for _, sh := range s.shards {
+		for _, st := range sh.tiers {
+			for i := range st.columns {
+				st.columns[i].listed = nil
+			}
+		}
+	}
+}
+
+// dropFinished gives up the raw samples of finished buckets that files have still and the state has not, where they live in the
+// window only: a deletion since then has passed them over. Recovery only.
+func (s *Store) dropFinished() {
+	for i, sh := range s.shards {
+		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+			if sr.flags&hasTiers == 0 {
+				return
+			}
+			plan := s.policyOf(ref, sr).tiers
+			if plan == nil || !plan.window {
+				return
+			}
+			sh.mu.Lock()
+			sh.dropFinished(s, ref, sr, plan)
+			sh.mu.Unlock()
+		})
 	}
 }
 

@@ -60,6 +60,14 @@ func restoreTombstones(p []byte, _ *Store, sh *shard, ref metricdef.Ref, _ *seri
 	return nil
 }
 
+// bury adds a tombstone. It takes the place of older ones whose ranges lie in its own. REQUIRES: sh.mu.
+func (sh *shard) bury(ref metricdef.Ref, t tombstone) {
+	list := slices.DeleteFunc(sh.deletes[ref], func(old tombstone) bool {
+		return old.replayed == t.replayed && t.covers(old.from, old.to-1)
+	})
+	sh.deletes[ref] = append(list, t)
+}
+
 // replaced says whether what a snapshot wrote of a chunk was deleted or cut since. REQUIRES: sh.mu, at least for reading.
 func (sh *shard) replaced(p *placed) bool {
 	for _, t := range sh.deletes[p.ref] {
