@@ -81,6 +81,7 @@ func join(parts []string, read func(name string) ([]byte, error)) (Document, err
 // add puts what a part has into the whole: mappings are merged, lists are appended. Nothing may be said twice, and a part
 // may not say what only the root says.
 func add(whole, part *yaml.Node, at string) error {
+	blockStyle(whole)
 	for i := 0; i+1 < len(part.Content); i += 2 {
 		key, value := part.Content[i], part.Content[i+1]
 		path := edge.Pointer(at, key.Value)
@@ -96,12 +97,17 @@ func add(whole, part *yaml.Node, at string) error {
 			}
 		case at == "" && old.Kind == yaml.SequenceNode && value.Kind == yaml.SequenceNode:
 			old.Content = append(old.Content, value.Content...)
+			blockStyle(old)
 		default:
 			return fmt.Errorf("line %d: %s is there already", key.Line, path)
 		}
 	}
 	return nil
 }
+
+// blockStyle lets a mapping or list have lines of its own. The root has empty ones, which YAML can write in braces only, and those
+// would put everything that is added on one line that nobody can read.
+func blockStyle(n *yaml.Node) { n.Style &^= yaml.FlowStyle }
 
 // member is the value of a key of a mapping, nil if it has none.
 func member(n *yaml.Node, key string) *yaml.Node {

@@ -129,3 +129,12 @@ func TestJoin(t *testing.T) {
 		t.Error("no parts are a document")
 	}
 }
+
+// TestTextIsReadable holds the YAML to what a pager shows: lines, not one for all of it.
+func TestTextIsReadable(t *testing.T) {
+	for i, line := range strings.Split(string(joined(t).YAML), "\n") {
+		if len(line) > 1000 {
+			t.Errorf("line %d has %d bytes: %.100s", i+1, len(line), line)
+		}
+	}
+}
