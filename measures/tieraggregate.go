@@ -109,9 +109,10 @@ func (w *tierWork) all(methods []policy.Method) {
 	}
 	w.out, w.ok = slices.Grow(w.out[:0], len(methods))[:len(methods)], slices.Grow(w.ok[:0], len(methods))[:len(methods)]
 	for k := range methods {
-		w.table[k], w.has[k] = w.table[k][:0], w.has[k][:0]
+		n := len(w.runs)
+		w.table[k], w.has[k] = slices.Grow(w.table[k][:0], n)[:n], slices.Grow(w.has[k][:0], n)[:n]
 	}
-	for _, b := range w.runs {
+	for i, b := range w.runs {
 		if plain > 0 {
 			aggregate.Several(methods[:plain], w.raw.Values[b.i:b.j], w.out, w.ok, &w.scratch)
 		}
@@ -120,7 +121,7 @@ func (w *tierWork) all(methods []policy.Method) {
 			aggregate.Several(methods[plain:], w.diffs[min(max(b.i, 1), b.j):b.j], w.out[plain:], w.ok[plain:], &w.scratch)
 		}
 		for k := range methods {
-			w.table[k], w.has[k] = append(w.table[k], w.out[k]), append(w.has[k], w.ok[k])
+			w.table[k][i], w.has[k][i] = w.out[k], w.ok[k]
 		}
 	}
 }

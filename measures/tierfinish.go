@@ -179,6 +179,8 @@ type tierJob struct {
 // columnJob is the part of a job that belongs to one column: chunks from to till are replaced by made.
 type columnJob struct {
 	column     int // index in tierState.columns
+	step       int64
+	method     policy.Method
 	lo, hi     int64
 	gone       []span // buckets that are no more
 	from, till int
@@ -238,9 +240,9 @@ func (j *tierJob) chooseStale(st *tierState) bool {
 			raw, gone := one.staleIn(c.step, minTime-c.step, c.done)
 			switch {
 			case len(raw) > 0:
-				j.add(i, raw[0].from, raw[0].to, c.done).gone = gone // one span makes one range
+				j.add(i, c, raw[0].from, raw[0].to, c.done).gone = gone // one span makes one range
 			case len(gone) > 0:
-				j.add(i, gone[0].from, gone[0].from, c.done).gone = gone
+				j.add(i, c, gone[0].from, gone[0].from, c.done).gone = gone
 			}
 		}
 		return true
@@ -277,7 +279,7 @@ func (j *tierJob) chooseNew(st *tierState, force bool) bool {
 	for i := range st.columns {
 		c := &st.columns[i]
 		if done := bucketOf(limit, c.step); done > c.done {
-			job := j.add(i, max(c.done, bucketOf(first, c.step)), done, done)
+			job := j.add(i, c, max(c.done, bucketOf(first, c.step)), done, done)
 			if len(st.stale) > 0 {
 				_, job.gone = st.staleIn(c.step, job.lo, done)
 			}
@@ -286,14 +288,14 @@ func (j *tierJob) chooseNew(st *tierState, force bool) bool {
 	return len(j.columns) > 0
 }
 
-// add gives the job a column.
-func (j *tierJob) add(column int, lo, hi, done int64) *columnJob {
+// add gives the job a column. REQUIRES: sh.mu, at least for reading.
+func (j *tierJob) add(column int, col *tierColumn, lo, hi, done int64) *columnJob {
 	n := len(j.columns)
 	if n == len(j.spare) {
 		j.spare = append(j.spare, new(columnJob))
 	}
 	c := j.spare[n]
-	*c = columnJob{column: column, lo: lo, hi: hi, done: done, old: c.old, made: c.made[:0]}
+	*c = columnJob{column: column, step: col.step, method: col.method, lo: lo, hi: hi, done: done, old: c.old, made: c.made[:0]}
 	c.old.reset()
 	j.columns = append(j.columns, c)
 	return c
@@ -348,31 +350,20 @@ func (j *tierJob) do() bool {
 		j.s.o.Logger.Error("tiers: raw samples could not be read", "ref", j.ref, "error", err)
 		return false
 	}
-	steps, methods := j.steps()
 	for i := range j.columns {
 		c := j.columns[i]
 		if err := c.old.finish(); err != nil {
 			j.s.o.Logger.Error("tiers: finished buckets could not be read", "ref", j.ref, "error", err)
 			return false
 		}
-		j.encode(c, steps[i], methods[i])
+		j.encode(c)
 	}
 	return j.publish()
 }
 
-// steps are the granularities and methods of the columns of the job.
-func (j *tierJob) steps() (steps []int64, methods []policy.Method) {
-	j.sh.mu.RLock()
-	defer j.sh.mu.RUnlock()
-	for i := range j.columns {
-		col := &j.sh.tiers[j.ref].columns[j.columns[i].column]
-		steps, methods = append(steps, col.step), append(methods, col.method)
-	}
-	return steps, methods
-}
-
 // encode makes the chunks of one column.
-func (j *tierJob) encode(c *columnJob, step int64, m policy.Method) {
+func (j *tierJob) encode(c *columnJob) {
+	step := c.step
 	if want := (span{c.lo, c.hi}); j.step != step || j.runs != want {
 		j.w.cut(step, c.lo, c.hi)
 		j.w.all(j.plan.stored)
@@ -387,7 +378,7 @@ func (j *tierJob) encode(c *columnJob, step int64, m policy.Method) {
 		}
 	}
 	mark := len(times)
-	times, values = j.w.pick(slices.Index(j.plan.stored, m), times, values)
+	times, values = j.w.pick(slices.Index(j.plan.stored, c.method), times, values)
 	if j.stale == nil && len(c.gone) > 0 {
 		n := mark
 		for i := mark; i < len(times); i++ {

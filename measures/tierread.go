@@ -64,6 +64,7 @@ func (s *Store) ReadTier(ctx context.Context, r *Reader, ref metricdef.Ref, tier
 		fresh, gone = st.staleIn(step, lo, hi)
 	}
 	patched := len(fresh) > 0 || len(gone) > 0
+	sh.touchTier(sr, st, step, cols, lo, done, hi)
 	if till := min(done, hi); done > minTime && lo < till {
 		r.addTier(s, sh, ref, st.column(step, cols[0]), lo, till)
 		if cols[1] != policy.NoMethod {
@@ -145,6 +146,21 @@ func oldestBucket(t policy.Tier, newest int64) int64 {
 		return minTime - step
 	}
 	return newest - (t.Points-1)*step
+}
+
+// touchTier touches the chunks that a read of a tier is going to decode: finished buckets of [lo, done), raw samples of [done, hi).
+// REQUIRES: sh.mu, at least for reading.
+func (sh *shard) touchTier(sr *series, st *tierState, step int64, cols [2]policy.Method, lo, done, hi int64) {
+	if done > lo {
+		for _, m := range cols {
+			if c := st.column(step, m); c != nil {
+				sh.touch(c.chunks[c.from(lo):], min(done, hi))
+			}
+		}
+	}
+	if done < hi && len(sr.chunks) > 0 {
+		sh.touch(sr.chunks[sr.chunkAt(max(lo, done)):], hi)
+	}
 }
 
 // addTier gathers the finished buckets of a column inside [lo, hi). REQUIRES: sh.mu, at least for reading.
@@ -272,8 +288,14 @@ func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok b
 	first = int64(math.MaxInt64)
 	st := sh.tiers[ref]
 	raw := false
-	for _, m := range plan.stored {
-		c := st.column(step, m)
+	columns := st.columnsOf(step)
+	for k, m := range plan.stored {
+		var c *tierColumn
+		if k < len(columns) && columns[k].method == m { // as they are, unless the policy has just changed
+			c = &columns[k]
+		} else {
+			c = st.column(step, m)
+		}
 		if c == nil || c.done == minTime {
 			raw = true
 			continue

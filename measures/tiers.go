@@ -171,6 +171,22 @@ func (st *tierState) column(step int64, m policy.Method) *tierColumn {
 	return nil
 }
 
+// columnsOf are the columns of a granularity. REQUIRES: sh.mu, at least for reading.
+func (st *tierState) columnsOf(step int64) []tierColumn {
+	if st == nil {
+		return nil
+	}
+	i := 0
+	for i < len(st.columns) && st.columns[i].step != step {
+		i++
+	}
+	j := i
+	for j < len(st.columns) && st.columns[j].step == step {
+		j++
+	}
+	return st.columns[i:j]
+}
+
 // doneOf is up to where the buckets of a column are finished; the lowest time for none. REQUIRES: sh.mu, at least for reading.
 func (st *tierState) doneOf(step int64, m policy.Method) int64 {
 	if c := st.column(step, m); c != nil {

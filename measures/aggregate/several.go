@@ -36,6 +36,12 @@ func Several(methods []policy.Method, values []float64, out []float64, ok []bool
 			out[i] = low
 		case policy.Max:
 			out[i] = high
+		case policy.Count:
+			out[i] = float64(n)
+		case policy.First:
+			out[i] = values[0]
+		case policy.Last:
+			out[i] = values[n-1]
 		case policy.Std:
 			if ok[i] = n > 1; ok[i] {
 				out[i] = math.Sqrt(squares(values, total) / float64(n-1))
