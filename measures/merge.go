@@ -16,7 +16,8 @@ const mergeAt = 8
 // once a tier.
 func tier(size int64) int { return bits.Len64(uint64(size)) / 3 }
 
-// mergeFiles keeps the number of segment files small. What no series names any more is left behind. REQUIRES:
+// mergeFiles keeps the number of segment files small, and their size: what no series names any more is left behind, and a file that
+// has more of it than of the rest is written anew. REQUIRES:
 // s.maintenance.
 func (s *Store) mergeFiles() error {
 	type key struct {
@@ -25,8 +26,8 @@ func (s *Store) mergeFiles() error {
 	}
 	groups := make(map[key][]segment.FileInfo)
 	for _, f := range slices.Clone(s.manifest.Files) {
-		if s.segments.damaged(f.ID) {
-			// What can be read of it is written anew, and the file is put aside.
+		if s.segments.damaged(f.ID) || s.segments.mostlyDead(f) {
+			// What can be read of it is written anew, and a damaged file is put aside.
 			if err := s.merge([]segment.FileInfo{f}); err != nil {
 				return err
 			}

@@ -1,9 +1,13 @@
 package measures
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
+
+	"granary/metricdef"
 )
 
 // TestManySnapshots merges files, and goes on when the numbers of files run out of the bits that a chunk has for them.
@@ -29,6 +33,60 @@ func TestManySnapshots(t *testing.T) {
 		t.Errorf("%d segment files", n)
 	}
 	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMostlyDead deletes most of what a file has: the next snapshot writes the rest to another one, and nothing else is lost.
+func TestMostlyDead(t *testing.T) {
+	t.Parallel()
+	c := &clock{ns: testEpoch}
+	o := testOptions(t.TempDir(), c)
+	s := openTest(t, o)
+	ctx := context.Background()
+	num := setup(t, s, 24*time.Hour)
+	hosts := []int{0, 1, 2, 3, 4}
+	var refs []metricdef.Ref
+	for k := range int64(300) {
+		refs = write(t, s, num, "m10", hosts, testEpoch+k*10*second, float64(k))
+	}
+	snapshot := func() (bytes int64) {
+		t.Helper()
+		if err := s.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range s.manifest.Files {
+			bytes += f.Size
+		}
+		return bytes
+	}
+	before := snapshot()
+	if err := s.DeleteRange(ctx, refs[:2], testEpoch, testEpoch+100_000*second); err != nil {
+		t.Fatal(err)
+	}
+	if size := snapshot(); size != before {
+		t.Errorf("%d bytes and then %d, though most of the file is in use", before, size)
+	}
+	if err := s.DeleteRange(ctx, refs[2:4], testEpoch, testEpoch+100_000*second); err != nil {
+		t.Fatal(err)
+	}
+	if size := snapshot(); size >= before*3/4 {
+		t.Errorf("%d bytes, and %d when four of five series are empty", before, size)
+	}
+	for range 2 {
+		for i, ref := range refs {
+			want := 0
+			if i == 4 {
+				want = 300
+			}
+			if times, _ := all(t, s, ref); len(times) != want {
+				t.Errorf("series %d has %d samples, want %d", i, len(times), want)
+			}
+		}
+		s.crash()
+		s = openTest(t, o)
+	}
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

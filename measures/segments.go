@@ -68,6 +68,18 @@ func (ss *segmentSet) forget(id uint32) {
 	}
 }
 
+// mostlyDead says whether series name less than half of the chunks of a file. One of which they name none is not merged but let go.
+func (ss *segmentSet) mostlyDead(info segment.FileInfo) bool {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	f := ss.files[info.ID]
+	if f == nil {
+		return false
+	}
+	live := f.live.Load()
+	return live > 0 && 2*live < int64(info.Entries)
+}
+
 func (ss *segmentSet) closeAll() {
 	ss.mu.Lock()
 	files := ss.files
