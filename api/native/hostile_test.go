@@ -126,3 +126,19 @@ func TestTooMuchIsRefusedAtTheDoor(t *testing.T) {
 		t.Errorf("%d: %.300s", w.Code, w.Body)
 	}
 }
+
+// TestUnreadableBodies stops where nothing but rubbish comes.
+func TestUnreadableBodies(t *testing.T) {
+	s := newStored(t, tenant.Limits{})
+	const good = `{"name":"cpu","samples":[[1769860000,1]]}`
+	for _, c := range []struct{ media, body string }{
+		{"application/json", "[" + good + strings.Repeat(",1", 3*maxUnread) + "]"},
+		{"application/x-ndjson", good + strings.Repeat("\n1", 3*maxUnread)},
+		{"application/json", `[` + good + `,{"name":"x","samples":[1` + strings.Repeat(",1", 3*maxUnread) + `]},` + good + `]`},
+	} {
+		w, a := s.write(t, c.body, "Content-Type", c.media)
+		if w.Code != 200 || a.Stored != 1 || a.Rejected != maxUnread+1 || len(a.Errors) != maxItemErrors {
+			t.Errorf("%s: %d, %d stored, %d rejected", c.media, w.Code, a.Stored, a.Rejected)
+		}
+	}
+}

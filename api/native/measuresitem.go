@@ -113,8 +113,9 @@ type sample struct {
 	Tags  map[string]string `json:"tags"`
 }
 
-// strict reads all samples of a list that is valid JSON. A sample that cannot be is left out and told to refuse.
-func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err error)) {
+// strict reads all samples of a list that is valid JSON. A sample that cannot be is left out and told to refuse,
+// which says whether to go on.
+func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err error) (goOn bool)) {
 	c.at = c.at[:0]
 	if c.at == nil {
 		c.at = []int32{}
@@ -129,7 +130,9 @@ func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err erro
 			raw, _ := nextValue(list[i:])
 			i += len(raw)
 			if err := c.read(raw, now); err != nil {
-				refuse(n, err)
+				if !refuse(n, err) {
+					return
+				}
 			} else {
 				c.at = append(c.at, int32(n))
 			}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"strconv"
 
 	"granary/api/edge"
 	"granary/measures"
@@ -17,6 +18,7 @@ type report struct {
 	reasons  map[string]int // rejected samples by code, or by the reason of the store
 	errors   []itemError
 	limited  int // of rejected: for the limit on series
+	unread   int // items and samples that could not be read
 	line     int // of the body that is being read; 0 where lines say nothing
 }
 
@@ -38,12 +40,21 @@ type measuresAnswer struct {
 	Errors   []itemError    `json:"errors"`
 }
 
+// maxUnread is how many items and samples of a body may be unreadable. What stands behind is not looked at: saying of each of some
+// million what is wrong with it would take a core for half a minute.
+const maxUnread = 100_000
+
+func (r *report) enough() bool { return r.unread >= maxUnread }
+
+var errUnread = &syntaxError{text: "the rest was not read: the body has " + strconv.Itoa(maxUnread) + " items and samples that could not be, which is the limit"}
+
 // add counts one sample, or an item that cannot be read, and shows why.
 func (r *report) add(index int, path string, err error) { r.refuseItem(index, path, 1, err) }
 
 // refuseItem counts an item of n samples, and shows why.
 func (r *report) refuseItem(index int, path string, n int, err error) {
 	r.rejected += n
+	r.unread++
 	r.reason(edge.CodeOf(err), n)
 	r.show(index, path+edge.PathOf(err), err)
 }

@@ -83,6 +83,9 @@ func (in *intake) list(b []byte, i int, path string) (end int, broken, err error
 		return i + 1, nil, nil
 	}
 	for n := 0; ; n++ {
+		if in.report.enough() {
+			return i, errUnread, nil
+		}
 		if i, broken, err = in.item(b, i, n, place{path, n}); broken != nil || err != nil {
 			return i, broken, err
 		}
@@ -116,6 +119,10 @@ func (in *intake) lines(b []byte) error {
 			continue
 		}
 		in.report.line = number
+		if in.report.enough() {
+			in.report.add(n, "", errUnread)
+			break
+		}
 		end, broken, err := in.item(text, i, n, place{"", -1})
 		if err != nil {
 			return err
@@ -202,8 +209,9 @@ func (in *intake) strictItem(raw []byte, n int, path place) error {
 		return nil
 	}
 	in.cols.reset(o.kind)
-	in.cols.strict(it.Samples, in.now, func(i int, err error) {
+	in.cols.strict(it.Samples, in.now, func(i int, err error) bool {
 		in.report.add(n, path.String(), edge.At("/samples/"+strconv.Itoa(i), err))
+		return !in.report.enough()
 	})
 	if len(in.cols.times) == 0 {
 		return nil
