@@ -30,7 +30,7 @@ func (s *Store) Bounds(ref metricdef.Ref, from, to int64) (Bounds, bool) {
 	cut := s.cut(ref, sr)
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
-	v := sh.sight(ref, sr, cut)
+	v := sh.shown(ref, sr, cut)
 	first, r := sh.oldest(s, ref, sr, v.from)
 	g := sr.era
 	if sr.flags&hasEras != 0 {
@@ -249,7 +249,7 @@ func (s *Store) readVisible(r *Reader, ref metricdef.Ref, sr *series, from, to i
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	r.Kind = max(sr.kind(), metricdef.KindFloat)
-	v := sh.sight(ref, sr, cut)
+	v := sh.shown(ref, sr, cut)
 	v.each(from, to, func(from, to int64) { s.collect(r, sh, ref, sr, from, to) })
 	sh.mu.RUnlock()
 	return r.finish()

@@ -20,7 +20,7 @@ func (s *Store) Weight(ref metricdef.Ref, from, to int64) int64 {
 	sh := s.shardOf(ref)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	v := sh.sight(ref, sr, cut)
+	v := sh.shown(ref, sr, cut)
 	from = max(from, v.oldest())
 	n := int64(0)
 	if sr.flags&hasData == 0 || sr.newest < from {

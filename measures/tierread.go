@@ -255,8 +255,7 @@ func (s *Store) TierGranularity(ref metricdef.Ref, tier int) int64 {
 	return int64(plan.tiers[tier].Granularity)
 }
 
-// WindowOnly says whether the raw samples of a series live only until the buckets of its tiers are finished. Those that are there from
-// before may be a part of what was written.
+// WindowOnly says whether the raw samples of a series live only until the buckets of its tiers are final.
 func (s *Store) WindowOnly(ref metricdef.Ref) bool {
 	sr := s.table.at(ref)
 	if sr == nil {

@@ -223,6 +223,17 @@ func (sh *shard) sight(ref metricdef.Ref, sr *series, cut int64) (v sight) {
 	return v
 }
 
+// shown is sight for readers of raw samples. Where these live only in the window of their tiers, what lies behind it is hidden at
+// once: when it goes is a matter of the store, and the same question must not have another answer then. REQUIRES: sh.mu, at
+// least for reading.
+func (sh *shard) shown(ref metricdef.Ref, sr *series, cut int64) sight {
+	v := sh.sight(ref, sr, cut)
+	if pol := sr.policy.Load(); pol != nil && pol.tiers != nil && pol.tiers.window && sr.flags&hasData != 0 {
+		v.from = max(v.from, pol.tiers.limit(sr.newest)) // there are no spans: the window has no clock
+	}
+	return v
+}
+
 // writtenLate says whether a series may show samples amid expired ones. REQUIRES: sh.mu, at least for reading.
 func (sh *shard) writtenLate(ref metricdef.Ref, sr *series) bool {
 	return sr.flags&hasWrites != 0 && len(sh.writes[ref].spans) > 0

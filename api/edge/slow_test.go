@@ -42,8 +42,9 @@ func TestSlowBodies(t *testing.T) {
 						cut <- err
 						return
 					}
-					cut <- body.Cut
+					why := body.Cut
 					body.Free()
+					cut <- why
 				}), ServerOptions{Read: 30 * time.Second})
 				client, server := net.Pipe()
 				l := &oneConn{conns: make(chan net.Conn, 1), done: make(chan struct{})}
