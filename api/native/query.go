@@ -333,6 +333,10 @@ func (a *API) prepare(r *http.Request, q *asked, n *namedQuery, now time.Time) e
 	if left := n.query.LeftOut(); left > 0 {
 		q.notes = append(q.notes, note{n.name, "series-limit", fmt.Sprintf("%d more series are left out (series_limit)", left)})
 	}
+	if behind := n.query.Behind(); behind > 0 {
+		q.notes = append(q.notes, note{n.name, "raw-window", fmt.Sprintf("of %d series the policy keeps raw samples in the window of its tiers only, and no tier "+
+			"keeps what is asked for: what is older is not in the answer", behind)})
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type Query struct {
 	kinds   []metricdef.Kind // of the values of refs
 	weights []int64          // samples of refs
 	left    int              // series that MaxSeries left out
+	behind  int              // series whose raw samples do not reach back to the range, and whose tiers cannot stand in
 	groups  []group          // without Across: none
 
 	// base is where the first bucket begins, step their width, 0 if there are none. lead is how many buckets before base
@@ -61,6 +62,10 @@ func (q *Query) Cost() Cost { return q.cost }
 
 // LeftOut is how many series the request's own MaxSeries left out.
 func (q *Query) LeftOut() int { return q.left }
+
+// Behind is how many series keep raw samples in the window of their tiers only, when the range begins before it and their tiers do not
+// keep what is asked for: the answer lacks what is older.
+func (q *Query) Behind() int { return q.behind }
 
 // Prepare checks a request and finds out what it costs, without reading samples.
 func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
@@ -182,16 +187,33 @@ func (q *Query) first() int64 {
 	return q.request.From
 }
 
+// noteWindow counts a series that is read from raw samples alone, if these do not reach back to the range by its policy.
+func (q *Query) noteWindow(ref metricdef.Ref) {
+	source := q.engine.source
+	if !source.WindowOnly(ref) {
+		return
+	}
+	b, ok := source.Bounds(ref, q.request.From, q.request.From)
+	if first, _, old := source.TierBounds(ref, 0); ok && old && b.Since > q.request.From && first < b.Since {
+		q.behind++
+	}
+}
+
 // weigh bounds the samples of a series that the query reads.
 func (q *Query) weigh(i int) int64 {
 	ref := q.refs[i]
 	if q.step > 0 {
-		w := q.weight(ref, q.divideTiers(i, q.request.From, q.request.To))
+		s := q.divideTiers(i, q.request.From, q.request.To)
+		if s.granularity == 0 {
+			q.noteWindow(ref)
+		}
+		w := q.weight(ref, s)
 		if q.lead > 0 {
 			w = sum(w, q.weight(ref, q.divideTiers(i, q.first(), q.base)))
 		}
 		return w
 	}
+	q.noteWindow(ref)
 	w := q.engine.source.Weight(ref, q.request.From, q.request.To)
 	if q.request.raw() && q.request.Limit > 0 {
 		w = min(w, q.request.Limit+2*sliceSamples)

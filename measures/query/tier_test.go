@@ -268,3 +268,51 @@ func TestNoScrapsOfRaw(t *testing.T) {
 		}
 	}
 }
+
+// TestBehindTheWindow: a query that neither raw samples nor a tier can answer in full says so, and shows only what will still be there
+// when the store has tidied up.
+func TestBehindTheWindow(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 60)
+	var b measures.Batch
+	for k := range int64(180) { // half an hour
+		d := draft(num, "w", 0)
+		b.AddDraft(d, epoch+k*10*sec, float64(k))
+	}
+	commit(t, s, &b)
+	ref := b.Refs[0]
+	e := New(s, Options{})
+	const end = 1800
+	for range 2 {
+		for _, c := range []struct {
+			what           string
+			from           int64 // seconds
+			r              Request
+			behind, points int
+		}{
+			{"a sum is put together from the tier", 0, Request{Over: policy.Sum, Buckets: Buckets{Step: 600 * sec}}, 0, 4},
+			{"a median is not", 0, Request{Over: policy.Median, Buckets: Buckets{Step: 600 * sec}}, 1, 2},
+			{"nor are samples: the window begins at 1260", 0, Request{}, 1, 54},
+			{"samples of the window", 1500, Request{}, 0, 30},
+		} {
+			c.r.Refs, c.r.From, c.r.To = []metricdef.Ref{ref}, epoch+c.from*sec, epoch+end*sec
+			q, err := e.Prepare(t.Context(), c.r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			if err := q.Run(t.Context(), func(f *Frame) error { n += f.Len(); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if q.Behind() != c.behind || n != c.points {
+				t.Errorf("%s: %d behind, %d points", c.what, q.Behind(), n)
+			}
+		}
+		s.TendTiers()
+	}
+}
