@@ -85,6 +85,7 @@ func (s *Store) applyDelete(ref metricdef.Ref, r timeRange, wrote int64, bytes m
 	sh.mu.Unlock()
 	x := s.erasureOf(ref, sr, r)
 	x.bytes = bytes
+	s.cuts.Add(1) // before the first chunk goes
 	s.erase(x, func() {
 		if replayed || x.named || before || s.snapshotting.Load() {
 			sh.bury(ref, tombstone{timeRange: r, bound: sh.copied + 1, replayed: replayed})

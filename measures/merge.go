@@ -109,6 +109,10 @@ func (s *Store) merge(group []segment.FileInfo) (err error) {
 	next.Files = slices.DeleteFunc(slices.Clone(s.manifest.Files), func(f segment.FileInfo) bool {
 		return slices.ContainsFunc(group, func(g segment.FileInfo) bool { return g.ID == f.ID })
 	})
+	if s.cutSince() {
+		w.Abort()
+		return nil // a replay may want what was left out
+	}
 	var infos []segment.FileInfo
 	if len(moved) == 0 {
 		w.Abort()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"granary/measures/segment"
 	"granary/metricdef"
 )
 
@@ -85,6 +86,47 @@ func TestMostlyDead(t *testing.T) {
 		}
 		s.crash()
 		s = openTest(t, o)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMergeBehindDeletion: a deletion that comes when the state of a snapshot is written already is replayed after a crash, and cuts
+// the chunks that it cut: merging has not left them out.
+func TestMergeBehindDeletion(t *testing.T) {
+	t.Parallel()
+	c := &clock{ns: testEpoch}
+	o := testOptions(t.TempDir(), c)
+	s := openTest(t, o)
+	num := setup(t, s, 24*time.Hour)
+	var refs []metricdef.Ref
+	for k := range int64(240) {
+		refs = write(t, s, num, "m10", []int{0, 1, 2}, testEpoch+k*10*second, float64(k))
+	}
+	if err := s.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	s.maintenance.Lock()
+	s.snapshotCuts = s.cuts.Load()
+	if err := s.DeleteRange(context.Background(), refs, testEpoch+100*second, testEpoch+2000*second); err != nil {
+		t.Fatal(err)
+	}
+	if list := s.liveFiles(s.manifest.Files); len(list) != len(s.manifest.Files) {
+		t.Errorf("%d files are left of %d", len(list), len(s.manifest.Files))
+	}
+	for _, f := range s.manifest.Files {
+		if err := s.merge([]segment.FileInfo{f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.maintenance.Unlock()
+	s.crash()
+	s = openTest(t, o)
+	for i, ref := range refs {
+		if times, _ := all(t, s, ref); len(times) != 50 {
+			t.Errorf("series %d has %d samples, want 50", i, len(times))
+		}
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

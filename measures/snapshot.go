@@ -3,6 +3,7 @@ package measures
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -71,6 +72,7 @@ func (s *Store) snapshot() (err error) {
 	// Numbers that a snapshot gave that failed are not given again: deletions since then stand between them.
 	w.order = max(uint64(s.manifest.NextFile)<<32, s.order)
 	s.snapshotting.Store(true)
+	s.snapshotCuts = s.cuts.Load()
 	s.stampDeletes()
 	defer func() {
 		s.order = w.order
@@ -358,8 +360,15 @@ func (s *Store) liveFiles(list []segment.FileInfo) []segment.FileInfo {
 		}
 		keep = append(keep, info)
 	}
+	if s.cutSince() {
+		return slices.Clone(list)
+	}
 	return keep
 }
+
+// cutSince says whether a deletion was applied since the snapshot began. The state of a shard may not know of it, so a replay will want to
+// cut the chunks that it cut: no file may lose them until the next snapshot. REQUIRES: s.maintenance.
+func (s *Store) cutSince() bool { return s.cuts.Load() != s.snapshotCuts }
 
 // dropUnlisted closes and removes the files that the manifest no longer names.
 func (s *Store) dropUnlisted() {

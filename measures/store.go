@@ -84,12 +84,13 @@ type Store struct {
 	seq sequencer
 	com committer
 
-	defining    sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
-	maintenance sync.Mutex        // one snapshot, expiry or eviction at a time
-	manifest    *segment.Manifest // under maintenance
-	order       uint64            // highest order number that a snapshot has given; under maintenance
-	tierJob     tierJob           // under maintenance
-	impaired    bool              // recovery has put files of the manifest aside
+	defining     sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
+	maintenance  sync.Mutex        // one snapshot, expiry or eviction at a time
+	manifest     *segment.Manifest // under maintenance
+	order        uint64            // highest order number that a snapshot has given; under maintenance
+	snapshotCuts uint64            // cuts when the last snapshot began; under maintenance
+	tierJob      tierJob           // under maintenance
+	impaired     bool              // recovery has put files of the manifest aside
 
 	// applying is the record whose change is being applied: what the rooms put into the catalog belongs to it.
 	applying uint64 // under com.mu; recovery owns it before
@@ -109,6 +110,7 @@ type Store struct {
 	snapshots     atomic.Int64
 	removed       atomic.Int64  // definitions that calls ended
 	erased        atomic.Int64  // samples that deletions of ranges took
+	cuts          atomic.Uint64 // deletions applied; see snapshot
 	snapshotting  atomic.Bool   // a snapshot may have copied chunks that it has not told of
 	redefined     atomic.Uint64 // counts changes of definitions; see policyOf
 	dropped       atomic.Int64  // samples given up for the memory cap
