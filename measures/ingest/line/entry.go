@@ -76,6 +76,11 @@ func (d *Decoder) entry() error {
 		return nil
 	}
 
+	if d.tally.First != nil && bytes.IndexByte(text, '=') < 0 {
+		d.tally.Malformed++ // no field; what the library would say of it, nobody hears
+		return nil
+	}
+
 	open, err := d.read(lineprotocol.NewDecoderWithBytes(text), bytes.IndexByte(text, '"') >= 0)
 	if open && d.pos < len(d.body) && d.ahead > 0 {
 		// A string runs over the end of the line. If it ends within the limit, all these lines are one.
@@ -107,6 +112,8 @@ func (d *Decoder) reject(err error, text []byte, start, line int) error {
 		d.tally.ignore(measures.Reason(ignore), 1, line, start)
 	case errors.As(err, &abort):
 		return abort
+	case d.tally.First != nil:
+		d.tally.Malformed++ // only the first is described
 	default:
 		d.malformed(line, start, describe(err, text, line))
 	}
