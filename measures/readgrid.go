@@ -74,11 +74,14 @@ func (s *Store) ReadGrid(ref metricdef.Ref, t0, step int64, dst []float64) error
 }
 
 // chunkAt is the index of the chunk that t lies in or behind, 0 if there is none. REQUIRES: sh.mu, at least for reading.
-func (sr *series) chunkAt(t int64) int {
-	lo, hi := 0, len(sr.chunks)
+func (sr *series) chunkAt(t int64) int { return chunkAt(sr.chunks, t) }
+
+// chunkAt is the index of the last chunk of an ascending list that begins at or before t, 0 if there is none.
+func chunkAt(list []entry, t int64) int {
+	lo, hi := 0, len(list)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if sr.chunks[mid].start > t {
+		if list[mid].start > t {
 			hi = mid
 		} else {
 			lo = mid + 1

@@ -81,18 +81,7 @@ func (c *tierColumn) tierEnd(i int) int64 {
 }
 
 // from is the index of the first chunk that may hold buckets at or behind t. REQUIRES: the shard's lock, at least for reading.
-func (c *tierColumn) from(t int64) int {
-	lo, hi := 0, len(c.chunks)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if c.chunks[mid].start > t {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return max(lo-1, 0)
-}
+func (c *tierColumn) from(t int64) int { return chunkAt(c.chunks, t) }
 
 // tierWindow is the window that chunks of a granularity share slabs and segment files by: 32 chunks long. They lie far from
 // those of raw samples, which live shorter.

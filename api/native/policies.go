@@ -81,6 +81,16 @@ func (a *API) changed(r *http.Request, make bool) (scope policy.Scope, exists bo
 	return policy.OfTenant(n), true, err
 }
 
+// owned is the policy or rule, as what says, that a change is about: its name, and the scope whose own it has to be.
+func (a *API) owned(r *http.Request, what string) (name string, scope policy.Scope, err error) {
+	name = variable(r, "name")
+	scope, exists, err := a.changed(r, false)
+	if err == nil && !exists {
+		err = a.notOwned(what, name)
+	}
+	return name, scope, err
+}
+
 // location is where what was made is found.
 func location(w http.ResponseWriter, resource, name string, scope policy.Scope) {
 	at := Prefix + resource + "/" + url.PathEscape(name)
@@ -154,13 +164,9 @@ func (a *API) createPolicy(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) updatePolicy(w http.ResponseWriter, r *http.Request) error {
-	name := variable(r, "name")
-	scope, exists, err := a.changed(r, false)
+	name, scope, err := a.owned(r, "policy")
 	if err != nil {
 		return err
-	}
-	if !exists {
-		return a.notOwned("policy", name)
 	}
 	// What the body leaves out of raw stays as it is.
 	body := policyBody{was: a.o.Policies.For(scope.Tenant())}
@@ -181,13 +187,9 @@ func (a *API) updatePolicy(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deletePolicy(w http.ResponseWriter, r *http.Request) error {
-	name := variable(r, "name")
-	scope, exists, err := a.changed(r, false)
+	name, scope, err := a.owned(r, "policy")
 	if err != nil {
 		return err
-	}
-	if !exists {
-		return a.notOwned("policy", name)
 	}
 	if err := a.o.Policies.DeletePolicy(r.Context(), scope, name); err != nil {
 		return explainPolicy(err)

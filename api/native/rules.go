@@ -109,13 +109,9 @@ func (a *API) createRule(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) updateRule(w http.ResponseWriter, r *http.Request) error {
-	name := variable(r, "name")
-	scope, exists, err := a.changed(r, false)
+	name, scope, err := a.owned(r, "rule")
 	if err != nil {
 		return err
-	}
-	if !exists {
-		return a.notOwned("rule", name)
 	}
 	var body ruleBody
 	if err := a.decode(r, &body); err != nil {
@@ -130,13 +126,9 @@ func (a *API) updateRule(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deleteRule(w http.ResponseWriter, r *http.Request) error {
-	name := variable(r, "name")
-	scope, exists, err := a.changed(r, false)
+	name, scope, err := a.owned(r, "rule")
 	if err != nil {
 		return err
-	}
-	if !exists {
-		return a.notOwned("rule", name)
 	}
 	if err := a.o.Policies.DeleteRule(r.Context(), scope, name); err != nil {
 		return explainPolicy(err)
