@@ -2,6 +2,7 @@ package measures
 
 import (
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // Batch is the decoded form of what one writer sends: columns of equal length, owned and reused by the writer. All its
@@ -15,6 +16,13 @@ type Batch struct {
 	Drafts []Draft
 	// Texts are the values of the rows that AddText made, Tags those that AddTags gave to rows, in ascending order of Row.
 	Texts, Tags []Text
+
+	// Tenant is whose samples they are: all rows of a batch belong to one tenant. 0: that of the first row.
+	Tenant tenant.Num
+	// Bytes is how many bytes of the sender's these samples came in, Subject who sent them, for the account of what a tenant
+	// uses.
+	Bytes   int64
+	Subject string
 
 	// kinds is the kind of the value of each row up to the last one that is not a float; 0 is a float. Commit turns a
 	// number into what its series takes.
@@ -64,6 +72,7 @@ type Draft struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
+	b.Tenant, b.Bytes, b.Subject = 0, 0, ""
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	clear(b.Texts)

@@ -19,8 +19,3 @@ type Tenant struct {
 	Implicit bool
 	Settings
 }
-
-// Limits bound what one tenant may hold and do. Zero means no limit of that kind.
-type Limits struct {
-	Series int64 // definitions at the same time
-}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // TenantHeaders are the header fields by which a client of any dialect may choose the tenant of a request.
@@ -29,7 +30,7 @@ type Tenants struct {
 // Select is the tenant that the header of the request chooses, whether it exists or not. The error is one of kind invalid
 // where two different ones are chosen, or what is chosen is no id, and of kind forbidden where the scope or a trusted
 // proxy does not let the request there.
-func (t *Tenants) Select(r *http.Request, scope Scope) (tenant.ID, error) {
+func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, error) {
 	chosen, by := "", ""
 	for _, name := range TenantHeaders {
 		for _, v := range r.Header[name] {

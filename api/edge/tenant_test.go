@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"granary/tenant/identity"
 )
 
 func TestSelectTenant(t *testing.T) {
@@ -47,7 +49,7 @@ func TestSelectTenant(t *testing.T) {
 		for i := 0; i < len(c.header); i += 2 {
 			r.Header.Add(c.header[i], c.header[i+1])
 		}
-		id, err := s.Select(r, Only("_ops", "a", "b", "a,b"))
+		id, err := s.Select(r, identity.Only("_ops", "a", "b", "a,b"))
 		got := string(id)
 		if err != nil {
 			got = CodeOf(err)
@@ -60,7 +62,7 @@ func TestSelectTenant(t *testing.T) {
 			t.Errorf("%s %q: %q, %v; want %q", c.remote, c.header, id, err, c.want)
 		}
 	}
-	if _, err := s.Select(httptest.NewRequest(http.MethodGet, "/", nil), Scope{}); CodeOf(err) != "tenant-forbidden" {
+	if _, err := s.Select(httptest.NewRequest(http.MethodGet, "/", nil), identity.Scope{}); CodeOf(err) != "tenant-forbidden" {
 		t.Errorf("no scope: %v", err)
 	}
 }

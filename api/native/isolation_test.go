@@ -9,17 +9,17 @@ import (
 	"strings"
 	"testing"
 
-	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // client may see every tenant that it names, and is no operator.
 type client struct{}
 
-func (client) Authenticate(*http.Request) (edge.Identity, edge.Scope, error) {
-	return edge.Identity{}, edge.AllTenants(), nil
+func (client) Authenticate(*http.Request) (*identity.Identity, error) {
+	return identity.New("client", identity.Token, "client", identity.Reader|identity.Writer|identity.Admin), nil
 }
 
 // attack is a request that names something. %s stands for what it names.

@@ -14,6 +14,7 @@ import (
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // onStore is an API on a store with policies. Who sends the header Operator is one, nobody else.
@@ -40,11 +41,11 @@ func (p storePolicies) For(n tenant.Num) *policy.View { return p.Policies.For(n)
 
 type byHeader struct{}
 
-func (byHeader) Authenticate(r *http.Request) (edge.Identity, edge.Scope, error) {
+func (byHeader) Authenticate(r *http.Request) (*identity.Identity, error) {
 	if r.Header.Get("Operator") != "" {
-		return edge.Identity{Roles: []string{edge.RoleOperator}}, edge.AllTenants(), nil
+		return identity.Open(), nil
 	}
-	return edge.Identity{}, edge.AllTenants(), nil
+	return identity.New("client", identity.Token, "client", identity.Reader|identity.Writer|identity.Admin), nil
 }
 
 func TestPolicyLife(t *testing.T) {

@@ -104,12 +104,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	identity, scope, err := a.o.Auth.Authenticate(r)
+	identity, err := a.o.Auth.Authenticate(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	r = r.WithContext(edge.WithIdentity(r.Context(), identity, scope))
+	r = r.WithContext(edge.WithIdentity(r.Context(), identity))
 	if path := r.URL.EscapedPath(); len(path) > len(Prefix)+1 && strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "//") {
 		u := *r.URL
 		u.RawPath, u.Path = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.Path, "/")
@@ -195,7 +195,7 @@ func (a *API) writing(r *http.Request) (tenant.Num, error) {
 
 // operator is the one place that says who may do what concerns more than a tenant.
 func (a *API) operator(r *http.Request) error {
-	if edge.IdentityFrom(r.Context()).Has(edge.RoleOperator) {
+	if edge.IdentityFrom(r.Context()).Operator() {
 		return nil
 	}
 	return &operatorError{}

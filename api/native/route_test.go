@@ -9,6 +9,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // probe is an API with operations that tell what they were given.
@@ -173,8 +174,8 @@ func TestWhoComesIn(t *testing.T) {
 
 type refusal struct{}
 
-func (refusal) Authenticate(*http.Request) (edge.Identity, edge.Scope, error) {
-	return edge.Identity{}, edge.Scope{}, refused{}
+func (refusal) Authenticate(*http.Request) (*identity.Identity, error) {
+	return nil, refused{}
 }
 
 type refused struct{}
@@ -187,8 +188,8 @@ func (refused) Status() int   { return 401 }
 // user may enter some tenants and is no operator.
 type user []tenant.ID
 
-func (u user) Authenticate(*http.Request) (edge.Identity, edge.Scope, error) {
-	return edge.Identity{Subject: "somebody"}, edge.Only(u...), nil
+func (u user) Authenticate(*http.Request) (*identity.Identity, error) {
+	return identity.InScope("somebody", identity.Token, "somebody", identity.Reader|identity.Writer|identity.Admin, identity.Only(u...)), nil
 }
 
 func TestPanic(t *testing.T) {

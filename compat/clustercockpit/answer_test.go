@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 const t0 = 1735689600 // 2025-01-01, a whole multiple of all steps
@@ -210,10 +210,12 @@ func TestForAllNodes(t *testing.T) {
 
 // TestScope: a cluster outside of the identity's tenants is as if it were not there, for every selector.
 func TestScope(t *testing.T) {
-	scope := edge.Only("_ops")
+	scope := identity.Only("_ops")
 	d, m := newTest(t, func(o *Options) {
 		o.Clusters = map[string]tenant.ID{"mapped": "other"}
-		o.Auth = authFunc(func(*http.Request) (edge.Identity, edge.Scope, error) { return edge.Identity{}, scope, nil })
+		o.Auth = authFunc(func(*http.Request) (*identity.Identity, error) {
+			return identity.InScope("", identity.ClusterCockpit, "", Roles, scope), nil
+		})
 	})
 	m.put(1, []string{"c", "h"}, "cpu_load", t0*second, 1)
 	m.put(2, []string{"mapped", "h"}, "cpu_load", t0*second, 2)
@@ -229,14 +231,14 @@ func TestScope(t *testing.T) {
 		return strings.Join(strings.Fields(ask(d, http.MethodGet, "/api/debug", "").Body.String()), "")
 	}
 	for _, c := range []struct {
-		scope            edge.Scope
+		scope            identity.Scope
 		own, other, tree string
 		freed            string
 	}{
-		{edge.Only("_ops"), "[1.000]", "", "c", "1"},
-		{edge.Only("other"), "", "[2.000]", "mapped", "1"},
-		{edge.Scope{}, "", "", "", "0"},
-		{edge.AllTenants(), "[1.000]", "[2.000]", "c,mapped", "2"},
+		{identity.Only("_ops"), "[1.000]", "", "c", "1"},
+		{identity.Only("other"), "", "[2.000]", "mapped", "1"},
+		{identity.Scope{}, "", "", "", "0"},
+		{identity.AllTenants(), "[1.000]", "[2.000]", "c,mapped", "2"},
 	} {
 		scope = c.scope
 		if got := read("c"); got != c.own {
@@ -251,7 +253,7 @@ func TestScope(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []edge.Scope{{}, edge.Only("other"), edge.AllTenants()} {
+	for _, s := range []identity.Scope{{}, identity.Only("other"), identity.AllTenants()} {
 		scope = s
 		want := map[bool]string{true: "buffers freed: 1\n", false: "buffers freed: 0\n"}[s.All() || s.Contains("other")]
 		if w := ask(d, http.MethodPost, fmt.Sprintf("/api/free?to=%d", t0+3600), `[[]]`); w.Body.String() != want {
@@ -260,9 +262,9 @@ func TestScope(t *testing.T) {
 	}
 }
 
-type authFunc func(*http.Request) (edge.Identity, edge.Scope, error)
+type authFunc func(*http.Request) (*identity.Identity, error)
 
-func (f authFunc) Authenticate(r *http.Request) (edge.Identity, edge.Scope, error) { return f(r) }
+func (f authFunc) Authenticate(r *http.Request) (*identity.Identity, error) { return f(r) }
 
 func TestLimitsAndFailures(t *testing.T) {
 	d, m := newTest(t, func(o *Options) { o.Queries, o.Answer = 3, 4096 })

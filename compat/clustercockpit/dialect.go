@@ -17,6 +17,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
 
@@ -155,39 +156,33 @@ func (d *Dialect) route(path string, serve http.HandlerFunc, methods ...string) 
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 			return
 		}
-		scope, ok := d.admit(w, r)
-		if ok {
-			serve(w, r.WithContext(edge.WithIdentity(r.Context(), scope.identity, scope.scope)))
+		if who, ok := d.admit(w, r); ok {
+			serve(w, r.WithContext(edge.WithIdentity(r.Context(), who)))
 		}
 	})
 	d.router.Path(path).Handler(h)
 	d.router.PathPrefix(path + "/").Handler(h)
 }
 
-type admitted struct {
-	identity edge.Identity
-	scope    edge.Scope
-}
-
 // admit checks identity and readiness; if it refuses, it has answered.
-func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (admitted, bool) {
-	a := admitted{scope: edge.AllTenants()}
+func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (*identity.Identity, bool) {
+	who := identity.Open()
 	if d.o.Auth != nil {
 		var err error
-		if a.identity, a.scope, err = d.o.Auth.Authenticate(r); err != nil {
+		if who, err = d.o.Auth.Authenticate(r); err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, err.Error(), http.StatusUnauthorized)
-			return a, false
+			return who, false
 		}
 	}
 	if d.o.Ready != nil {
 		if ok, progress := d.o.Ready(); !ok {
 			w.Header().Set("Retry-After", "1")
 			d.refuse(w, r, http.StatusServiceUnavailable, "not ready: "+progress)
-			return a, false
+			return who, false
 		}
 	}
-	return a, true
+	return who, true
 }
 
 // enter waits until the request may read; if it may not, it has been answered. Leave the gate with the ticket.

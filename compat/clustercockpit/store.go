@@ -3,10 +3,10 @@ package clustercockpit
 import (
 	"context"
 
-	"granary/api/edge"
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // Tree is the series of a tenant by cluster, host and levels below. It must be safe for concurrent use.
@@ -77,8 +77,8 @@ type Writer interface {
 
 // Source is what holds for all lines of a body.
 type Source struct {
-	Cluster string     // of lines without a cluster tag; "" if none is known
-	Scope   edge.Scope // the tenants that the lines may go to
+	Cluster string         // of lines without a cluster tag; "" if none is known
+	Scope   identity.Scope // the tenants that the lines may go to
 }
 
 // Written is what became of a body.

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"granary/api/edge"
+	"granary/tenant/identity"
 )
 
 // The texts of refusals, as clients of cc-metric-store know them.
@@ -28,8 +29,8 @@ const (
 	textMalformed = "token is malformed"
 )
 
-// Role is the role of the holder of a token: the rights of cc-metric-store's clients, all five endpoints.
-const Role = "clustercockpit"
+// Roles are those of the holder of a token: the rights of cc-metric-store's clients, all five endpoints.
+const Roles = identity.Reader | identity.Writer | identity.Admin
 
 const (
 	maxTokens     = 1024 // validated tokens that are remembered
@@ -41,7 +42,7 @@ type TokenOptions struct {
 	// Key is the Ed25519 public key that signs tokens. One of a wrong length is taken, and refuses every token, as the
 	// original does.
 	Key   []byte
-	Scope edge.Scope       // of every valid token
+	Scope identity.Scope   // of every valid token
 	Now   func() time.Time // nil: time.Now
 }
 
@@ -58,8 +59,8 @@ type TokenAuth struct {
 
 // token is what stays of a validated token.
 type token struct {
-	subject string
-	times   times
+	who   *identity.Identity
+	times times
 }
 
 // times are the claims that bound a token's life, in seconds; nil: not there.
@@ -85,10 +86,10 @@ func NewTokenAuth(o TokenOptions) *TokenAuth {
 }
 
 // Authenticate implements edge.Authenticator.
-func (a *TokenAuth) Authenticate(r *http.Request) (edge.Identity, edge.Scope, error) {
+func (a *TokenAuth) Authenticate(r *http.Request) (*identity.Identity, error) {
 	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || raw == "" {
-		return edge.Identity{}, edge.Scope{}, tokenError(textNoToken)
+		return nil, tokenError(textNoToken)
 	}
 	a.mu.RLock()
 	t := a.known[raw]
@@ -97,16 +98,16 @@ func (a *TokenAuth) Authenticate(r *http.Request) (edge.Identity, edge.Scope, er
 	if t == nil {
 		var err error
 		if t, err = a.validate(raw); err != nil {
-			return edge.Identity{}, edge.Scope{}, err
+			return nil, err
 		}
 		if t.times.check(now) == nil {
 			a.remember(raw, t)
 		}
 	}
 	if err := t.times.check(now); err != nil {
-		return edge.Identity{}, edge.Scope{}, err
+		return nil, err
 	}
-	return edge.Identity{Subject: t.subject, Roles: []string{Role}}, a.o.Scope, nil
+	return t.who, nil
 }
 
 // validate checks form, algorithm and signature.
@@ -121,7 +122,7 @@ func (a *TokenAuth) validate(raw string) (*token, error) {
 	if err != nil {
 		return nil, refusal(raw, err)
 	}
-	return &token{subject: c.subject, times: c.times}, nil
+	return &token{who: identity.InScope(c.subject, identity.ClusterCockpit, "", Roles, a.o.Scope), times: c.times}, nil
 }
 
 // refusal puts an error of the library into the original's words.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"granary/api/edge"
+	"granary/tenant/identity"
 )
 
 func sign(t testing.TB, method jwt.SigningMethod, key any, claims jwt.MapClaims) string {
@@ -28,7 +28,7 @@ func TestTokens(t *testing.T) {
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	otherPublic, otherPrivate, _ := ed25519.GenerateKey(rand.Reader)
 	now := testNow
-	auth := NewTokenAuth(TokenOptions{Key: public, Scope: edge.AllTenants(), Now: func() time.Time { return now }})
+	auth := NewTokenAuth(TokenOptions{Key: public, Scope: identity.AllTenants(), Now: func() time.Time { return now }})
 	d, _ := newTest(t, func(o *Options) { o.Auth = auth })
 	unix := float64(now.Unix())
 	good := jwt.MapClaims{"sub": "me"}
@@ -104,9 +104,9 @@ func TestTokens(t *testing.T) {
 		t.Errorf("after it has expired: %s", w.Body)
 	}
 
-	id, scope, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + valid}}})
-	if err != nil || id.Subject != "me" || !id.Has(Role) || !scope.All() {
-		t.Errorf("%+v %+v %v", id, scope, err)
+	id, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + valid}}})
+	if err != nil || id.Subject != "me" || id.Everywhere() != Roles {
+		t.Errorf("%+v %v", id, err)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestTokenMemoryIsBounded(t *testing.T) {
 	auth := NewTokenAuth(TokenOptions{Key: public, Now: func() time.Time { return testNow }})
 	for i := range maxTokens + 50 {
 		raw := sign(t, jwt.SigningMethodEdDSA, private, jwt.MapClaims{"sub": fmt.Sprint(i)})
-		if _, _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + raw}}}); err != nil {
+		if _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + raw}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestTokenMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d tokens are remembered", len(auth.known))
 	}
 	large := sign(t, jwt.SigningMethodEdDSA, private, jwt.MapClaims{"sub": strings.Repeat("x", maxTokenBytes)})
-	if _, _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + large}}}); err != nil || auth.known[large] != nil {
+	if _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + large}}}); err != nil || auth.known[large] != nil {
 		t.Errorf("a large token: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestWrongKeyLength(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
 	auth := NewTokenAuth(TokenOptions{Key: []byte("short")})
 	raw := sign(t, jwt.SigningMethodEdDSA, private, jwt.MapClaims{})
-	if _, _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + raw}}}); err == nil || err.Error() != textKey {
+	if _, err := auth.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Bearer " + raw}}}); err == nil || err.Error() != textKey {
 		t.Errorf("%v", err)
 	}
 }

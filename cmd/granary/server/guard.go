@@ -6,6 +6,7 @@ import (
 
 	"granary/api/edge"
 	"granary/cmd/granary/config"
+	"granary/tenant/identity"
 )
 
 // access says who may enter what belongs to no dialect with an identity of its own: the native API, and what belongs to
@@ -16,15 +17,15 @@ import (
 type access struct{ auth config.Auth }
 
 // Authenticate implements edge.Authenticator.
-func (a access) Authenticate(r *http.Request) (edge.Identity, edge.Scope, error) {
+func (a access) Authenticate(r *http.Request) (*identity.Identity, error) {
 	switch {
 	case a.auth.Open:
 	case a.auth.ClusterCockpitKey != nil:
-		return edge.Identity{}, edge.Scope{}, identityError{}
+		return nil, identityError{}
 	case !local(r):
-		return edge.Identity{}, edge.Scope{}, elsewhereError{}
+		return nil, elsewhereError{}
 	}
-	return edge.Identity{Roles: []string{edge.RoleOperator}}, edge.AllTenants(), nil
+	return identity.Open(), nil
 }
 
 // identityError refuses who shows no identity that counts here.
@@ -54,7 +55,7 @@ func (elsewhereError) Problem() map[string]any { return map[string]any{"setting"
 func (s *Server) guard(h http.Handler) http.Handler {
 	gate := access{s.cfg.Auth}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, _, err := gate.Authenticate(r); err != nil {
+		if _, err := gate.Authenticate(r); err != nil {
 			status := edge.Status(err)
 			if status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", "Bearer")

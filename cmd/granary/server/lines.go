@@ -14,6 +14,7 @@ import (
 	"granary/measures/ingest/line"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // lines is ClusterCockpit's way in, for HTTP and NATS alike.
@@ -30,12 +31,12 @@ func newLines(store *measures.Store, writer *ingest.Writer, cfg *config.Config) 
 }
 
 // scope is all tenants that clusters lie in.
-func (l *lines) scope() edge.Scope {
-	return edge.Only(append(slices.Collect(maps.Values(l.clusters)), l.fallback)...)
+func (l *lines) scope() identity.Scope {
+	return identity.Only(append(slices.Collect(maps.Values(l.clusters)), l.fallback)...)
 }
 
 // mapping is what lines mean that come with a default cluster; only, if not empty, is the tenant of all of them.
-func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, scope edge.Scope) *line.ClusterCockpit {
+func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, scope identity.Scope) *line.ClusterCockpit {
 	set := l.store.Policies.Current()
 	m := &line.ClusterCockpit{Cluster: cluster, Tenants: string(only), Limits: bounds(l.bounds, set)}
 	if !set.Open() {
@@ -77,7 +78,7 @@ type natsLines struct{ *lines }
 
 // WriteLines implements nats.Writer.
 func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []byte) (nats.Result, error) {
-	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, s.ClusterTag, tenant.ID(s.Tenant), edge.AllTenants()), body)
+	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, s.ClusterTag, tenant.ID(s.Tenant), identity.AllTenants()), body)
 	out := nats.Result{Stored: r.Stored, Malformed: r.Malformed}
 	for _, n := range r.Ignored {
 		out.Ignored += n
