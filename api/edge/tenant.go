@@ -2,10 +2,7 @@ package edge
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"granary/tenant"
@@ -18,18 +15,16 @@ var TenantHeaders = []string{"Tenant", "Hawkular-Tenant", "X-Scope-Orgid"}
 // ProjectHeader is what a proxy that knows its clients adds. It counts only from those that are trusted.
 const ProjectHeader = "X-Project-Id"
 
-// Loopback is this machine: who is trusted as a proxy where nothing else is said.
-var Loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
 // Tenants chooses the tenant of a request. It is the same for all dialects.
 type Tenants struct {
-	Default tenant.ID      // of requests that choose none
-	Trusted []netip.Prefix // the proxies whose X-Project-Id counts
+	Default tenant.ID // of requests that choose none
+	Trusted Proxies   // those whose X-Project-Id counts
 }
 
-// Select is the tenant that the header of the request chooses, whether it exists or not. The error is one of kind invalid
-// where two different ones are chosen, or what is chosen is no id, and of kind forbidden where the scope or a trusted
-// proxy does not let the request there.
+// Select is the tenant that the header of the request chooses, whether it exists or not. A request that chooses none is
+// about the default tenant if that is in its scope, else about the only one that is. The error is one of kind invalid
+// where two different ones are chosen, where none is and there are several, or what is chosen is no id, and of kind
+// forbidden where the scope or a trusted proxy does not let the request there.
 func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, error) {
 	chosen, by := "", ""
 	for _, name := range TenantHeaders {
@@ -41,7 +36,7 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 			chosen, by = v, name
 		}
 	}
-	if projects := r.Header[ProjectHeader]; len(projects) > 0 && t.trusts(r.RemoteAddr) {
+	if projects := r.Header[ProjectHeader]; len(projects) > 0 && t.Trusted.Trust(r.RemoteAddr) {
 		for _, p := range projects {
 			p = strings.TrimSpace(p)
 			switch {
@@ -54,12 +49,12 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 			}
 		}
 	}
-	id := t.Default
-	if by != "" {
-		var err error
-		if id, err = tenant.Parse(chosen); err != nil {
-			return "", fmt.Errorf("header %s: %w", by, err)
-		}
+	if by == "" {
+		return t.unchosen(scope)
+	}
+	id, err := tenant.Parse(chosen)
+	if err != nil {
+		return "", fmt.Errorf("header %s: %w", by, err)
 	}
 	if !scope.Contains(id) {
 		return "", &ForbiddenError{Tenant: id}
@@ -67,18 +62,50 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 	return id, nil
 }
 
-func (t *Tenants) trusts(remote string) bool {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return false
+// unchosen is the tenant of a request that chooses none.
+func (t *Tenants) unchosen(scope identity.Scope) (tenant.ID, error) {
+	if scope.Contains(t.Default) {
+		return t.Default, nil
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
+	switch list := scope.Tenants(); len(list) {
+	case 0:
+		return "", &ForbiddenError{Tenant: t.Default}
+	case 1:
+		return list[0], nil
+	default:
+		return "", &choiceError{list}
 	}
-	ip = ip.Unmap().WithZone("")
-	return slices.ContainsFunc(t.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
+
+// choiceError refuses a request that could be about several tenants and does not say about which.
+type choiceError struct{ tenants []tenant.ID }
+
+// maxNamed bounds the tenants that an error names.
+const maxNamed = 20
+
+func (e *choiceError) Error() string {
+	return fmt.Sprintf("the header Tenant has to choose one of your %d tenants: %s", len(e.tenants), strings.Join(e.names(), ", "))
+}
+
+func (e *choiceError) names() []string {
+	var names []string
+	for i, id := range e.tenants {
+		if i == maxNamed {
+			return append(names, "…")
+		}
+		names = append(names, string(id))
+	}
+	return names
+}
+
+// Kind implements the kinds of errors.
+func (*choiceError) Kind() string { return string(Invalid) }
+
+// Code implements the codes of errors.
+func (*choiceError) Code() string { return "tenant-not-chosen" }
+
+// Problem names the tenants.
+func (e *choiceError) Problem() map[string]any { return map[string]any{"tenants": e.names()} }
 
 // tenantHeaderError refuses a request that chooses two tenants.
 type tenantHeaderError struct {

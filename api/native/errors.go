@@ -56,13 +56,6 @@ func (e *startingError) Error() string { return "not ready: " + e.progress }
 func (*startingError) Kind() string    { return string(edge.Unavailable) }
 func (*startingError) Code() string    { return "starting" }
 
-// operatorError refuses what is for operators.
-type operatorError struct{}
-
-func (*operatorError) Error() string { return "only operators may do this" }
-func (*operatorError) Kind() string  { return string(edge.Forbidden) }
-func (*operatorError) Code() string  { return "operator-only" }
-
 // syntaxError refuses a body that is not the JSON that was asked for.
 type syntaxError struct {
 	text string

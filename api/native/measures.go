@@ -23,9 +23,9 @@ type Lines interface {
 
 func (a *API) measuresRoutes() []route {
 	return []route{
-		{method: http.MethodPost, path: "/measures", serve: a.writeMeasures},
-		{method: http.MethodDelete, path: "/measures", serve: a.deleteMeasures},
-		{method: http.MethodPost, path: "/measures/delete", serve: a.deleteMeasuresBy},
+		{method: http.MethodPost, path: "/measures", right: writes, serve: a.writeMeasures},
+		{method: http.MethodDelete, path: "/measures", right: manages, serve: a.deleteMeasures},
+		{method: http.MethodPost, path: "/measures/delete", right: manages, serve: a.deleteMeasuresBy},
 	}
 }
 

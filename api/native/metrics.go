@@ -42,13 +42,13 @@ type Ends interface {
 
 func (a *API) metricRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/metrics", serve: a.listMetrics},
-		{method: http.MethodPost, path: "/metrics/search", serve: a.searchMetrics},
-		{method: http.MethodPost, path: "/metrics", serve: a.createMetrics},
-		{method: http.MethodPost, path: "/metrics/delete", serve: a.deleteMetrics},
-		{method: http.MethodGet, path: "/metrics/{id}", serve: a.readMetric},
-		{method: http.MethodPatch, path: "/metrics/{id}", serve: a.patchMetric},
-		{method: http.MethodDelete, path: "/metrics/{id}", serve: a.deleteMetric},
+		{method: http.MethodGet, path: "/metrics", right: reads, serve: a.listMetrics},
+		{method: http.MethodPost, path: "/metrics/search", right: reads, serve: a.searchMetrics},
+		{method: http.MethodPost, path: "/metrics", right: writes, serve: a.createMetrics},
+		{method: http.MethodPost, path: "/metrics/delete", right: manages, serve: a.deleteMetrics},
+		{method: http.MethodGet, path: "/metrics/{id}", right: reads, serve: a.readMetric},
+		{method: http.MethodPatch, path: "/metrics/{id}", right: writes, serve: a.patchMetric},
+		{method: http.MethodDelete, path: "/metrics/{id}", right: manages, serve: a.deleteMetric},
 	}
 }
 

@@ -27,16 +27,16 @@ type Policies interface {
 
 func (a *API) policyRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/policies", serve: a.listPolicies},
-		{method: http.MethodPost, path: "/policies", serve: a.createPolicy},
-		{method: http.MethodGet, path: "/policies/{name}", serve: a.readPolicy},
-		{method: http.MethodPatch, path: "/policies/{name}", serve: a.updatePolicy},
-		{method: http.MethodDelete, path: "/policies/{name}", serve: a.deletePolicy},
-		{method: http.MethodGet, path: "/rules", serve: a.listRules},
-		{method: http.MethodPost, path: "/rules", serve: a.createRule},
-		{method: http.MethodGet, path: "/rules/{name}", serve: a.readRule},
-		{method: http.MethodPatch, path: "/rules/{name}", serve: a.updateRule},
-		{method: http.MethodDelete, path: "/rules/{name}", serve: a.deleteRule},
+		{method: http.MethodGet, path: "/policies", right: reads, serve: a.listPolicies},
+		{method: http.MethodPost, path: "/policies", right: manages, serve: a.createPolicy},
+		{method: http.MethodGet, path: "/policies/{name}", right: reads, serve: a.readPolicy},
+		{method: http.MethodPatch, path: "/policies/{name}", right: manages, serve: a.updatePolicy},
+		{method: http.MethodDelete, path: "/policies/{name}", right: manages, serve: a.deletePolicy},
+		{method: http.MethodGet, path: "/rules", right: reads, serve: a.listRules},
+		{method: http.MethodPost, path: "/rules", right: manages, serve: a.createRule},
+		{method: http.MethodGet, path: "/rules/{name}", right: reads, serve: a.readRule},
+		{method: http.MethodPatch, path: "/rules/{name}", right: manages, serve: a.updateRule},
+		{method: http.MethodDelete, path: "/rules/{name}", right: manages, serve: a.deleteRule},
 	}
 }
 
@@ -62,33 +62,40 @@ func (a *API) viewed(r *http.Request) (*policy.View, tenant.Num, error) {
 	return a.o.Policies.For(0), 0, nil
 }
 
-// changed is the scope that a change is about. make says that the tenant is made if it does not exist; else false is returned then,
-// for it has nothing of its own that could be changed.
-func (a *API) changed(r *http.Request, make bool) (scope policy.Scope, exists bool, err error) {
+// service says whether a change is about what all tenants see, which operators alone may change. It is asked before the body is read.
+func (a *API) service(r *http.Request) (bool, error) {
 	p := a.params(r)
 	which := p.choice("scope", scopeTenant, scopeService)
 	if err := p.end(); err != nil {
-		return 0, false, err
+		return false, err
 	}
-	if which == scopeService {
-		return policy.Service, true, a.operator(r)
+	if which != scopeService {
+		return false, nil
 	}
-	if !make {
-		t, ok := a.reading(r)
-		return policy.OfTenant(t.Num), ok, nil
+	return true, a.demand(r, operates)
+}
+
+// making is the scope in which something is made; a tenant that does not exist is made with it.
+func (a *API) making(r *http.Request, service bool) (policy.Scope, error) {
+	if service {
+		return policy.Service, nil
 	}
 	n, err := a.writing(r)
-	return policy.OfTenant(n), true, err
+	return policy.OfTenant(n), err
 }
 
 // owned is the policy or rule, as what says, that a change is about: its name, and the scope whose own it has to be.
 func (a *API) owned(r *http.Request, what string) (name string, scope policy.Scope, err error) {
 	name = variable(r, "name")
-	scope, exists, err := a.changed(r, false)
-	if err == nil && !exists {
-		err = a.notOwned(what, name)
+	service, err := a.service(r)
+	if err != nil || service {
+		return name, policy.Service, err
 	}
-	return name, scope, err
+	t, ok := a.reading(r)
+	if !ok { // it has nothing of its own that could be changed
+		return name, 0, a.notOwned(what, name)
+	}
+	return name, policy.OfTenant(t.Num), nil
 }
 
 // location is where what was made is found.
@@ -137,6 +144,10 @@ func (a *API) readPolicy(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) createPolicy(w http.ResponseWriter, r *http.Request) error {
+	service, err := a.service(r)
+	if err != nil {
+		return err
+	}
 	var body policyBody
 	if err := a.decode(r, &body); err != nil {
 		return err
@@ -145,7 +156,7 @@ func (a *API) createPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	scope, _, err := a.changed(r, true)
+	scope, err := a.making(r, service)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func TestPolicyScopes(t *testing.T) {
 		status                     int
 		code                       string
 	}{
-		{"POST", "/v2/policies?scope=service", `{"name":"shared"}`, "one", false, 403, "operator-only"},
+		{"POST", "/v2/policies?scope=service", `{"name":"shared"}`, "one", false, 403, "right-missing"},
 		{"POST", "/v2/policies?scope=service", `{"name":"shared"}`, "one", true, 201, ""},
 		{"POST", "/v2/policies", `{"name":"mine"}`, "one", false, 201, ""},
 		{"POST", "/v2/policies", `{"name":"medium"}`, "one", false, 201, ""}, // in the place of the configuration's
@@ -157,7 +157,7 @@ func TestPolicyScopes(t *testing.T) {
 		{"GET", "/v2/policies/shared", "", "two", false, 200, ""},
 		{"PATCH", "/v2/policies/shared", `{}`, "two", false, 409, "policy-read-only"},
 		{"PATCH", "/v2/policies/shared", `{}`, "one", false, 409, "policy-read-only"},
-		{"PATCH", "/v2/policies/shared?scope=service", `{}`, "one", false, 403, "operator-only"},
+		{"PATCH", "/v2/policies/shared?scope=service", `{}`, "one", false, 403, "right-missing"},
 		{"PATCH", "/v2/policies/shared?scope=service", `{"raw":{"retention":"1d"}}`, "one", true, 200, ""},
 		{"PATCH", "/v2/policies/low", `{}`, "one", false, 409, "policy-read-only"},
 		{"PATCH", "/v2/policies/low", `{}`, "nobody", false, 409, "policy-read-only"},
@@ -169,7 +169,7 @@ func TestPolicyScopes(t *testing.T) {
 		{"GET", "/v2/policies?scope=all", "", "one", false, 400, "parameter-invalid"},
 		{"GET", "/v2/policies?x=1", "", "one", false, 400, "parameter-invalid"},
 		{"POST", "/v2/policies", `{"name":"mine"}`, "one", false, 409, "policy-exists"},
-		{"DELETE", "/v2/policies/shared?scope=service", "", "one", false, 403, "operator-only"},
+		{"DELETE", "/v2/policies/shared?scope=service", "", "one", false, 403, "right-missing"},
 	} {
 		header := []string{"Tenant", c.tenant}
 		if c.operator {

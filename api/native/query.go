@@ -30,8 +30,8 @@ type Queries interface {
 
 func (a *API) queryRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/query", serve: a.getQuery, produces: queryTypes},
-		{method: http.MethodPost, path: "/query", serve: a.postQuery, produces: queryTypes},
+		{method: http.MethodGet, path: "/query", right: reads, serve: a.getQuery, produces: queryTypes},
+		{method: http.MethodPost, path: "/query", right: reads, serve: a.postQuery, produces: queryTypes},
 	}
 }
 

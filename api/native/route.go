@@ -12,6 +12,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // route is one operation.
@@ -23,10 +24,38 @@ type route struct {
 	// produces are the media types that it can answer with, the usual one first; nil: JSON alone. A request that accepts none
 	// of them gets 406.
 	produces []string
-	// operator routes are for operators alone.
-	operator bool
+	// right is what it asks for in the tenant of the request.
+	right right
 	// early routes answer before the store is ready.
 	early bool
+}
+
+// right is what an operation asks of who wants it. The zero value is for operators alone, so that an operation which says
+// nothing is closed.
+type right uint8
+
+const (
+	operates right = iota
+	enters         // any role in the tenant
+	reads
+	writes
+	manages
+)
+
+// demand is the one place that says who may do what.
+func (a *API) demand(r *http.Request, x right) error {
+	needed := identity.Operate
+	switch x {
+	case enters:
+		return nil // the selection of the tenant has seen to it
+	case reads:
+		needed = identity.Read
+	case writes:
+		needed = identity.Write
+	case manages:
+		needed = identity.Manage
+	}
+	return edge.Demand(edge.IdentityFrom(r.Context()), tenantOf(r), needed)
 }
 
 const (
@@ -104,12 +133,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	identity, err := a.o.Auth.Authenticate(r)
+	who, err := a.o.Auth.Authenticate(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	r = r.WithContext(edge.WithIdentity(r.Context(), identity))
+	r = r.WithContext(edge.WithIdentity(r.Context(), who))
 	if path := r.URL.EscapedPath(); len(path) > len(Prefix)+1 && strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "//") {
 		u := *r.URL
 		u.RawPath, u.Path = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.Path, "/")
@@ -163,10 +192,8 @@ func (a *API) serve(t *route, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	r = r.WithContext(context.WithValue(r.Context(), tenantKey{}, id))
-	if t.operator {
-		if err := a.operator(r); err != nil {
-			return err
-		}
+	if err := a.demand(r, t.right); err != nil {
+		return err
 	}
 	if !t.early && a.o.Ready != nil {
 		if ok, progress := a.o.Ready(); !ok {
@@ -191,14 +218,6 @@ func (a *API) reading(r *http.Request) (tenant.Tenant, bool) { return a.o.Tenant
 // writing is the tenant that a write goes to, made if need be and if the settings let it.
 func (a *API) writing(r *http.Request) (tenant.Num, error) {
 	return a.o.Store.EnsureTenant(r.Context(), tenantOf(r))
-}
-
-// operator is the one place that says who may do what concerns more than a tenant.
-func (a *API) operator(r *http.Request) error {
-	if edge.IdentityFrom(r.Context()).Operator() {
-		return nil
-	}
-	return &operatorError{}
 }
 
 // variable is the value of a variable of the path, decoded.

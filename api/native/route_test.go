@@ -23,17 +23,17 @@ func probe(change ...func(*Options)) *API {
 	}
 	a.routes = nil
 	a.mount([]route{
-		{method: "GET", path: "/things", serve: say("list")},
-		{method: "POST", path: "/things", serve: say("make")},
-		{method: "GET", path: "/things/{id}", serve: say("read")},
-		{method: "GET", path: "/names/{name}", serve: say("name")},
-		{method: "GET", path: "/names/all", serve: say("all")},
-		{method: "GET", path: "/both", serve: say("both"), produces: []string{"application/json", "text/csv"}},
-		{method: "DELETE", path: "/ops", serve: say("ops"), operator: true},
-		{method: "GET", path: "/early", serve: say("early"), early: true},
-		{method: "GET", path: "/bad", serve: func(http.ResponseWriter, *http.Request) error { return errors.New("a secret") }},
-		{method: "GET", path: "/panic", serve: func(http.ResponseWriter, *http.Request) error { panic("a secret") }},
-		{method: "GET", path: "/limit", serve: func(http.ResponseWriter, *http.Request) error {
+		{method: "GET", path: "/things", right: reads, serve: say("list")},
+		{method: "POST", path: "/things", right: writes, serve: say("make")},
+		{method: "GET", path: "/things/{id}", right: reads, serve: say("read")},
+		{method: "GET", path: "/names/{name}", right: reads, serve: say("name")},
+		{method: "GET", path: "/names/all", right: reads, serve: say("all")},
+		{method: "GET", path: "/both", right: reads, serve: say("both"), produces: []string{"application/json", "text/csv"}},
+		{method: "DELETE", path: "/ops", serve: say("ops")},
+		{method: "GET", path: "/early", right: enters, serve: say("early"), early: true},
+		{method: "GET", path: "/bad", right: reads, serve: func(http.ResponseWriter, *http.Request) error { return errors.New("a secret") }},
+		{method: "GET", path: "/panic", right: reads, serve: func(http.ResponseWriter, *http.Request) error { panic("a secret") }},
+		{method: "GET", path: "/limit", right: reads, serve: func(http.ResponseWriter, *http.Request) error {
 			return edge.At("/metrics/3", edge.At("/name", &tenant.LimitError{Tenant: "t", Limit: "series", Max: 5, Setting: "granary.limits.series"}))
 		}},
 	})
@@ -157,7 +157,7 @@ func TestWhoComesIn(t *testing.T) {
 			t.Errorf("%s as %s: %d %s", c.path, c.tenant, w.Code, w.Body)
 		}
 	}
-	if w := ask(plain, "DELETE", "/v2/ops", "", "Tenant", "mine"); w.Code != 403 || problemOf(t, w)["code"] != "operator-only" {
+	if w := ask(plain, "DELETE", "/v2/ops", "", "Tenant", "mine"); w.Code != 403 || problemOf(t, w)["code"] != "right-missing" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	starting := probe(func(o *Options) { o.Ready = func() (bool, string) { return false, "3 of 7" } })

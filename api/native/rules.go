@@ -82,6 +82,10 @@ func (a *API) readRule(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) createRule(w http.ResponseWriter, r *http.Request) error {
+	service, err := a.service(r)
+	if err != nil {
+		return err
+	}
 	var body ruleBody
 	if err := a.decode(r, &body); err != nil {
 		return err
@@ -94,7 +98,7 @@ func (a *API) createRule(w http.ResponseWriter, r *http.Request) error {
 			return edge.At("/"+m.name, &syntaxError{text: "the rule has no " + m.name})
 		}
 	}
-	scope, _, err := a.changed(r, true)
+	scope, err := a.making(r, service)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 
 func (a *API) statusRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/status", serve: a.status, early: true},
-		{method: http.MethodGet, path: "/capabilities", serve: a.capabilities, early: true},
+		{method: http.MethodGet, path: "/status", right: enters, serve: a.status, early: true},
+		{method: http.MethodGet, path: "/capabilities", right: enters, serve: a.capabilities, early: true},
 	}
 }
 
@@ -82,7 +82,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if t, ok := a.reading(r); ok {
 		out.Tenant.Exists, out.Tenant.Series, out.Tenant.Limit = true, a.o.Definitions.Count(t.Num), a.o.Tenants.Limits(t.Num).Series
 	}
-	if a.operator(r) == nil && out.Ready {
+	if edge.IdentityFrom(r.Context()).Operator() && out.Ready {
 		out.Service = serviceOf(a.o.Store.Stats())
 	}
 	return a.send(w, r, http.StatusOK, &out)

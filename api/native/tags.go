@@ -11,9 +11,9 @@ import (
 
 func (a *API) tagRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/tags", serve: a.listTags},
-		{method: http.MethodGet, path: "/tags/{name}", serve: a.listValues},
-		{method: http.MethodGet, path: "/cardinality", serve: a.cardinality},
+		{method: http.MethodGet, path: "/tags", right: reads, serve: a.listTags},
+		{method: http.MethodGet, path: "/tags/{name}", right: reads, serve: a.listValues},
+		{method: http.MethodGet, path: "/cardinality", right: reads, serve: a.cardinality},
 	}
 }
 

@@ -22,11 +22,11 @@ type TenantChanges interface {
 
 func (a *API) tenantRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/tenants", serve: a.listTenants, operator: true},
-		{method: http.MethodPost, path: "/tenants", serve: a.createTenant, operator: true},
-		{method: http.MethodGet, path: "/tenants/{tenant}", serve: a.readTenant},
-		{method: http.MethodPatch, path: "/tenants/{tenant}", serve: a.updateTenant, operator: true},
-		{method: http.MethodDelete, path: "/tenants/{tenant}", serve: a.deleteTenant, operator: true},
+		{method: http.MethodGet, path: "/tenants", right: operates, serve: a.listTenants},
+		{method: http.MethodPost, path: "/tenants", right: operates, serve: a.createTenant},
+		{method: http.MethodGet, path: "/tenants/{tenant}", right: enters, serve: a.readTenant},
+		{method: http.MethodPatch, path: "/tenants/{tenant}", right: operates, serve: a.updateTenant},
+		{method: http.MethodDelete, path: "/tenants/{tenant}", right: operates, serve: a.deleteTenant},
 	}
 }
 
@@ -240,7 +240,7 @@ func (a *API) readTenant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.operator(r) != nil && t.ID != tenantOf(r) {
+	if !edge.IdentityFrom(r.Context()).Operator() && t.ID != tenantOf(r) {
 		return &tenant.UnknownError{ID: t.ID}
 	}
 	return a.send(w, r, http.StatusOK, a.show(&t, format))
