@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -56,11 +57,13 @@ type Dispatcher struct {
 	mounts map[string]*mount
 	none   *mount
 	depth  int // slashes in the longest prefix
+	cleans bool
 }
 
 type mount struct {
 	name    string
 	handler http.Handler
+	clean   bool
 }
 
 // NewDispatcher makes a dispatcher with nothing mounted.
@@ -77,7 +80,7 @@ func NewDispatcher(o DispatchOptions) *Dispatcher {
 	if o.Default == nil {
 		o.Default = http.NotFoundHandler()
 	}
-	return &Dispatcher{o: o, mounts: map[string]*mount{}, none: &mount{"", o.Default}}
+	return &Dispatcher{o: o, mounts: map[string]*mount{}, none: &mount{handler: o.Default}}
 }
 
 // Mount gives everything at and below the prefix ("/api") to the handler; "/" is the path "/" alone. It panics if the
@@ -89,16 +92,34 @@ func (d *Dispatcher) Mount(prefix, name string, h http.Handler) {
 	if _, dup := d.mounts[prefix]; dup {
 		panic("edge: two handlers for " + prefix)
 	}
-	d.mounts[prefix] = &mount{name, h}
+	d.mounts[prefix] = &mount{name: name, handler: h}
 	d.depth = max(d.depth, strings.Count(prefix, "/"))
+}
+
+// MountClean is Mount for the handler of a peer that takes empty, "." and ".." elements out of a path before it looks at it. It
+// also gets what only then lies at or below the prefix: "/v2//metrics/./queues". The handler sees what was sent.
+func (d *Dispatcher) MountClean(prefix, name string, h http.Handler) {
+	d.Mount(prefix, name, h)
+	d.mounts[prefix].clean = true
+	d.cleans = true
 }
 
 // Owner is the name under which the handler of a path was mounted, "" if there is none.
 func (d *Dispatcher) Owner(path string) string { return d.find(path).name }
 
-// find returns the owner of a path. Slashes at its front count as one, so that a dialect sees, and may redirect, what
-// is meant for it.
-func (d *Dispatcher) find(path string) *mount {
+// find returns the owner of a path.
+func (d *Dispatcher) find(p string) *mount {
+	if d.cleans && (strings.Contains(p, "//") || strings.Contains(p, "/.")) {
+		if m := d.longest(path.Clean(p)); m.clean {
+			return m
+		}
+	}
+	return d.longest(p)
+}
+
+// longest returns the owner of the longest prefix of a path. Slashes at its front count as one, so that a dialect sees, and
+// may redirect, what is meant for it.
+func (d *Dispatcher) longest(path string) *mount {
 	for len(path) > 1 && path[1] == '/' {
 		path = path[1:]
 	}
@@ -128,11 +149,11 @@ func (d *Dispatcher) find(path string) *mount {
 
 // ServeHTTP implements http.Handler.
 func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
+	p := r.URL.Path
 	if r.URL.RawPath != "" {
-		path = r.URL.RawPath
+		p = r.URL.RawPath
 	}
-	m := d.find(path)
+	m := d.find(p)
 	rec := &recorder{ResponseWriter: w}
 	start := d.o.Now()
 	defer d.finish(m, rec, r, start)

@@ -58,6 +58,21 @@ func TestDispatch(t *testing.T) {
 	}
 }
 
+// TestDispatchCleaned: a peer that cleans paths gets what is meant for it, and takes nothing from others.
+func TestDispatchCleaned(t *testing.T) {
+	d := NewDispatcher(DispatchOptions{})
+	d.Mount("/v2", "native", named(""))
+	d.MountClean("/v2/metrics/queues", "peer", named(""))
+	for path, want := range map[string]string{
+		"/v2/metrics/queues": "peer", "/v2//metrics/queues": "peer", "//v2/metrics///queues//": "peer", "/v2/./metrics/queues": "peer", "/x/../v2/metrics/queues/y": "peer",
+		"/../v2/metrics/queues": "peer", "/v2/metrics": "native", "/v2//metrics": "native", "/v2/metrics/queues/..": "peer", "/v2/metrics%2Fqueues": "native", "/v2/../x": "native", "/./x": "",
+	} {
+		if got := d.Owner(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 type worded struct{ http.Handler }
 
 func (worded) AnswerPanic(w http.ResponseWriter, _ *http.Request) {

@@ -144,7 +144,11 @@ func (d *Dialect) Routes() []edge.Route {
 // ServeHTTP implements http.Handler. Repeated slashes and dot segments of the path do not count. A wrong method and an
 // unknown path are refused before anybody is asked who they are, as Coopr does.
 func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	serve := d.route(path.Clean("/" + r.URL.Path))
+	sent := r.URL.Path
+	if r.URL.RawPath != "" {
+		sent = r.URL.RawPath // an encoded slash is none
+	}
+	serve := d.route(path.Clean("/" + sent))
 	switch {
 	case serve == nil:
 		d.text(w, r, http.StatusNotFound, "Problem accessing: "+r.RequestURI+". Reason: Not Found")

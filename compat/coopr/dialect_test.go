@@ -31,6 +31,7 @@ func TestPaths(t *testing.T) {
 		{"GET", "/v1/loom/metrics", 404, "Problem accessing: /v1/loom/metrics. Reason: Not Found"},
 		{"GET", "/v1/loom", 404, "Problem accessing: /v1/loom. Reason: Not Found"},
 		{"GET", "/v1/loomx/metrics/queues", 404, "Problem accessing: /v1/loomx/metrics/queues. Reason: Not Found"},
+		{"GET", "/v3/metrics%2Fqueues", 404, "Problem accessing: /v3/metrics%2Fqueues. Reason: Not Found"},
 		{"POST", "/v3/nothing", 404, "Problem accessing: /v3/nothing. Reason: Not Found"},
 		{"POST", "/v2/metrics/queues?a=%3Cb", 405, "/v2/metrics/queues?a=%3Cb"},
 		{"HEAD", "/v2/metrics/nodes/usage", 405, ""}, {"OPTIONS", "/v1/loom/metrics/queues", 405, "/v1/loom/metrics/queues"}, {"PUT", "/status", 405, "/status"}, {"BREW", "/status", 405, "/status"},
