@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// AuthorityOptions are the sources of an authority. What is not given is no source.
+type AuthorityOptions struct {
+	Issuers []Issuer
+	Tokens  []StaticToken
+	Proxy   ProxyFields
+	// Certificates are rules for client certificates.
+	Certificates []CertificateRule
+
+	ReadFile func(name string) ([]byte, error) // nil: ReadFile
+	Logger   *slog.Logger                      // nil: slog.Default
+}
+
+// Authority judges credentials by all sources that the configuration names. It is safe for concurrent use.
+type Authority struct {
+	o       AuthorityOptions
+	tokens  *tokens
+	statics *staticTokens
+	certs   certificates
+	known   cache
+}
+
+// NewAuthority reads the files of all sources. One with a fault is an error.
+func NewAuthority(o AuthorityOptions) (*Authority, error) {
+	if o.ReadFile == nil {
+		o.ReadFile = ReadFile
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	a := &Authority{o: o, certs: newCertificates(o.Certificates)}
+	var issuers []*issuer
+	for _, i := range o.Issuers {
+		is, err := newIssuer(i, o.ReadFile)
+		if err != nil {
+			return nil, fmt.Errorf("issuer %s: %w", i.Name, err)
+		}
+		issuers = append(issuers, is)
+	}
+	a.tokens = newTokens(issuers)
+	var err error
+	if a.statics, err = newStaticTokens(o.Tokens, o.ReadFile); err != nil {
+		return nil, err
+	}
+	for _, f := range a.files() {
+		f.report = func(err error) {
+			a.o.Logger.Error("identity: a file with a fault is not taken, what was in force stays", "error", err)
+		}
+	}
+	return a, nil
+}
+
+// files are the files of all sources.
+func (a *Authority) files() []*files {
+	list := []*files{a.statics.files}
+	for _, i := range a.tokens.issuers {
+		list = append(list, i.files)
+	}
+	return list
+}
+
+// Refresh reads the files that have changed. One with a fault leaves what was in force, and is logged.
+func (a *Authority) Refresh() {
+	for _, f := range a.files() {
+		f.loadChanged(false)
+	}
+}
+
+// Configured says whether there is any source, so that whoever comes without a credential can be refused.
+func (a *Authority) Configured() bool {
+	return len(a.o.Issuers) > 0 || len(a.o.Tokens) > 0 || a.o.Proxy.Subject != "" || len(a.o.Certificates) > 0
+}
+
+// Proxy names the header fields that make a credential of kind ProxyHeaders. They count from trusted proxies only, which is for
+// the caller to see to.
+func (a *Authority) Proxy() *ProxyFields { return &a.o.Proxy }
+
+// Identify says who shows a credential. The error is an *Error.
+func (a *Authority) Identify(c Credential, now time.Time) (*Identity, error) {
+	switch c.Kind {
+	case Bearer:
+		return a.bearer(c.Token, now)
+	case ClientCertificate:
+		return a.certs.judge(c.Certificate, now)
+	case ProxyHeaders:
+		if a.o.Proxy.Subject != "" {
+			return a.o.Proxy.proxied(c)
+		}
+	}
+	return nil, refuse(Missing, "no credential is shown that is taken here")
+}
+
+// bearer judges a text that is all there is.
+func (a *Authority) bearer(token string, now time.Time) (*Identity, error) {
+	if len(token) > MaxToken {
+		return nil, refuse(TooLarge, fmt.Sprintf("the token has more than %d bytes", MaxToken))
+	}
+	if v := a.known.get(token); v != nil && v.current() {
+		if err := v.valid(now); err != nil {
+			return nil, err
+		}
+		return v.who, nil
+	}
+	if who := a.statics.now.Load().find(token); who != nil {
+		return who, nil
+	}
+	if len(a.tokens.issuers) == 0 || strings.Count(token, ".") != 2 {
+		return nil, refuse(Wrong, "the token or key is not known here")
+	}
+	v, err := a.tokens.verify(token, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.valid(now); err != nil {
+		return nil, err
+	}
+	a.known.put(token, v)
+	return v.who, nil
+}
