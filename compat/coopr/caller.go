@@ -48,27 +48,30 @@ type refusal struct {
 // caller finds out who asks. The order is that of Coopr: user, tenant, and then whether the tenant exists. The key comes
 // before that, so that nobody learns of tenants without one. A tenant that is not the key's does not exist for it.
 func (d *Dialect) caller(r *http.Request) (c caller, no *refusal) {
-	var given [3]string
-	for i, name := range []string{headerUser, headerTenant, headerKey} {
-		value, has, no := field(r.Header, name)
-		if no != nil {
-			return c, no
-		}
-		if name != headerKey && (!has || name == headerUser && value == "") {
-			return c, missing(name)
-		}
-		given[i] = value
+	user, has, no := field(r.Header, headerUser)
+	switch {
+	case no != nil:
+		return c, no
+	case !has || user == "":
+		return c, missing(headerUser)
 	}
-	c.user = given[0]
+	c.user = user
+	name, has, no := field(r.Header, headerTenant)
+	switch {
+	case no != nil:
+		return c, no
+	case !has:
+		return c, missing(headerTenant)
+	}
 	if d.o.Ready != nil {
 		if ok, progress := d.o.Ready(); !ok {
 			return c, &refusal{status: http.StatusServiceUnavailable, text: "Not ready: " + progress}
 		}
 	}
-	if no := d.identify(r, &c, given[2]); no != nil {
+	if no := d.identify(r, &c); no != nil {
 		return c, no
 	}
-	return c, d.enter(r, &c, given[1])
+	return c, d.enter(r, &c, name)
 }
 
 // field is the value of a header field under any of its spellings. Several are refused unless they agree.
@@ -89,37 +92,22 @@ func missing(name string) *refusal {
 }
 
 // identify checks the key. It must be that of the user.
-func (d *Dialect) identify(r *http.Request, c *caller, key string) *refusal {
+func (d *Dialect) identify(r *http.Request, c *caller) *refusal {
 	c.who = identity.Open()
 	if d.o.Auth == nil {
 		return nil
 	}
-	who, err := d.o.Auth.Authenticate(withKey(r, key, d.o.Open()))
+	who, err := d.o.Auth.Authenticate(r)
 	switch {
-	case err != nil && key == "" && edge.CodeOf(err) == "identity-required":
+	case err != nil && edge.CodeOf(err) == "identity-required":
 		return missing(headerKey)
 	case err != nil:
 		return refuse(err)
-	}
-	if who.Source != identity.Anonymous && who.Subject != c.user {
+	case who.Source != identity.Anonymous && who.Subject != c.user:
 		return &refusal{status: http.StatusUnauthorized, text: "Coopr-ApiKey is not that of Coopr-UserID."}
 	}
 	c.who = who
 	return nil
-}
-
-// withKey is the request with the key in the header field whose name the edge knows, and nowhere else; without it if the
-// service is open.
-func withKey(r *http.Request, key string, open bool) *http.Request {
-	clone := *r
-	clone.Header = maps.Clone(r.Header)
-	for _, n := range spellings(headerKey) {
-		delete(clone.Header, n)
-	}
-	if key != "" && !open {
-		clone.Header.Set(headerKey, key)
-	}
-	return &clone
 }
 
 // enter finds the tenant, and what the caller is in it.

@@ -46,16 +46,17 @@ type Queues interface {
 
 // Nodes knows the nodes of which samples have come.
 type Nodes interface {
-	// Nodes are those of the tenants that fit the filter, with all of their lives.
-	Nodes(f Filter) []Node
+	// Nodes are those that fit the filter, with all of their lives.
+	Nodes(f Filter) ([]Node, error)
 }
 
 // Filter says which nodes are meant. A nil text fits every node.
 type Filter struct {
-	All     bool // of all tenants
-	Tenant  tenant.ID
-	User    *string
-	Cluster *string
+	All    bool       // of all tenants, those that have ended too
+	Name   *string    // of those, the ones of this name
+	Tenant tenant.Num // if not All: of this one; 0 has none
+
+	User, Cluster *string
 	// Template is the template of the node's cluster.
 	Template *string
 }
@@ -86,11 +87,9 @@ type Options struct {
 	Queues  Queues
 	Nodes   Nodes
 
-	// Auth finds out whose API key a request carries, in the header Coopr-ApiKey whatever its spelling was; nil: everybody
-	// is who the headers say.
+	// Auth finds out whose API key a request carries. It takes the key from Coopr-ApiKey in all spellings, and where the
+	// service is open it lets in who shows any, as Coopr never looked at them. nil: everybody is who the headers say.
 	Auth edge.Authenticator
-	// Open says that nobody is asked for an identity. Keys are not looked at then, as Coopr never did. nil: if Auth is nil.
-	Open func() bool
 	// Proxies checks the tenant against the other headers that choose one. Its default is not used.
 	Proxies edge.Tenants
 	// Ready says whether requests can be served; until then they get 503. nil: always.
@@ -114,10 +113,6 @@ type Dialect struct {
 
 // New makes the dialect.
 func New(o Options) *Dialect {
-	if o.Open == nil {
-		open := o.Auth == nil
-		o.Open = func() bool { return open }
-	}
 	if o.Usage == "" {
 		o.Usage = AccessDocs
 	}

@@ -1,7 +1,9 @@
 package coopr
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -151,6 +153,19 @@ func TestWide(t *testing.T) {
 		if get(t, New(o), c.path, "Coopr-UserID", c.user, "Coopr-TenantID", c.of); noted != c.want {
 			t.Errorf("%+v: %q", c, noted)
 		}
+	}
+}
+
+// lost are nodes that cannot be read.
+type lost struct{}
+
+func (lost) Nodes(Filter) ([]Node, error) { return nil, errors.New("the file is gone") }
+
+func TestStoreFails(t *testing.T) {
+	o := (&world{Tenants: []tenant.ID{"a"}}).options()
+	o.Nodes, o.Logger = lost{}, slog.New(slog.DiscardHandler)
+	if w := get(t, New(o), "/v2/metrics/nodes/usage", asAdmin...); w.Code != 500 || w.Body.String() != "Unable to read data from the database" {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"granary/api/edge"
-	"granary/tenant"
 )
 
 // periods are the values of groupby. They have fixed lengths, and begin at multiples of them since 1970.
@@ -41,11 +40,15 @@ func (d *Dialect) usage(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, no)
 		return
 	}
-	if q.filter.All || q.filter.Tenant != c.tenant.ID {
+	if q.filter.All {
 		d.wide(r, &c, "usage")
 	}
 	now := d.o.Now().UnixNano()
-	nodes := d.o.Nodes.Nodes(q.filter)
+	nodes, err := d.o.Nodes.Nodes(q.filter)
+	if err != nil {
+		d.refuse(w, r, &refusal{http.StatusInternalServerError, "Unable to read data from the database", err})
+		return
+	}
 	t, ok := q.tally(nodes, now)
 	if !ok {
 		d.refuse(w, r, wrong("groupby", q.groupby))
@@ -62,16 +65,14 @@ func (d *Dialect) usage(w http.ResponseWriter, r *http.Request) {
 
 // question reads the parameters, and says which of them the caller may use.
 func (d *Dialect) question(values url.Values, c *caller) (q question, no *refusal) {
-	q.filter = Filter{Tenant: c.tenant.ID, User: parameter(values, "user"), Cluster: parameter(values, "cluster"), Template: parameter(values, "clustertemplate")}
+	q.filter = Filter{All: c.super, Tenant: c.tenant.Num, User: parameter(values, "user"), Cluster: parameter(values, "cluster"), Template: parameter(values, "clustertemplate")}
 	if !c.admin && (d.o.Usage == AccessDocs || !c.reads()) {
 		return q, &refusal{status: http.StatusForbidden, text: "Forbidden to get node usage metrics."}
 	}
 	asked := parameter(values, "tenant")
 	switch {
-	case c.super && asked == nil:
-		q.filter.All = true
 	case c.super:
-		q.filter.Tenant = tenant.ID(*asked)
+		q.filter.Name = asked
 	case asked != nil && (d.o.Usage == AccessDocs || *asked != string(c.tenant.ID)):
 		return q, &refusal{status: http.StatusMethodNotAllowed,
 			text: "Getting information about tenant " + *asked + " not allowed for tenant " + string(c.tenant.ID)}

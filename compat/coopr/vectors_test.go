@@ -62,12 +62,13 @@ func (w *world) Counts(id tenant.ID) (queued, inProgress int) {
 }
 
 // Nodes makes nodes of the events.
-func (w *world) Nodes(f Filter) (nodes []Node) {
+func (w *world) Nodes(f Filter) (nodes []Node, err error) {
 	unit := max(w.Unit, 1) * int64(time.Second)
 	for _, c := range w.Events {
 		user, owner, _ := strings.Cut(c.owner, "@")
 		fits := func(want *string, has string) bool { return want == nil || *want == has }
-		if c.kind != "C" || c.state != "COMPLETE" || !f.All && owner != string(f.Tenant) || !fits(f.User, user) || !fits(f.Cluster, c.cluster) || !fits(f.Template, "template") {
+		t, _ := w.Lookup(tenant.ID(owner))
+		if c.kind != "C" || c.state != "COMPLETE" || !f.All && t.Num != f.Tenant || !fits(f.Name, owner) || !fits(f.User, user) || !fits(f.Cluster, c.cluster) || !fits(f.Template, "template") {
 			continue
 		}
 		life := Life{c.at * unit, w.Now * int64(time.Second)}
@@ -78,7 +79,7 @@ func (w *world) Nodes(f Filter) (nodes []Node) {
 		}
 		nodes = append(nodes, Node{c.cluster, user, "template", []Life{life}})
 	}
-	return nodes
+	return nodes, nil
 }
 
 func (w *world) options() Options {
