@@ -35,6 +35,8 @@ type Options struct {
 	MaxTenants      int              // 0: no bound
 	MaxText         int              // bytes of a text, or of the tags of a sample, up to LimitMaxText; 0: 8192
 	ExplicitTenants bool             // a write makes no tenant
+	CreateRate      int64            // tenants a minute that writes may make; 0: no bound
+	CreateBurst     int64            // how many of them at once
 	Now             func() time.Time // nil: time.Now
 	Logger          *slog.Logger     // nil: slog.Default
 
@@ -146,7 +148,8 @@ func Open(o Options) (*Store, error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
-	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants})
+	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants,
+		CreateRate: o.CreateRate, CreateBurst: o.CreateBurst})
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)
@@ -238,7 +241,7 @@ func (s *Store) EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, err
 			rec = s.Tenants.AppendRecord(nil, num)
 			return rec, nil
 		}
-		if err := s.Tenants.Admit(d); err != nil {
+		if err := s.Tenants.Admit(d, wrote); err != nil {
 			return nil, err
 		}
 		num = s.Tenants.Reserve(d, wrote)

@@ -31,7 +31,7 @@ func (s *Store) CreateTenant(ctx context.Context, d tenant.Draft) (num tenant.Nu
 			rec = s.Tenants.AppendRecord(nil, num)
 			return rec, nil
 		}
-		if err := s.Tenants.Admit(&d); err != nil {
+		if err := s.Tenants.Admit(&d, wrote); err != nil {
 			return nil, err
 		}
 		num = s.Tenants.Reserve(&d, wrote)

@@ -116,7 +116,7 @@ func (r *Registry) AppendEnd(dst []byte, n Num, done bool) []byte {
 	rec := *e.record()
 	if rec.state = ending; done {
 		// The number and the name are what has to stay.
-		rec.state, rec.Settings, rec.more = ended, Settings{}, ""
+		rec.state, rec.Settings, rec.more, rec.limits = ended, Settings{}, "", ""
 	}
 	return appendRecord(dst, &rec)
 }

@@ -1,6 +1,10 @@
 package tenant
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // NoLimit is the value of a limit that a tenant is free of, whatever the default is.
 const NoLimit = -1
@@ -39,39 +43,137 @@ const (
 	UnitDuration // nanoseconds
 )
 
+// The numbers of limits. They stand in records and are never reused.
+const (
+	LimitSeries = 1 + iota
+	LimitSamplesPerSecond
+	LimitSamplesBurst
+	LimitBody
+	LimitLine
+	LimitTagName
+	LimitTagValue
+	LimitTags
+	LimitPast
+	LimitFuture
+	LimitQuerySamples
+	LimitQuerySeries
+	LimitConcurrentQueries
+	LimitQueue
+	LimitQueueLength
+	LimitQueueWait
+	LimitWeight
+	LimitRetention
+	LimitMemory
+	numLimits
+)
+
 // LimitField is one kind of limit.
 type LimitField struct {
 	Name   string // "samples-per-second": granary.limits.NAME; with underscores, the member in JSON
 	Unit   LimitUnit
 	Number uint64 // in records; never reused
+	// Min and Max are what a limit of that kind may be set to.
+	Min, Max int64
+	// Capped says that what the configuration says is a bound of the whole service too: a tenant may have less of it, not more.
+	Capped bool
 	of     func(*Limits) *int64
 }
 
 // Of is the value of the limit in l.
 func (f *LimitField) Of(l *Limits) *int64 { return f.of(l) }
 
-// LimitFields are all limits, in the order in which they are shown. The table is what records, settings, REST and metrics
-// are made from.
+// Setting is the key of the limit in the configuration.
+func (f *LimitField) Setting() string { return "granary.limits." + f.Name }
+
+// Check says what is wrong with a value: nothing with 0 and NoLimit.
+func (f *LimitField) Check(v int64) error {
+	if v == 0 || v == NoLimit || v >= f.Min && v <= f.Max {
+		return nil
+	}
+	if f.Unit == UnitDuration {
+		return fmt.Errorf("%v is not between %v and %v", time.Duration(v), time.Duration(f.Min), time.Duration(f.Max))
+	}
+	return fmt.Errorf("%d is not between %d and %d", v, f.Min, f.Max)
+}
+
+const (
+	many    = 1 << 50            // of what is counted
+	forever = int64(1<<62 - 1)   // about 146 years
+	second  = int64(time.Second) //
+)
+
+// LimitFields are all limits, in the order in which they are shown, which is that of their numbers. The table is what records,
+// settings, REST and metrics are made from.
 var LimitFields = []LimitField{
-	{"series", UnitCount, 1, func(l *Limits) *int64 { return &l.Series }},
-	{"samples-per-second", UnitCount, 2, func(l *Limits) *int64 { return &l.SamplesPerSecond }},
-	{"samples-burst", UnitCount, 3, func(l *Limits) *int64 { return &l.SamplesBurst }},
-	{"body", UnitBytes, 4, func(l *Limits) *int64 { return &l.Body }},
-	{"line", UnitBytes, 5, func(l *Limits) *int64 { return &l.Line }},
-	{"tag-name", UnitBytes, 6, func(l *Limits) *int64 { return &l.TagName }},
-	{"tag-value", UnitBytes, 7, func(l *Limits) *int64 { return &l.TagValue }},
-	{"tags", UnitCount, 8, func(l *Limits) *int64 { return &l.Tags }},
-	{"past", UnitDuration, 9, func(l *Limits) *int64 { return (*int64)(&l.Past) }},
-	{"future", UnitDuration, 10, func(l *Limits) *int64 { return (*int64)(&l.Future) }},
-	{"query-samples", UnitCount, 11, func(l *Limits) *int64 { return &l.QuerySamples }},
-	{"query-series", UnitCount, 12, func(l *Limits) *int64 { return &l.QuerySeries }},
-	{"concurrent-queries", UnitCount, 13, func(l *Limits) *int64 { return &l.ConcurrentQueries }},
-	{"queue", UnitBytes, 14, func(l *Limits) *int64 { return &l.Queue }},
-	{"queue-length", UnitCount, 15, func(l *Limits) *int64 { return &l.QueueLength }},
-	{"queue-wait", UnitDuration, 16, func(l *Limits) *int64 { return (*int64)(&l.QueueWait) }},
-	{"weight", UnitCount, 17, func(l *Limits) *int64 { return &l.Weight }},
-	{"retention", UnitDuration, 18, func(l *Limits) *int64 { return (*int64)(&l.Retention) }},
-	{"memory", UnitBytes, 19, func(l *Limits) *int64 { return &l.Memory }},
+	{"series", UnitCount, LimitSeries, 1, math.MaxInt64, false, func(l *Limits) *int64 { return &l.Series }},
+	{"samples-per-second", UnitCount, LimitSamplesPerSecond, 1, many, false, func(l *Limits) *int64 { return &l.SamplesPerSecond }},
+	{"samples-burst", UnitCount, LimitSamplesBurst, 1, many, false, func(l *Limits) *int64 { return &l.SamplesBurst }},
+	{"body", UnitBytes, LimitBody, 1 << 10, 1 << 30, true, func(l *Limits) *int64 { return &l.Body }},
+	{"line", UnitBytes, LimitLine, 1 << 8, 1 << 24, true, func(l *Limits) *int64 { return &l.Line }},
+	{"tag-name", UnitBytes, LimitTagName, 1, 1 << 20, false, func(l *Limits) *int64 { return &l.TagName }},
+	{"tag-value", UnitBytes, LimitTagValue, 1, 1 << 20, false, func(l *Limits) *int64 { return &l.TagValue }},
+	{"tags", UnitCount, LimitTags, 1, 1 << 20, false, func(l *Limits) *int64 { return &l.Tags }},
+	{"past", UnitDuration, LimitPast, second, forever, false, func(l *Limits) *int64 { return (*int64)(&l.Past) }},
+	{"future", UnitDuration, LimitFuture, second, forever, false, func(l *Limits) *int64 { return (*int64)(&l.Future) }},
+	{"query-samples", UnitCount, LimitQuerySamples, 1, many, true, func(l *Limits) *int64 { return &l.QuerySamples }},
+	{"query-series", UnitCount, LimitQuerySeries, 1, many, true, func(l *Limits) *int64 { return &l.QuerySeries }},
+	{"concurrent-queries", UnitCount, LimitConcurrentQueries, 1, 1 << 20, true, func(l *Limits) *int64 { return &l.ConcurrentQueries }},
+	{"queue", UnitBytes, LimitQueue, 64 << 10, many, false, func(l *Limits) *int64 { return &l.Queue }},
+	{"queue-length", UnitCount, LimitQueueLength, 1, 1 << 20, false, func(l *Limits) *int64 { return &l.QueueLength }},
+	{"queue-wait", UnitDuration, LimitQueueWait, int64(time.Millisecond), 3600 * second, false, func(l *Limits) *int64 { return (*int64)(&l.QueueWait) }},
+	{"weight", UnitCount, LimitWeight, 1, 1000, false, func(l *Limits) *int64 { return &l.Weight }},
+	{"retention", UnitDuration, LimitRetention, 60 * second, forever, false, func(l *Limits) *int64 { return (*int64)(&l.Retention) }},
+	{"memory", UnitBytes, LimitMemory, 1 << 20, many, false, func(l *Limits) *int64 { return &l.Memory }},
+}
+
+// LimitNumbered is the limit of that number.
+func LimitNumbered(n int) *LimitField { return &LimitFields[n-1] }
+
+// LimitNamed is the limit of that name, nil if there is none.
+func LimitNamed(name string) *LimitField {
+	for i := range LimitFields {
+		if LimitFields[i].Name == name {
+			return &LimitFields[i]
+		}
+	}
+	return nil
+}
+
+// check says what is wrong with the first limit that cannot be so.
+func (l *Limits) check() error {
+	for i := range LimitFields {
+		f := &LimitFields[i]
+		if err := f.Check(*f.of(l)); err != nil {
+			return &SettingsError{"limits." + f.Name, err}
+		}
+	}
+	return nil
+}
+
+// within is the limits in force where base are those of the configuration: nothing that is capped passes them.
+func (l Limits) within(base *Limits) Limits {
+	for i := range LimitFields {
+		f := &LimitFields[i]
+		if !f.Capped {
+			continue
+		}
+		if most, v := *f.of(base), f.of(&l); most > 0 && (*v <= 0 || *v > most) {
+			*v = most
+		}
+	}
+	return l
+}
+
+// DefaultBurst is how many seconds of its rate a tenant may send at once where nothing is said of its burst: senders of
+// metrics come once a minute.
+const DefaultBurst = 60
+
+// Burst is how many samples may come at once, 0 where the rate is not limited.
+func (l *Limits) Burst() int64 {
+	if l.SamplesPerSecond <= 0 || l.SamplesBurst > 0 {
+		return max(l.SamplesBurst, 0)
+	}
+	return DefaultBurst * min(l.SamplesPerSecond, many)
 }
 
 // Over is the limits of l where it says something, else those of base; a limit that l is free of is none.

@@ -31,13 +31,15 @@ const (
 	fieldName        = 2
 	fieldDescription = 3
 	fieldRetention   = 4 // uvarint of nanoseconds for each of gauges, counters, availability, texts
+	fieldLimits      = 5 // limits to the end: number (uvarint), value (varint); numbers ascend
 )
 
 // record is a tenant as its record tells it.
 type record struct {
 	Tenant
-	state state
-	more  string // fields that are not known
+	state  state
+	more   string // fields that are not known
+	limits string // limits that are not known, as they stand in fieldLimits
 }
 
 func appendRecord(dst []byte, r *record) []byte {
@@ -56,7 +58,7 @@ func appendRecord(dst []byte, r *record) []byte {
 	}
 	b = append(b, flags)
 	b = appendText(b, string(t.ID))
-	if n := t.Limits.Series; n != 0 {
+	if n := t.Limits.Series; n > 0 {
 		b = appendField(b, fieldSeries, string(binary.AppendUvarint(nil, uint64(n))))
 	}
 	b = appendField(b, fieldName, t.Name)
@@ -68,10 +70,23 @@ func appendRecord(dst []byte, r *record) []byte {
 		}
 		b = appendField(b, fieldRetention, string(list))
 	}
+	b = appendField(b, fieldLimits, r.limitList())
 	b = append(b, r.more...)
 	dst = append(dst, recordVersion)
 	dst = binary.AppendUvarint(dst, uint64(len(b)))
 	return append(dst, b...)
+}
+
+// limitList is the body of fieldLimits. A limit on series above zero has a field of its own, as it had before there were others.
+func (r *record) limitList() string {
+	var list []byte
+	for i := range LimitFields {
+		f := &LimitFields[i]
+		if v := *f.of(&r.Limits); v != 0 && (f.Number != LimitSeries || v < 0) {
+			list = binary.AppendVarint(binary.AppendUvarint(list, f.Number), v)
+		}
+	}
+	return string(list) + r.limits
 }
 
 func appendText(b []byte, text string) []byte {
@@ -183,7 +198,7 @@ func parseRecord(rec []byte) (int, record, error) {
 	}
 	var err error
 	if r.ID, err = Parse(string(id)); err == nil {
-		err = r.Settings.Validate()
+		err = r.Settings.sound()
 	}
 	if err != nil {
 		return 0, record{}, fmt.Errorf("tenant record: number %d: %w", num, err)
@@ -227,6 +242,8 @@ func (p *parser) fields(r *record) {
 			for _, d := range r.Retention.all() {
 				*d = time.Duration(in.count())
 			}
+		case fieldLimits:
+			in.limits(r)
 		default:
 			more, in.b = append(more, start[:len(start)-len(p.b)]...), nil
 		}
@@ -235,4 +252,25 @@ func (p *parser) fields(r *record) {
 		}
 	}
 	r.more = string(more)
+}
+
+// limits reads the body of fieldLimits. Those that this program does not know are kept.
+func (p *parser) limits(r *record) {
+	var last uint64
+	for len(p.b) > 0 && p.err == nil {
+		start := p.b
+		number, v := p.uvarint(), p.varint()
+		switch {
+		case p.err != nil:
+		case number <= last:
+			p.fail(errors.New("tenant record: limits out of order"))
+		case number < numLimits:
+			if to := LimitNumbered(int(number)).of(&r.Limits); *to == 0 {
+				*to = v
+			}
+		default:
+			r.limits += string(start[:len(start)-len(p.b)])
+		}
+		last = number
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,12 +20,15 @@ type Sink interface {
 type Options struct {
 	// Sink, if not nil, is called for each tenant that Apply makes visible.
 	Sink Sink
-	// Limits hold for the tenants that have none of their own, kind by kind.
+	// Limits hold for the tenants that have none of their own, kind by kind. Those that are capped nobody passes.
 	Limits Limits
 	// MaxTenants bounds the tenants that Admit lets through; 0 means no bound.
 	MaxTenants int
 	// ExplicitOnly refuses, in Admit, tenants that would be made by the first write, unless they were named to Expect.
 	ExplicitOnly bool
+	// CreateRate is how many tenants a minute the first write may make, CreateBurst how many at once; 0 means no bound. Those
+	// that were named to Expect do not count.
+	CreateRate, CreateBurst int64
 }
 
 // Draft is a tenant that does not exist yet.
@@ -46,11 +50,19 @@ type Registry struct {
 	retains int // visible ones that have a retention of their own
 
 	expected map[ID]bool // never changed, only replaced
+
+	created Rate                              // tenants that writes have made
+	refused [len(creationNames)]atomic.Uint64 // of what Admit did not let through
+
+	overrides Overrides
+	base      *Limits // of tenants of which nothing is said
+	standings standings
 }
 
 type entry struct {
 	t       Tenant
 	more    string // fields of its record that are not known
+	limits  string // limits of its record that are not known
 	state   state
 	leaving bool // for writers it is gone: the record that ends it is on its way or applied
 }
@@ -65,11 +77,13 @@ const (
 	ended  // its data is gone; the number stays taken
 )
 
-func (e *entry) record() *record { return &record{e.t, e.state, e.more} }
+func (e *entry) record() *record { return &record{e.t, e.state, e.more, e.limits} }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(o Options) *Registry {
-	return &Registry{o: o, byID: make(map[ID]Num), leaving: make(map[ID]Num)}
+	r := &Registry{o: o, byID: make(map[ID]Num), leaving: make(map[ID]Num)}
+	r.resolveBase()
+	return r
 }
 
 // Resolve returns the number of a tenant, reserved or visible. It is for writers.
@@ -92,19 +106,51 @@ func (r *Registry) Expect(ids ...ID) {
 	r.mu.Unlock()
 }
 
-// Admit says whether the tenant may be made, by the limits on the count and on implicit creation. The error is a
-// *LimitError.
-func (r *Registry) Admit(d *Draft) error {
+// Admit says whether the tenant may be made, by the limits on the count, on implicit creation and on its rate, which it is
+// charged with. now is in nanoseconds since 1970. The error is a *LimitError.
+func (r *Registry) Admit(d *Draft, now int64) error {
 	r.mu.RLock()
 	n, expected := len(r.byID), r.expected[d.ID]
 	r.mu.RUnlock()
 	if d.Implicit && r.o.ExplicitOnly && !expected {
+		r.refused[CreationExplicit].Add(1)
 		return &LimitError{Tenant: d.ID, Limit: "implicit tenants", Max: 0, Value: 1, Setting: "granary.tenants.create"}
 	}
 	if r.o.MaxTenants > 0 && n >= r.o.MaxTenants {
+		r.refused[CreationCount].Add(1)
 		return &LimitError{Tenant: d.ID, Limit: "tenants", Max: int64(r.o.MaxTenants), Value: int64(n) + 1, Setting: "granary.tenants.max"}
 	}
+	if !d.Implicit || expected || r.o.CreateRate <= 0 {
+		return nil
+	}
+	// The bucket counts in sixtieths, so that a rate of one a minute is a whole number a second.
+	if wait := r.created.Take(now, r.o.CreateRate, 60*max(r.o.CreateBurst, 1), 60); wait > 0 {
+		r.refused[CreationRate].Add(1)
+		return &LimitError{Tenant: d.ID, Limit: "tenants made by writes in a minute", Max: r.o.CreateRate, Value: r.o.CreateRate + 1, Setting: "granary.tenants.create-rate", Wait: wait}
+	}
 	return nil
+}
+
+// Creation is a reason for which Admit does not let a tenant through.
+type Creation uint8
+
+// The reasons of Admit.
+const (
+	CreationExplicit Creation = iota // a write may make none
+	CreationCount                    // there are too many
+	CreationRate                     // writes make too many at a time
+)
+
+var creationNames = [...]string{"explicit", "count", "rate"}
+
+// String is the reason's stable name.
+func (c Creation) String() string { return creationNames[c] }
+
+// CreationsRefused calls fn with how many tenants were not made since the start, reason by reason.
+func (r *Registry) CreationsRefused(fn func(Creation, uint64)) {
+	for c := range r.refused {
+		fn(Creation(c), r.refused[c].Load())
+	}
 }
 
 // Reserve gives the tenant a number; one that exists, reserved or visible, keeps its own. now is in nanoseconds since 1970.
@@ -142,6 +188,7 @@ func (r *Registry) Withdraw(n Num) {
 	if e := r.entry(n); e != nil && e.state == reserved {
 		delete(r.byID, e.t.ID)
 		*e = entry{}
+		r.restand(n, e)
 	}
 }
 
@@ -224,8 +271,9 @@ func (r *Registry) put(t *record, update bool) error {
 		return fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.t.ID, t.ID)
 	}
 	r.count(e, -1)
-	*e = entry{t: t.Tenant, more: t.more, state: t.state, leaving: t.state > visible || e.leaving}
+	*e = entry{t: t.Tenant, more: t.more, limits: t.limits, state: t.state, leaving: t.state > visible || e.leaving}
 	r.count(e, 1)
+	r.restand(t.Num, e)
 	switch {
 	case !e.leaving:
 		r.byID[t.ID] = t.Num
@@ -309,16 +357,4 @@ func (r *Registry) Len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.visible
-}
-
-// Limits are the limits in force for a tenant: its own, else those of the options. It is asked when a definition is made,
-// not for each sample.
-func (r *Registry) Limits(n Num) Limits {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	l := r.o.Limits
-	if e := r.entry(n); e != nil && e.t.Limits.Series != 0 {
-		l.Series = e.t.Limits.Series
-	}
-	return l
 }

@@ -131,24 +131,24 @@ func TestApplyRefuses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	r := NewRegistry(Options{Limits: Limits{Series: 100}, MaxTenants: 2, ExplicitOnly: true})
 	var limit *LimitError
-	if err := r.Admit(&Draft{ID: "a", Implicit: true}); !errors.As(err, &limit) || limit.Setting != "granary.tenants.create" {
+	if err := r.Admit(&Draft{ID: "a", Implicit: true}, 0); !errors.As(err, &limit) || limit.Setting != "granary.tenants.create" {
 		t.Errorf("an implicit tenant: %v", err)
 	} else if err.Error() != `tenant "a" does not exist, and a write does not make it (setting granary.tenants.create)` {
 		t.Error(err)
 	}
 	r.Expect("x", "y")
-	if err := errors.Join(r.Admit(&Draft{ID: "x", Implicit: true}), r.Admit(&Draft{ID: "y", Implicit: true})); err != nil {
+	if err := errors.Join(r.Admit(&Draft{ID: "x", Implicit: true}, 0), r.Admit(&Draft{ID: "y", Implicit: true}, 0)); err != nil {
 		t.Errorf("an expected tenant: %v", err)
 	}
-	if r.Expect("x"); r.Admit(&Draft{ID: "y", Implicit: true}) == nil {
+	if r.Expect("x"); r.Admit(&Draft{ID: "y", Implicit: true}, 0) == nil {
 		t.Error("a tenant that is not expected any more")
 	}
-	if err := r.Admit(&Draft{ID: "a"}); err != nil {
+	if err := r.Admit(&Draft{ID: "a"}, 0); err != nil {
 		t.Error(err)
 	}
 	a := r.Reserve(&Draft{ID: "a"}, now)
 	b := r.Reserve(&Draft{ID: "b", Settings: Settings{Limits: Limits{Series: 7}}}, now)
-	if err := r.Admit(&Draft{ID: "c"}); !errors.As(err, &limit) || !strings.Contains(err.Error(), "limit of 2 tenants") {
+	if err := r.Admit(&Draft{ID: "c"}, 0); !errors.As(err, &limit) || !strings.Contains(err.Error(), "limit of 2 tenants") {
 		t.Errorf("a third tenant: %v", err)
 	}
 	if x, y := r.Limits(a).Series, r.Limits(b).Series; x != 100 || y != 7 {
@@ -212,6 +212,53 @@ const (
 	recordV1 = "011001aab4aed8c7bfce972f0105616c6578"
 	recordV2 = "023a01aab4aed8c7bfce972f0304616c65780102ac020204416c65780309746865206669727374040f80c0e285e36800008080c58bc6d10109027879"
 )
+
+// recordLimits is a record of version 2 with limits, one of which this program does not know.
+const recordLimits = "022901aab4aed8c7bfce972f0004616c65780102ac02051302010480808001098080f89492a5271101630a"
+
+func TestRecordOfLimits(t *testing.T) {
+	want := record{Tenant: Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Settings: Settings{Limits: Limits{
+		Series: 300, SamplesPerSecond: NoLimit, Body: 1 << 20, Past: 24 * time.Hour, Weight: NoLimit,
+	}}}, state: visible, limits: "\x63\x0a"}
+	rec := appendRecord(nil, &want)
+	if got := hex.EncodeToString(rec); got != recordLimits {
+		t.Errorf("record %s", got)
+	}
+	rec, _ = hex.DecodeString(recordLimits)
+	size, got, err := parseRecord(rec)
+	if err != nil || size != len(rec) || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for n := range rec {
+		if _, _, err := parseRecord(rec[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes are accepted", n, len(rec))
+		}
+	}
+	r := NewRegistry(Options{})
+	if _, _, err := r.Apply(rec); err != nil {
+		t.Fatal(err)
+	}
+	// What is not known survives a change of settings, and goes with the tenant.
+	set := want.Settings
+	set.Limits.Series = NoLimit
+	if _, _, err := r.Update(r.AppendSettings(nil, 1, set)); err != nil {
+		t.Fatal(err)
+	}
+	_, got, err = parseRecord(r.AppendRecord(nil, 1))
+	if err != nil || got.Limits != set.Limits || got.limits != want.limits {
+		t.Errorf("%+v, %v", got, err)
+	}
+	_, got, _ = parseRecord(r.AppendEnd(nil, 1, true))
+	if got.Limits != (Limits{}) || got.limits != "" {
+		t.Errorf("%+v", got)
+	}
+	for _, list := range []string{"\x02\x02\x02\x02", "\x01\x05", "\x02", "\x00\x02"} { // twice, below no limit, cut, of no number
+		b := appendRecord(nil, &record{Tenant: want.Tenant, state: visible, limits: list})
+		if _, _, err := parseRecord(b); err == nil {
+			t.Errorf("%q is accepted", list)
+		}
+	}
+}
 
 func TestRecordFormats(t *testing.T) {
 	v1 := Tenant{Num: 1, ID: "alex", Created: time.Unix(0, now).UTC(), Implicit: true, Settings: Settings{Limits: Limits{Series: 5}}}
@@ -284,7 +331,7 @@ func TestEndOfATenant(t *testing.T) {
 	if _, ok := r.Lookup("a"); ok || r.Len() != 0 || r.State(n) != Deleting || len(r.Deleting()) != 1 || r.ID(n) != "a" || r.Retains() {
 		t.Errorf("state %v", r.State(n))
 	}
-	if err := r.Admit(&Draft{ID: "a"}); err != nil {
+	if err := r.Admit(&Draft{ID: "a"}, 0); err != nil {
 		t.Error(err)
 	}
 	next := r.Reserve(&Draft{ID: "a"}, now)
@@ -322,10 +369,12 @@ func TestEndOfATenant(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	for field, s := range map[string]Settings{
-		"name":        {Name: strings.Repeat("x", MaxName+1)},
-		"description": {Description: "\xff"},
-		"retention":   {Retention: Retention{Text: -1}},
-		"limits":      {Limits: Limits{Series: -1}},
+		"limits.line":   {Limits: Limits{Line: 1}},
+		"limits.past":   {Limits: Limits{Past: time.Millisecond}},
+		"name":          {Name: strings.Repeat("x", MaxName+1)},
+		"description":   {Description: "\xff"},
+		"retention":     {Retention: Retention{Text: -1}},
+		"limits.series": {Limits: Limits{Series: -2}},
 	} {
 		var e *SettingsError
 		if err := s.Validate(); !errors.As(err, &e) || e.Field != field {

@@ -28,7 +28,7 @@ type Retention struct {
 
 // SettingsError says which setting of a tenant cannot be so.
 type SettingsError struct {
-	Field string // "name", "description", "retention", "limits"
+	Field string // "name", "description", "retention", "limits.series"
 	Err   error
 }
 
@@ -47,6 +47,14 @@ func (*SettingsError) Code() string { return "tenant-settings" }
 
 // Validate says what is wrong with the settings. The error is a *SettingsError.
 func (s *Settings) Validate() error {
+	if err := s.sound(); err != nil {
+		return err
+	}
+	return s.Limits.check()
+}
+
+// sound is Validate without the ranges of limits, which may have been others when a record was written.
+func (s *Settings) sound() error {
 	for _, f := range []struct {
 		name, text string
 		limit      int
@@ -63,8 +71,11 @@ func (s *Settings) Validate() error {
 			return &SettingsError{"retention", fmt.Errorf("%v is below zero", *d)}
 		}
 	}
-	if s.Limits.Series < 0 {
-		return &SettingsError{"limits", fmt.Errorf("%d series are below zero", s.Limits.Series)}
+	for i := range LimitFields {
+		f := &LimitFields[i]
+		if v := *f.of(&s.Limits); v < NoLimit {
+			return &SettingsError{"limits." + f.Name, fmt.Errorf("%d is below zero", v)}
+		}
 	}
 	return nil
 }

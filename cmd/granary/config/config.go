@@ -78,6 +78,9 @@ type Config struct {
 	policies       *policy.Set
 	metricWarnings []Warning
 	overrides      Overrides
+	// tenantOverrides are those of the file Limits.Overrides, overridesPath where it was found.
+	tenantOverrides tenant.Overrides
+	overridesPath   string
 }
 
 // TLS names the files of a certificate and its key, main.https-cert-file and main.https-key-file.
@@ -138,6 +141,9 @@ type Tenants struct {
 	// Implicit lets the first write make its tenant: create is "implicit".
 	Implicit bool
 	Max      int64 // max: how many there may be; 0 is no bound
+	// CreateRate is how many tenants a minute the first write may make, CreateBurst how many at once: create-rate, create-burst.
+	// A rate of 0 is no bound.
+	CreateRate, CreateBurst int64
 }
 
 // Sync says when the journal is synced to disk.
@@ -160,20 +166,6 @@ type Journal struct {
 type Snapshot struct {
 	Interval     time.Duration
 	JournalBytes int64
-}
-
-// Limits is granary.limits. What exceeds one is refused with an error that names it.
-type Limits struct {
-	Body          int64 // body: bytes of a request body, after decompression
-	Line          int64 // line: bytes of a line of line protocol
-	Text          int64 // text: bytes of a text, or of the tags of a sample
-	QueryPoints   int64 // query-points: points of the answer to one request
-	QuerySamples  int64 // query-samples: samples that a native query goes through; 0 is no limit
-	QuerySeries   int64 // query-series: series that a native query reads; 0 is no limit
-	AnswerPadding int64 // answer-padding: points of front padding a series; beyond it none is given
-	Series        int64 // series: definitions of a tenant; 0 is no limit
-	// ConcurrentQueries is how many requests read at the same time: concurrent-queries; 0 is four for each processor.
-	ConcurrentQueries int64
 }
 
 // Timeouts is granary.timeouts, of the HTTP server. Unbounded is none.
@@ -256,12 +248,15 @@ func Default() *Config {
 		Retention: DefaultRetention,
 		AnyMetric: true,
 		NATS:      NATS{Enabled: true, BatchBytes: 1 << 20, BatchWait: 10 * time.Millisecond, PendingMessages: 1 << 19, PendingBytes: 256 << 20},
-		Tenants:   Tenants{Default: "_ops", Implicit: true},
+		Tenants:   Tenants{Default: "_ops", Implicit: true, CreateRate: 60, CreateBurst: 1000},
 		Journal:   Journal{Sync: SyncInterval, Interval: time.Second},
 		Snapshot:  Snapshot{Interval: 10 * time.Minute, JournalBytes: 128 << 20},
-		Limits:    Limits{Body: 64 << 20, Line: 64 << 10, Text: 8 << 10, QueryPoints: 20_000_000, QuerySamples: 200_000_000, QuerySeries: 100_000, AnswerPadding: 100_000},
-		Bounds:    Bounds{Future: 10 * time.Minute},
-		Timeouts:  Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
+		Limits: Limits{
+			Limits: tenant.Limits{Body: 64 << 20, Line: 64 << 10, QuerySamples: 200_000_000, QuerySeries: 100_000, Weight: 1},
+			Text:   8 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000,
+		},
+		Bounds:   Bounds{Future: 10 * time.Minute},
+		Timeouts: Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
 		ClusterCockpit: ClusterCockpit{
 			Enabled: true, Tenants: map[string]tenant.ID{}, Queue: 256 << 20, QueueWait: 2 * time.Second,
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,

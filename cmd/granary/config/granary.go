@@ -33,7 +33,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readRules(s)
 	c.readTenants(s.sub("tenants"))
 	c.readStorage(s)
-	c.readLimits(s)
+	c.readLimits(s, o)
 	c.readBackend(s.sub("backend"), o)
 
 	compat := s.sub("compat")
@@ -91,6 +91,8 @@ func (c *Config) readTenants(s *section) {
 	s.text("create", &create, "implicit", "explicit")
 	c.Tenants.Implicit = create == "implicit"
 	s.integer("max", &c.Tenants.Max, 0, math.MaxInt32)
+	s.integer("create-rate", &c.Tenants.CreateRate, 0, 1_000_000)
+	s.integer("create-burst", &c.Tenants.CreateBurst, 1, 1_000_000)
 	s.end(true)
 }
 
@@ -108,17 +110,9 @@ func (c *Config) readStorage(s *section) {
 	p.end(true)
 }
 
-func (c *Config) readLimits(s *section) {
+func (c *Config) readLimits(s *section, o Options) {
 	l := s.sub("limits")
-	l.size("body", &c.Limits.Body, 1<<10, 1<<30)
-	l.size("line", &c.Limits.Line, 1<<8, 1<<24)
-	l.size("text", &c.Limits.Text, 1<<6, 16<<10) // what a chunk of texts has room for
-	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
-	l.integer("query-samples", &c.Limits.QuerySamples, 0, math.MaxInt64)
-	l.integer("query-series", &c.Limits.QuerySeries, 0, math.MaxInt64)
-	l.integer("answer-padding", &c.Limits.AnswerPadding, 0, math.MaxInt32)
-	l.integer("series", &c.Limits.Series, 0, math.MaxInt64)
-	l.integer("concurrent-queries", &c.Limits.ConcurrentQueries, 0, 1<<20)
+	c.readTenantLimits(l, o)
 	l.end(true)
 
 	t := s.sub("timeouts")

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"granary/policy"
+	"granary/tenant"
 )
 
 // Options are what Load needs of its surroundings. The zero value reads the file system.
@@ -214,7 +215,7 @@ func sameButMetrics(a, b *Config) bool {
 		s := *c
 		s.Metrics, s.AnyMetric, s.Retention, s.Files = nil, false, 0, nil
 		s.OwnPolicies, s.OwnRules = nil, nil
-		s.policies, s.metricWarnings = nil, nil
+		s.policies, s.metricWarnings, s.tenantOverrides = nil, nil, tenant.Overrides{}
 		return s
 	}
 	x, y := strip(a), strip(b)

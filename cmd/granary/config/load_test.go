@@ -157,10 +157,10 @@ granary:
 	want.Auth.Open = true
 	want.PeerDirectory = "./var/checkpoints"
 	want.MemoryCap, want.Compress, want.DiskFreeMark = 3<<29, CompressOff, 0
-	want.Tenants = Tenants{Default: "me", Max: 5}
+	want.Tenants = Tenants{Default: "me", Max: 5, CreateRate: 60, CreateBurst: 1000}
 	want.Journal = Journal{SyncAlways, 2 * time.Second}
 	want.Snapshot = Snapshot{time.Hour, 1 << 20}
-	want.Limits = Limits{1_000_000, 1000, 500, 7, 71, 72, 0, 9, 3}
+	want.Limits = Limits{Limits: tenant.Limits{Series: 9, Body: 1_000_000, Line: 1000, QuerySamples: 71, QuerySeries: 72, ConcurrentQueries: 3, Weight: 1}, Text: 500, QueryPoints: 7}
 	want.Timeouts = Timeouts{time.Second, Unbounded, Unbounded, 5 * time.Second}
 	want.Bounds = Bounds{Unbounded, 7 * 24 * time.Hour}
 	want.Backend.Token = "secret"

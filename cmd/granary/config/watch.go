@@ -31,6 +31,15 @@ func (c *Config) Watch() *Watcher {
 	return w
 }
 
+// WatchOverrides is Watch for the file of limits by tenant.
+func (c *Config) WatchOverrides() *Watcher {
+	w := &Watcher{}
+	if c.overridesPath != "" {
+		w.files = append(w.files, watched{c.overridesPath, stateOf(c.overridesPath)})
+	}
+	return w
+}
+
 // Changed says whether a file has another size or time than when it was last asked. A file that is gone for a moment, as
 // editors do, counts once it is back.
 func (w *Watcher) Changed() bool {

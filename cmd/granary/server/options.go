@@ -23,8 +23,17 @@ func storeOptions(cfg *config.Config, o Options) measures.Options {
 		Dir: cfg.Data, Sync: syncMode(cfg.Journal.Sync), SyncInterval: cfg.Journal.Interval,
 		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
 		MaxText: int(cfg.Limits.Text), MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
-		Limits: tenant.Limits{Series: cfg.Limits.Series}, MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+		Limits: tenantLimits(cfg), MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+		CreateRate: cfg.Tenants.CreateRate, CreateBurst: cfg.Tenants.CreateBurst,
 	}
+}
+
+// tenantLimits are the limits of tenants of which nothing is said.
+func tenantLimits(cfg *config.Config) tenant.Limits {
+	l := cfg.Limits.Limits
+	l.ConcurrentQueries = concurrentQueries(cfg)
+	l.Weight = max(l.Weight, 1)
+	return l
 }
 
 // ingestOptions are those of the way in.

@@ -106,6 +106,7 @@ func (s *Server) open() error {
 		return err
 	}
 	s.store.Tenants.Expect(tenants(cfg)...)
+	s.store.Tenants.SetOverrides(cfg.Overrides())
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
@@ -329,7 +330,7 @@ func (s *Server) run(ctx context.Context) error {
 
 // wait reloads and feeds the watchdog until ctx ends.
 func (s *Server) wait(ctx context.Context) {
-	changes := s.cfg.Watch()
+	changes, overrides := s.cfg.Watch(), s.cfg.WatchOverrides()
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -338,10 +339,15 @@ func (s *Server) wait(ctx context.Context) {
 			return
 		case <-s.o.Reload:
 			changes.Changed() // it is read now
+			overrides.Changed()
 			s.reload(ctx)
+			s.reloadOverrides()
 		case <-tick.C:
 			if changes.Changed() {
 				s.reload(ctx)
+			}
+			if overrides.Changed() {
+				s.reloadOverrides()
 			}
 			if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
 				s.o.Logger.Debug("systemd was not told", "error", err)

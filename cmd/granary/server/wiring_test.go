@@ -49,10 +49,12 @@ granary:
   cors: {origins: ["https://a.example.org"]}
   log: {access: true}
   disk-free-mark: 1MiB
-  tenants: {default: me, create: explicit, max: 5}
+  tenants: {default: me, create: explicit, max: 5, create-rate: 61, create-burst: 62}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
-  limits: {body: 2kB, line: 1000, text: 100, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3}
+  limits: {body: 2kB, line: 1000, text: 100, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3,
+    samples-per-second: 10, samples-burst: 11, tag-name: 12, tag-value: 13, tags: 14, past: 15s, future: 16s, queue: 17MiB, queue-length: 18, queue-wait: 19s, weight: 20,
+    retention: 21h, memory: 22MiB, series-status: 400, overrides: over.yaml}
   timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
   bounds: {future: 1h, past: 7d}
   compat:
@@ -64,7 +66,8 @@ granary:
 // TestEverySettingHasItsEffect walks the keys of docs/config.md. Each is looked up where the value has to arrive, or names the
 // test that shows its effect.
 func TestEverySettingHasItsEffect(t *testing.T) {
-	s := unserved(t, configured(t, everything))
+	s := unserved(t, configured(t, everything, "over.yaml", `"*": {memory: 1MiB}`))
+	inForce := storeOptions(s.cfg, s.o).Limits
 	set, _ := s.cfg.Policies()
 	store, served, messages, dialect := storeOptions(s.cfg, s.o), serverOptions(s.cfg, s.o), s.natsOptions(), s.clusterCockpit()
 	own := s.native()
@@ -108,6 +111,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.tenants.default":                        {[]tenant.ID{dialect.Default, s.lines.fallback, own.Select.Default}, []tenant.ID{"me", "me", "me"}},
 		"granary.tenants.create":                         {store.ExplicitTenants, true},
 		"granary.tenants.max":                            {store.MaxTenants, 5},
+		"granary.tenants.create-rate":                    {store.CreateRate, int64(61)},
+		"granary.tenants.create-burst":                   {store.CreateBurst, int64(62)},
 		"granary.journal.sync":                           {store.Sync, journal.Always},
 		"granary.journal.interval":                       {store.SyncInterval, 2 * time.Second},
 		"granary.snapshot.interval":                      {store.SnapshotEvery, time.Hour},
@@ -119,7 +124,21 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.limits.query-samples":                   {queryOptions(s.cfg).MaxSamples, int64(71)},
 		"granary.limits.query-series":                    {queryOptions(s.cfg).MaxSeries, int64(72)},
 		"granary.limits.answer-padding":                  {dialect.Padding, 8},
-		"granary.limits.series":                          {store.Limits, tenant.Limits{Series: 9}},
+		"granary.limits.series":                          {inForce.Series, int64(9)},
+		"granary.limits.samples-per-second":              {inForce.SamplesPerSecond, int64(10)},
+		"granary.limits.samples-burst":                   {inForce.SamplesBurst, int64(11)},
+		"granary.limits.tag-name":                        {inForce.TagName, int64(12)},
+		"granary.limits.tag-value":                       {inForce.TagValue, int64(13)},
+		"granary.limits.tags":                            {inForce.Tags, int64(14)},
+		"granary.limits.past":                            {inForce.Past, 15 * time.Second},
+		"granary.limits.future":                          {inForce.Future, 16 * time.Second},
+		"granary.limits.queue":                           {inForce.Queue, int64(17 << 20)},
+		"granary.limits.queue-length":                    {inForce.QueueLength, int64(18)},
+		"granary.limits.queue-wait":                      {inForce.QueueWait, 19 * time.Second},
+		"granary.limits.weight":                          {inForce.Weight, int64(20)},
+		"granary.limits.retention":                       {inForce.Retention, 21 * time.Hour},
+		"granary.limits.memory":                          {inForce.Memory, int64(22 << 20)},
+		"granary.limits.overrides":                       {s.store.Tenants.Limits(0).Memory, int64(1 << 20)},
 		"granary.limits.concurrent-queries":              {s.queries.Max(), int64(3)},
 		"granary.timeouts.header":                        {s.http.ReadHeaderTimeout, time.Second},
 		"granary.timeouts.read":                          {s.http.ReadTimeout, 2 * time.Second},
@@ -159,6 +178,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"main.jwt-public-key":                "TestWhoMaySeeWhat",
 		"granary.auth":                       "TestWhoMaySeeWhat",
 		"metric-store.cleanup.mode":          "TestGranarySection ../config/load_test.go",
+		"granary.limits.series-status":       "TestTenantLimits ../config/limits_test.go",
 		"granary.archive":                    "TestGranarySection ../config/load_test.go",
 		"granary.log.level":                  "TestLogger ../serve_test.go",
 		"granary.log.format":                 "TestLogger ../serve_test.go",
