@@ -37,7 +37,7 @@ func TestTenantSettings(t *testing.T) {
 	}
 	for code, d := range map[string]tenant.Draft{
 		"tenant-id":       {ID: "a/b"},
-		"tenant-settings": {ID: "a", Settings: tenant.Settings{Limits: tenant.Limits{Series: -1}}},
+		"tenant-settings": {ID: "a", Settings: tenant.Settings{Limits: tenant.Limits{Series: -2}}},
 	} {
 		if _, _, err := s.CreateTenant(t.Context(), d); codeOf(err) != code {
 			t.Errorf("%v, want %s", err, code)

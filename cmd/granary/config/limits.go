@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"granary/tenant"
@@ -58,7 +59,7 @@ func (s *section) status(key string, dst *int, allowed ...int) {
 	if n == nil {
 		return
 	}
-	expected := "auto"
+	expected := []string{"auto"}
 	if n.text == "auto" {
 		*dst = 0
 		return
@@ -68,9 +69,9 @@ func (s *section) status(key string, dst *int, allowed ...int) {
 			*dst = status
 			return
 		}
-		expected += ", " + strconv.Itoa(status)
+		expected = append(expected, strconv.Itoa(status))
 	}
-	s.wrong(n, key, "one of "+expected)
+	s.wrong(n, key, "one of "+strings.Join(expected, ", "))
 }
 
 // limit reads a limit of a tenant, by its name. The text "none" gives that value, and so does 0 where that is 0.
