@@ -207,7 +207,7 @@ func (s *Store) apply(p *pending) {
 		if err != nil {
 			panic("measures: own definition record: " + err.Error())
 		}
-		s.learnKind(ref)
+		s.learn(ref)
 		rest = rest[n:]
 	}
 	if len(p.updates) > 0 {
@@ -253,6 +253,7 @@ func (s *Store) applySamples(refs []metricdef.Ref, times []int64, values []float
 			sh.mu.Lock()
 		}
 		sr := &blk[ref%blockSeries]
+		sh.bill(sr)
 		sh.put(ref, sr, times[i], values[i], wrote)
 		if dating && wrote > times[i] {
 			s.noteWrite(sh, ref, sr, times[i], wrote)
@@ -276,12 +277,13 @@ func (sh *shard) setGrid(ref metricdef.Ref, sr *series, g grid) {
 	if sr.era == g {
 		return
 	}
+	sh.bill(sr)
 	if sr.values != 0 {
 		sh.seal(ref, sr)
 	}
 	if len(sr.chunks) > 0 {
 		old := append(sh.eras[ref], sr.era)
-		sh.eras[ref] = old
+		sh.setEras(ref, old)
 		sr.flags |= hasEras
 		for i := range sr.chunks {
 			if e := &sr.chunks[i]; e.shape&shapeOwn == 0 && e.shape.eraIndex() == 0 {

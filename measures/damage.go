@@ -32,6 +32,7 @@ func (ss *segmentSet) damaged(id uint32) bool {
 func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause error) {
 	sr, sh := s.table.at(ref), s.shardOf(ref)
 	sh.mu.Lock()
+	sh.bill(sr)
 	found := false
 	is := func(e *entry) bool {
 		is := e.seg == loc && e.mem == 0
@@ -39,14 +40,21 @@ func (s *Store) leaveOut(ref metricdef.Ref, f *segmentFile, loc segLoc, cause er
 		return is
 	}
 	if i := slices.IndexFunc(sr.chunks, func(e entry) bool { return is(&e) }); i >= 0 {
+		sh.counts.held.samples -= int64(sr.chunks[i].shape.span())
 		sh.setChunks(sr, slices.Delete(slices.Clone(sr.chunks), i, i+1))
 	} else if found = sh.leaveTierOut(s, ref, sr, loc); found {
 	} else if l := sh.late[ref]; l != nil {
-		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool { return is(&c.entry) })
-		if len(l.times) == 0 && len(l.sealed) == 0 {
-			delete(sh.late, ref)
-			sr.flags &^= hasLate
-		}
+		l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {
+			if is(&c.entry) {
+				sh.counts.held.samples -= int64(c.shape.span())
+				return true
+			}
+			return false
+		})
+		sh.settleLate(ref, sr, l)
+	}
+	if found {
+		sh.counts.held.file -= int64(loc.len())
 	}
 	sh.mu.Unlock()
 	if !found {
@@ -77,6 +85,7 @@ func (sh *shard) leaveTierOut(s *Store, ref metricdef.Ref, sr *series, loc segLo
 		}
 		if lost.raw < lost.to {
 			st.addStale(lost)
+			sh.weighTiers(st)
 		}
 		sh.setTierChunks(c, slices.Delete(slices.Clone(c.chunks), k, k+1))
 		return true

@@ -105,7 +105,7 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 		results[i].Ref = ref
 		q.unnamed = append(q.unnamed, ref)
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
-		s.table.at(ref).dictionary = q.segment
+		s.table.at(ref).dictionary = uint32(q.segment)
 	}
 	s.appendDictionary(p)
 	s.appendUpdates(p, known, func(metricdef.Ref) *metricdef.Update { return &metricdef.Update{Explicit: true} }, nil)
@@ -222,6 +222,7 @@ func (s *Store) applyUpdates(payload []byte) error {
 		if err != nil {
 			return &DamagedError{Kind: recUpdate, Reason: err.Error()}
 		}
+		s.learn(ref)
 		refs = append(refs, ref)
 		rest = rest[n:]
 	}

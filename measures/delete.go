@@ -79,6 +79,7 @@ func (s *Store) applyDelete(ref metricdef.Ref, r timeRange, wrote int64, bytes m
 	sr, sh := s.table.grow(ref), s.shardOf(ref)
 	s.policyOf(ref, sr) // the tiers ask for it
 	sh.mu.Lock()
+	sh.bill(sr)
 	sh.keepTop(ref, sr)
 	// Files may still have what has expired, or was finished, before all that is left.
 	before := r.from < sr.oldestRaw(sh, ref)

@@ -125,6 +125,7 @@ func (x *erasure) involved(n int, of func(int) (start, end int64, saved bool)) (
 
 // erase does it. REQUIRES: sh.mu, and that need finds nothing.
 func (x *erasure) erase() {
+	x.sh.bill(x.sr)
 	newest := x.gone(x.sr.newest) && x.sr.flags&hasData != 0
 	if !x.saved {
 		x.head()
@@ -156,7 +157,7 @@ func (x *erasure) head() {
 				k++
 			}
 		}
-		x.count += int64(int(sr.filled) - k)
+		x.take(int64(int(sr.filled) - k))
 		if sr.filled = uint8(k); k == 0 {
 			sh.closeHead(sr)
 		}
@@ -165,7 +166,7 @@ func (x *erasure) head() {
 	var left presence
 	for i := range sr.present.all {
 		if x.gone(sr.headStart + int64(i)*sr.era.step) {
-			x.count++
+			x.take(1)
 		} else {
 			left.set(i)
 		}
@@ -176,6 +177,12 @@ func (x *erasure) head() {
 	}
 	sr.filled = uint8(left.len())
 	sr.next = sr.headStart + int64(sr.filled)*sr.era.step
+}
+
+// take counts samples that left the head or the late ones.
+func (x *erasure) take(n int64) {
+	x.count += n
+	x.sh.counts.held.samples -= n
 }
 
 // samples decodes a chunk of numbers into the reader's columns. It is false if the chunk cannot be read, which is said in the
@@ -294,8 +301,10 @@ func (x *erasure) encode(times []int64, values []float64, made shape, g grid) (e
 	e := entry{start: times[0], shape: made}
 	if !sh.keep(x.sr, &e, times[n-1], b) {
 		sh.counts.failed += int64(n)
+		sh.counts.held.samples += int64(n) // they went with the chunk
 		return entry{}, false
 	}
+	sh.counts.held.samples += int64(e.shape.span())
 	return e, true
 }
 
@@ -315,7 +324,7 @@ func (x *erasure) late() {
 				k++
 			}
 		}
-		x.count += int64(len(l.times) - k)
+		x.take(int64(len(l.times) - k))
 		l.times, l.values = l.times[:k], l.values[:k]
 	}
 	var list, made []lateChunk
@@ -349,10 +358,7 @@ func (x *erasure) late() {
 	if changed {
 		l.sealed = append(list, made...)
 	}
-	if len(l.times) == 0 && len(l.sealed) == 0 {
-		delete(sh.late, x.ref)
-		x.sr.flags &^= hasLate
-	}
+	sh.settleLate(x.ref, x.sr, l)
 }
 
 // without takes out the samples at some times, which ascend too.
@@ -414,14 +420,16 @@ func (x *erasure) texts(w which, c *textColumn) {
 		left := &textChunk{start: times[0], end: times[len(times)-1], n: int32(len(times))}
 		if mem, err := sh.chunks.Put(x.sr.window(left.end), b); err != nil || mem == 0 {
 			sh.counts.failed += int64(len(times))
+			sh.counts.held.samples += int64(len(times)) // they go with the chunk
 			continue
 		} else {
 			left.mem = mem
 		}
-		sh.counts.textBytes += textChunkBytes
+		sh.counts.held.texts += textChunkBytes
+		sh.counts.held.samples += w.samples(len(times))
 		made = append(made, left)
 	}
-	sh.dropTextChunks(x.s, c, func(t *textChunk) bool { return slices.Contains(gone, t) })
+	sh.dropTextChunks(x.s, w, c, func(t *textChunk) bool { return slices.Contains(gone, t) })
 	c.chunks = append(c.chunks, made...)
 }
 
@@ -432,7 +440,8 @@ func (x *erasure) textHead(w which, c *textColumn) {
 		if x.gone(t) {
 			n := len(c.texts[i].Value())
 			c.bytes -= n
-			x.sh.counts.textBytes -= int64(n) + textEntryBytes
+			x.sh.counts.held.texts -= int64(n) + textEntryBytes
+			x.sh.counts.held.samples -= w.samples(1)
 			if w == valueTexts {
 				x.count++
 			}

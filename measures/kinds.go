@@ -68,22 +68,3 @@ func (b *Batch) kindsOf(from, to int) []metricdef.Kind {
 
 // kind is the kind of a series' values as the applier knows it; 0 is a float. REQUIRES: sh.mu, at least for reading.
 func (sr *series) kind() metricdef.Kind { return metricdef.Kind(sr.flags >> kindShift) }
-
-// learnKind tells the series of a definition that is visible now what its values are.
-func (s *Store) learnKind(ref metricdef.Ref) {
-	k := s.Definitions.Kind(ref)
-	if k <= metricdef.KindFloat {
-		return
-	}
-	sr, sh := s.table.grow(ref), s.shardOf(ref)
-	sh.mu.Lock()
-	sr.flags = sr.flags&(1<<kindShift-1) | seriesFlags(k)<<kindShift
-	sh.mu.Unlock()
-}
-
-// learnKinds does so for all definitions. Recovery only.
-func (s *Store) learnKinds() {
-	for ref := range s.Definitions.All() {
-		s.learnKind(ref)
-	}
-}

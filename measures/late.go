@@ -12,6 +12,8 @@ type lateSamples struct {
 	times  []int64 // ascending
 	values []float64
 	sealed []lateChunk // in the order of sealing
+
+	weight int64 // as it stands in the account
 }
 
 // lateChunk is a sealed chunk of late samples. It brings its own times.
@@ -41,6 +43,7 @@ func (sh *shard) putLate(ref metricdef.Ref, sr *series, t int64, v float64) {
 	if len(l.times) >= headSlots {
 		sh.sealLate(sr, l)
 	}
+	sh.weighLate(l)
 }
 
 // sealLate turns the gathered late samples into a chunk. If no slab can be had they stay until the next one comes, up to

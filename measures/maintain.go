@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -110,6 +109,7 @@ func (s *Store) Expire(ctx context.Context) {
 		s.sweepTiers(i)
 		sh.mu.Lock()
 		s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+			sh.bill(sr)
 			sh.expireTiers(s, ref, sr)
 			cut := s.cut(ref, sr)
 			if cut == math.MinInt64 || sr.flags&spared != 0 {
@@ -197,41 +197,20 @@ func (s *Store) applyRemove(refs []metricdef.Ref) {
 	for _, ref := range refs {
 		sr, sh := s.table.grow(ref), s.shardOf(ref)
 		sh.mu.Lock()
+		sh.bill(sr)
 		sh.drop(s, ref, sr, sight{from: math.MaxInt64})
 		sh.endTexts(ref, sr)
 		sh.dropTiers(s, ref, sr)
-		delete(sh.eras, ref)
-		delete(sh.deletes, ref)
+		sh.setEras(ref, nil)
+		sh.setTombstones(ref, nil)
 		delete(sh.unsaved, ref)
-		delete(sh.writes, ref)
+		sh.endWrites(ref)
 		sh.setChunks(sr, nil)
 		sr.flags, sr.era = 0, grid{}
+		sh.disown(sr)
 		sh.mu.Unlock()
 	}
 	s.Definitions.Remove(refs)
-}
-
-// Memory is what the store can account for.
-type Memory struct {
-	Heads, Chunks, Definitions, Series int64 // bytes
-}
-
-// Total is the sum.
-func (m Memory) Total() int64 { return m.Heads + m.Chunks + m.Definitions + m.Series }
-
-// Memory adds up what the store holds in memory.
-func (s *Store) Memory() Memory {
-	var m Memory
-	for _, sh := range s.shards {
-		sh.mu.RLock()
-		m.Heads += sh.headBytes() + sh.counts.textBytes
-		m.Chunks += sh.chunks.Mapped()
-		m.Series += sh.counts.entries * int64(unsafe.Sizeof(entry{}))
-		sh.mu.RUnlock()
-	}
-	m.Series += s.table.bytes()
-	m.Definitions = int64(s.Definitions.Bytes())
-	return m
 }
 
 // EnforceCap keeps the memory below the cap: first chunks that a segment holds are evicted, oldest windows first; if
@@ -310,6 +289,7 @@ func (s *Store) evictChunks(want int64) (freed int64) {
 			sh.mu.Lock()
 			before := sh.chunks.Mapped()
 			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+				sh.bill(sr)
 				for k := range sr.chunks {
 					sh.evict(&sr.chunks[k], w)
 				}
@@ -370,7 +350,10 @@ func (s *Store) dropOldest(want int64) (samples int64) {
 	for cut := oldest + step; cut < newest && start-s.Memory().Total() < want; cut += step {
 		for i, sh := range s.shards {
 			sh.mu.Lock()
-			s.eachOf(i, func(ref metricdef.Ref, sr *series) { samples += sh.dropUnsaved(s, ref, sr, cut) })
+			s.eachOf(i, func(ref metricdef.Ref, sr *series) {
+				sh.bill(sr)
+				samples += sh.dropUnsaved(s, ref, sr, cut)
+			})
 			sh.trim()
 			sh.mu.Unlock()
 		}
@@ -402,6 +385,7 @@ func (sh *shard) dropUnsaved(s *Store, ref metricdef.Ref, sr *series, cut int64)
 			samples += sh.dropEntry(s, &c.entry)
 			return true
 		})
+		sh.settleLate(ref, sr, l)
 	}
 	return samples
 }

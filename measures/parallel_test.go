@@ -39,6 +39,9 @@ func bitsOf(v []float64) []uint64 {
 
 func take(tb testing.TB, s *Store) picture {
 	tb.Helper()
+	if err := s.checkAccounts(); err != nil {
+		tb.Error(err)
+	}
 	p := picture{}
 	var r Reader
 	for ref := range s.Definitions.All() {

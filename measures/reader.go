@@ -270,6 +270,7 @@ func (s *Store) promote(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
 	sr, sh := s.table.at(ref), s.shardOf(ref)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.bill(sr)
 	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= start })
 	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc {
 		sh.promoteTier(ref, start, loc, b)

@@ -35,7 +35,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err := s.loadState(); err != nil {
 		return err
 	}
-	s.learnKinds()
+	s.learnAll()
 	if err := s.openJournal(); err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			if sr := s.table.grow(ref); sr.state == unused {
 				sr.state = live
 			}
-			s.learnKind(ref)
+			s.learn(ref)
 			rest = rest[used:]
 		}
 		return nil
@@ -456,6 +456,12 @@ func (s *Store) attachSegments(catalogLost bool) {
 			sr.flags |= hasLate
 		}
 		l.sealed = append(list, l.sealed...) // what replay sealed is newer
+		sh.bill(sr)
+		sh.weighLate(l)
+		for i := range list {
+			sh.counts.held.file += int64(list[i].seg.len())
+			sh.counts.held.samples += int64(list[i].shape.span())
+		}
 	}
 	s.placeTiers(a.tiers)
 	s.finishDeletes()
@@ -473,7 +479,16 @@ type attaching struct {
 func (s *Store) detach(id uint32, a *attaching) {
 	for ref := range a.touched {
 		sr := s.table.at(ref)
-		s.shardOf(ref).setChunks(sr, slices.DeleteFunc(sr.chunks, func(e entry) bool { return e.seg != 0 && e.seg.file() == id }))
+		sh := s.shardOf(ref)
+		sh.bill(sr)
+		sh.setChunks(sr, slices.DeleteFunc(sr.chunks, func(e entry) bool {
+			if e.seg == 0 || e.seg.file() != id {
+				return false
+			}
+			sh.counts.held.file -= int64(e.seg.len())
+			sh.counts.held.samples -= int64(e.shape.span())
+			return true
+		}))
 	}
 	for ref, list := range a.late {
 		a.late[ref] = slices.DeleteFunc(list, func(c lateChunk) bool { return c.seg.file() == id })
@@ -554,6 +569,9 @@ func (s *Store) attach(sf *segmentFile, se segment.Entry, a *attaching) error {
 		sr.sealedEnd = end
 		sr.flags |= hasSealed
 	}
+	sh.bill(sr)
+	sh.counts.held.file += int64(e.seg.len())
+	sh.counts.held.samples += int64(e.shape.span())
 	sh.setChunks(sr, appendEntry(sr.chunks, e))
 	a.touched[ref] = true
 	return nil
@@ -567,7 +585,8 @@ func (sh *shard) eraOf(ref metricdef.Ref, sr *series, start, step int64) int {
 			return i + 1
 		}
 	}
-	sh.eras[ref] = append(sh.eras[ref], newGrid(start, step))
+	sh.bill(sr)
+	sh.setEras(ref, append(sh.eras[ref], newGrid(start, step)))
 	sr.flags |= hasEras
 	return len(sh.eras[ref])
 }

@@ -160,7 +160,7 @@ func (s *Store) sequence(p *pending) {
 		}
 		// Readers refresh the policy too, so it being the present one does not tell that the grid fits it.
 		pol := sr.policy.Load()
-		if pol == nil || pol.checked.Load() != generation || sr.dictionary != q.segment || int64(pol.Grid) != sr.grid.step {
+		if pol == nil || pol.checked.Load() != generation || uint64(sr.dictionary) != q.segment || int64(pol.Grid) != sr.grid.step {
 			pol = s.touch(ref, sr, t)
 		}
 		if g := &sr.grid; g.step != 0 {
@@ -321,10 +321,10 @@ func (s *Store) resolve(p *pending) {
 // name it yet. t is the time of the sample, the anchor of a grid that begins. It returns the policy. REQUIRES: s.seq.mu.
 func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) *policyState {
 	q := &s.seq
-	if sr.dictionary != q.segment {
+	if uint64(sr.dictionary) != q.segment {
 		q.unnamed = append(q.unnamed, ref)
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
-		sr.dictionary = q.segment
+		sr.dictionary = uint32(q.segment)
 	}
 	pol := s.policyOf(ref, sr)
 	if sr.takes == metricdef.KindText {

@@ -6,6 +6,7 @@ import (
 
 	"granary/measures/slab"
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // headSlots is how many slots or samples an open head holds before it is sealed into a chunk: a round number of minutes
@@ -27,10 +28,11 @@ type series struct {
 
 	// Under the sequencer's lock.
 	grid       grid
-	last       int64  // slot time given out last: the guess for the next
-	lowMark    int64  // samples before this time were freed; 0: none
-	top        int64  // newest time sequenced; 0: none
-	dictionary uint64 // journal segment that names this series already, plus one
+	last       int64      // slot time given out last: the guess for the next
+	lowMark    int64      // samples before this time were freed; 0: none
+	top        int64      // newest time sequenced; 0: none
+	dictionary uint32     // journal segment that names this series already, plus one
+	owner      tenant.Num // whose account it is in, under the shard's lock; 0: its definition is not known
 	state      lifecycle
 	anchored   bool           // grid is decided
 	takes      metricdef.Kind // of its values; 0: not asked for yet

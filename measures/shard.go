@@ -6,6 +6,7 @@ import (
 	"granary/measures/chunk"
 	"granary/measures/slab"
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // numShards is how many shards a new data folder gets; the manifest keeps the number.
@@ -31,6 +32,7 @@ type shard struct {
 	restored bool   // its section of the state file was read
 	held     uint64 // replay skips records up to here: a snapshot brought what they did
 	counts   shardCounts
+	books    books
 	scratch  sealScratch
 }
 
@@ -41,8 +43,7 @@ type shardCounts struct {
 	sealed      int64                         // chunks sealed
 	sealedBytes int64
 	failed      int64 // samples lost because no memory could be mapped
-	entries     int64 // room in the lists of chunks
-	textBytes   int64 // of the columns of texts: heads and lists of chunks
+	held        held  // what the shard holds, but for what its pools and slabs know themselves; see Store.now
 }
 
 type sealScratch struct {
@@ -60,6 +61,7 @@ func newShard() *shard {
 		writes:  make(map[metricdef.Ref]*writeTimes),
 		deletes: make(map[metricdef.Ref][]tombstone),
 		unsaved: make(map[metricdef.Ref]bool),
+		books:   books{accounts: make(map[tenant.Num]*held)},
 	}
 	for w := range sh.texts {
 		sh.texts[w] = make(map[metricdef.Ref]*textColumn)
@@ -138,9 +140,12 @@ func (sh *shard) seal(ref metricdef.Ref, sr *series) {
 		b = appendWords(b, values, sr.kind())
 	}
 	sh.scratch.bytes = b
+	sh.counts.held.samples -= sr.inHead()
 	if !sh.keep(sr, &e, end, b) {
 		sh.counts.failed += int64(n)
+		sh.counts.held.samples += int64(n) // which takes them off
 	} else {
+		sh.counts.held.samples += int64(e.shape.span())
 		sh.setChunks(sr, appendEntry(sr.chunks, e))
 	}
 	sr.sealedEnd = end
@@ -194,7 +199,7 @@ func appendEntry(list []entry, e entry) []entry {
 
 // setChunks gives a series another list of chunks. REQUIRES: sh.mu.
 func (sh *shard) setChunks(sr *series, list []entry) {
-	sh.counts.entries += int64(cap(list) - cap(sr.chunks))
+	sh.counts.held.lists += int64(cap(list)-cap(sr.chunks)) * entryBytes
 	sr.chunks = list
 }
 

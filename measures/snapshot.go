@@ -302,11 +302,13 @@ func (s *Store) publish(infos []segment.FileInfo, list []placed) error {
 			sh = now
 			sh.mu.Lock()
 		}
+		sh.bill(s.table.at(p.ref))
 		if p.text != nil {
-			if p.placeText() {
+			if p.placeText(sh) {
 				files[p.textLoc.file].live.Add(1)
 			}
 		} else if e := sh.find(s, p); e != nil {
+			sh.counts.held.file += int64(p.loc.len()) - int64(e.seg.len())
 			e.seg = p.loc
 			files[p.loc.file()].live.Add(1)
 		}

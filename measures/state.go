@@ -166,6 +166,7 @@ func (s *Store) restoreState(index int, p []byte) error {
 		if sr.state == unused {
 			sr.state = live
 		}
+		s.own(sh, ref, sr)
 		sr.era, sr.grid, sr.anchored = g, g, true
 		sr.newest, sr.sealedEnd, sr.low, sr.wrote = newest, sealedEnd, low, wrote
 		sr.last, sr.lowMark = newest, low
@@ -179,7 +180,7 @@ func (s *Store) restoreState(index int, p []byte) error {
 			sr.flags |= hasSealed
 		}
 		for range count {
-			sh.eras[ref] = append(sh.eras[ref], gridOf())
+			sh.setEras(ref, append(sh.eras[ref], gridOf()))
 			sr.flags |= hasEras
 		}
 		if flags&stateHead != 0 {
@@ -202,6 +203,8 @@ func (s *Store) restoreState(index int, p []byte) error {
 			}
 			sh.late[ref] = l
 			sr.flags |= hasLate
+			sh.weighLate(l)
+			sh.counts.held.samples += int64(n)
 		}
 		if flags&stateMore != 0 {
 			if err := s.restoreExtensions(sh, ref, sr, &d); err != nil {
@@ -233,6 +236,7 @@ func (s *Store) restoreHead(sh *shard, sr *series, d *decoder, column func() []b
 		if err := chunk.DecodeTimes(sh.times[sr.class].Ints(sr.times)[:filled], column()); err != nil {
 			return err
 		}
+		sh.counts.held.samples += sr.inHead()
 		return chunk.DecodeFloats(values[:filled], column())
 	}
 	words := d.bytes(8 * len(sr.present))
@@ -246,6 +250,7 @@ func (s *Store) restoreHead(sh *shard, sr *series, d *decoder, column func() []b
 		return fmt.Errorf("head of %d slots with presence %x", filled, sr.present)
 	}
 	sr.next = start + int64(filled)*sr.era.step
+	sh.counts.held.samples += sr.inHead()
 	var packed [headSlots]float64
 	if err := chunk.DecodeFloats(packed[:sr.present.count()], column()); err != nil {
 		return err

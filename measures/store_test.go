@@ -103,6 +103,9 @@ func (s *Store) crash() {
 	s.seq.mu.Unlock()
 	s.com.mu.Lock()
 	defer s.com.mu.Unlock()
+	if err := s.checkAccounts(); err != nil {
+		panic(err)
+	}
 	s.ready.Store(false)
 	s.log.Close()
 	s.catalog.Close(nil)

@@ -181,6 +181,7 @@ func (s *Store) promoteText(ref metricdef.Ref, t *textChunk, loc textLoc, b []by
 	if t.gone || t.mem != 0 || t.loc != loc || sr == nil {
 		return
 	}
+	sh.bill(sr)
 	if mem, err := sh.chunks.Put(sr.window(t.end), b); err == nil {
 		t.mem = mem
 	}
@@ -192,7 +193,8 @@ func (s *Store) leaveOutText(ref metricdef.Ref, w which, t *textChunk, f *segmen
 	sh.mu.Lock()
 	n := int64(0)
 	if c := sh.texts[w][ref]; c != nil && t.mem == 0 {
-		n = sh.dropTextChunks(s, c, func(x *textChunk) bool { return x == t })
+		sh.bill(s.table.at(ref))
+		n = sh.dropTextChunks(s, w, c, func(x *textChunk) bool { return x == t })
 	}
 	sh.mu.Unlock()
 	if n == 0 {

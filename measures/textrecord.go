@@ -197,6 +197,7 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 			held.mu.Lock()
 		}
 		sr := s.table.at(r.ref)
+		held.bill(sr)
 		held.putText(r.which, r.ref, sr, r.time, r.text, wrote)
 		if dating && wrote > r.time {
 			s.noteWrite(held, r.ref, sr, r.time, wrote)
@@ -211,6 +212,7 @@ func (s *Store) applyTexts(b *Batch, wrote int64) {
 func (s *Store) applyText(r textRow, wrote int64) {
 	sr, sh := s.table.at(r.ref), s.shardOf(r.ref)
 	sh.mu.Lock()
+	sh.bill(sr)
 	sh.putText(r.which, r.ref, sr, r.time, r.text, wrote)
 	if s.policies.dating.Load() && wrote > r.time {
 		s.noteWrite(sh, r.ref, sr, r.time, wrote)

@@ -38,6 +38,14 @@ func (w which) flag() seriesFlags {
 	return hasTexts
 }
 
+// samples is how many samples n texts of the column are: tags are none.
+func (w which) samples(n int) int64 {
+	if w == tagTexts {
+		return 0
+	}
+	return int64(n)
+}
+
 // codec names the column's payloads.
 func (w which) codec() chunk.Codec {
 	if w == tagTexts {
@@ -71,8 +79,9 @@ const (
 	// it fits into a piece of a slab.
 	textHeadBytes = 32 << 10
 
-	textEntryBytes = int64(unsafe.Sizeof(int64(0)) + unsafe.Sizeof(unique.Handle[string]{}))
-	textChunkBytes = int64(unsafe.Sizeof(textChunk{})) + 8
+	textEntryBytes  = int64(unsafe.Sizeof(int64(0)) + unsafe.Sizeof(unique.Handle[string]{}))
+	textChunkBytes  = int64(unsafe.Sizeof(textChunk{})) + 8
+	textColumnBytes = int64(unsafe.Sizeof(textColumn{})) + mapEntry
 )
 
 // putText applies one text. REQUIRES: sh.mu.
@@ -112,10 +121,10 @@ func (sh *shard) insertText(c *textColumn, t int64, text string) (found bool) {
 	} else {
 		c.times = slices.Insert(c.times, i, t)
 		c.texts = slices.Insert(c.texts, i, handle)
-		sh.counts.textBytes += textEntryBytes
+		sh.counts.held.texts += textEntryBytes
 	}
 	c.bytes += grown
-	sh.counts.textBytes += int64(grown)
+	sh.counts.held.texts += int64(grown)
 	return found
 }
 
@@ -124,6 +133,7 @@ func (sh *shard) column(w which, ref metricdef.Ref, sr *series) *textColumn {
 	c := sh.texts[w][ref]
 	if c == nil {
 		c = &textColumn{newest: minTime}
+		sh.counts.held.texts += textColumnBytes
 		sh.texts[w][ref] = c
 		sr.flags |= w.flag()
 	}
@@ -149,11 +159,12 @@ func (sh *shard) sealTexts(w which, sr *series, c *textColumn) {
 	mem, err := sh.chunks.Put(sr.window(t.end), b)
 	if err != nil || mem == 0 {
 		sh.counts.failed += int64(n)
+		sh.counts.held.samples += int64(n) - w.samples(n)
 	} else {
 		t.mem = mem
 		sh.counts.sealed++
 		sh.counts.sealedBytes += int64(len(b))
-		sh.counts.textBytes += textChunkBytes
+		sh.counts.held.texts += textChunkBytes
 		c.chunks = append(c.chunks, t)
 	}
 	sh.cutHead(c, n)
@@ -175,7 +186,7 @@ func (sh *shard) cutHead(c *textColumn, n int) {
 		freed += len(h.Value())
 	}
 	c.bytes -= freed
-	sh.counts.textBytes -= int64(freed) + int64(n)*textEntryBytes
+	sh.counts.held.texts -= int64(freed) + int64(n)*textEntryBytes
 	c.times, c.texts = slices.Delete(c.times, 0, n), slices.Delete(c.texts, 0, n)
 	if n >= headSlots/2 && len(c.times) == 0 {
 		c.times, c.texts = nil, nil // a column that is seldom written does not keep what a burst needed
@@ -205,8 +216,9 @@ func (sh *shard) dropTexts(s *Store, ref metricdef.Ref, v sight) (samples int64)
 			n++
 		}
 		sh.cutHead(c, n)
+		sh.counts.held.samples -= w.samples(n)
 		dropped := int64(n)
-		dropped += sh.dropTextChunks(s, c, func(t *textChunk) bool { return t.end < v.from && !v.meets(t.start, t.end) })
+		dropped += sh.dropTextChunks(s, w, c, func(t *textChunk) bool { return t.end < v.from && !v.meets(t.start, t.end) })
 		if w == valueTexts {
 			samples += dropped
 		}
@@ -215,7 +227,7 @@ func (sh *shard) dropTexts(s *Store, ref metricdef.Ref, v sight) (samples int64)
 }
 
 // dropTextChunks gives up the chunks that fn holds for. REQUIRES: sh.mu.
-func (sh *shard) dropTextChunks(s *Store, c *textColumn, fn func(*textChunk) bool) (texts int64) {
+func (sh *shard) dropTextChunks(s *Store, w which, c *textColumn, fn func(*textChunk) bool) (texts int64) {
 	c.chunks = slices.DeleteFunc(c.chunks, func(t *textChunk) bool {
 		if !fn(t) {
 			return false
@@ -226,10 +238,12 @@ func (sh *shard) dropTextChunks(s *Store, c *textColumn, fn func(*textChunk) boo
 		}
 		if t.loc.file != 0 {
 			s.segments.forget(t.loc.file)
+			sh.counts.held.file -= int64(t.loc.size)
 		}
 		t.gone = true
 		texts += int64(t.n)
-		sh.counts.textBytes -= textChunkBytes
+		sh.counts.held.texts -= textChunkBytes
+		sh.counts.held.samples -= w.samples(int(t.n))
 		return true
 	})
 	return texts
@@ -240,6 +254,7 @@ func (sh *shard) endTexts(ref metricdef.Ref, sr *series) {
 	for w := range textColumns {
 		if c := sh.texts[w][ref]; c != nil && len(c.times) == 0 && len(c.chunks) == 0 {
 			delete(sh.texts[w], ref)
+			sh.counts.held.texts -= textColumnBytes
 			sr.flags &^= w.flag()
 		}
 	}

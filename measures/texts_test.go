@@ -164,8 +164,8 @@ func TestTextsEnd(t *testing.T) {
 		t.Errorf("%d definitions are left", n)
 	}
 	for i, sh := range s.shards {
-		if len(sh.texts[0])+len(sh.texts[1]) > 0 || sh.counts.textBytes != 0 {
-			t.Errorf("shard %d keeps %d and %d columns, %d bytes", i, len(sh.texts[0]), len(sh.texts[1]), sh.counts.textBytes)
+		if len(sh.texts[0])+len(sh.texts[1]) > 0 || sh.counts.held.texts != 0 {
+			t.Errorf("shard %d keeps %d and %d columns, %d bytes", i, len(sh.texts[0]), len(sh.texts[1]), sh.counts.held.texts)
 		}
 	}
 	if err := s.Snapshot(); err != nil {

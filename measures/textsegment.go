@@ -61,10 +61,11 @@ func (w *snapshotWriter) texts(sh *shard, ref metricdef.Ref, sr *series) error {
 }
 
 // placeText tells a chunk of texts where it lies now, and says whether it still counts. REQUIRES: sh.mu.
-func (p *placed) placeText() bool {
+func (p *placed) placeText(sh *shard) bool {
 	if p.text.gone {
 		return false
 	}
+	sh.counts.held.file += int64(p.textLoc.size) - int64(p.text.loc.size)
 	p.text.loc, p.text.seq = p.textLoc, p.seq
 	return true
 }
@@ -134,10 +135,13 @@ func (s *Store) attachText(sf *segmentFile, se segment.Entry, w which, sr *serie
 	}
 	sf.live.Add(1)
 	sh := s.shardOf(ref)
+	sh.bill(sr)
 	c := sh.column(w, ref, sr)
 	c.newest = max(c.newest, end)
 	c.chunks = append(c.chunks, &textChunk{start: se.Start, end: end, seq: se.Seq, n: int32(se.Span), loc: textLoc{file: sf.id, size: se.Len, off: se.Off}})
-	sh.counts.textBytes += textChunkBytes
+	sh.counts.held.texts += textChunkBytes
+	sh.counts.held.file += int64(se.Len)
+	sh.counts.held.samples += w.samples(int(se.Span))
 	if w == valueTexts && (sr.flags&hasData == 0 || end > sr.newest) {
 		sr.newest = end
 		sr.flags |= hasData
@@ -149,8 +153,9 @@ func (s *Store) attachText(sf *segmentFile, se segment.Entry, w which, sr *serie
 func (s *Store) detachTexts(file uint32) {
 	for _, sh := range s.shards {
 		for w := range textColumns {
-			for _, c := range sh.texts[w] {
-				sh.dropTextChunks(s, c, func(t *textChunk) bool { return t.loc.file == file })
+			for ref, c := range sh.texts[w] {
+				sh.bill(s.table.at(ref))
+				sh.dropTextChunks(s, w, c, func(t *textChunk) bool { return t.loc.file == file })
 			}
 		}
 	}
@@ -212,7 +217,7 @@ func (sh *shard) unsavedTexts(ref metricdef.Ref) int64 {
 func (sh *shard) dropUnsavedTexts(s *Store, ref metricdef.Ref, cut int64) (samples int64) {
 	for w := range textColumns {
 		if c := sh.texts[w][ref]; c != nil {
-			n := sh.dropTextChunks(s, c, func(t *textChunk) bool { return t.loc.file == 0 && t.end < cut })
+			n := sh.dropTextChunks(s, w, c, func(t *textChunk) bool { return t.loc.file == 0 && t.end < cut })
 			if w == valueTexts {
 				samples += n
 			}
@@ -293,6 +298,7 @@ func restoreTextState(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *seri
 		}
 		for i, t := range times {
 			sh.insertText(c, t, texts[i])
+			sh.counts.held.samples += w.samples(1)
 		}
 	}
 	if d.failed || len(d.p) > 0 {

@@ -78,6 +78,7 @@ func (s *Store) tend(t tending) {
 		sh.mu.Unlock()
 		return // its definition has ended
 	}
+	sh.bill(sr)
 	sh.fitColumns(s, t.ref, sr, pol.tiers)
 	sh.mu.Unlock()
 	job := &s.tierJob
@@ -122,6 +123,7 @@ func (sh *shard) fitColumns(s *Store, ref metricdef.Ref, sr *series, plan *tierP
 		sh.dropTierChunks(s, &st.columns[i], len(st.columns[i].chunks))
 	}
 	st.columns = next
+	sh.weighTiers(st)
 }
 
 // dropTiers takes away all that a series has of tiers. REQUIRES: sh.mu.
@@ -130,6 +132,7 @@ func (sh *shard) dropTiers(s *Store, ref metricdef.Ref, sr *series) {
 		for i := range st.columns {
 			sh.dropTierChunks(s, &st.columns[i], len(st.columns[i].chunks))
 		}
+		sh.counts.held.tiers -= st.weight
 	}
 	delete(sh.tiers, ref)
 	sr.flags &^= hasTiers
@@ -141,14 +144,14 @@ func (sh *shard) dropTierChunks(s *Store, c *tierColumn, n int) {
 		return
 	}
 	for i := range c.chunks[:n] {
-		sh.dropEntry(s, &c.chunks[i])
+		sh.letGo(s, &c.chunks[i])
 	}
 	sh.setTierChunks(c, slices.Clone(c.chunks[n:]))
 }
 
 // setTierChunks gives a column another list of chunks. REQUIRES: sh.mu.
 func (sh *shard) setTierChunks(c *tierColumn, list []entry) {
-	sh.counts.entries += int64(cap(list) - cap(c.chunks))
+	sh.counts.held.lists += int64(cap(list)-cap(c.chunks)) * entryBytes
 	c.chunks = list
 }
 
@@ -416,6 +419,7 @@ func (j *tierJob) publish() bool {
 	if st == nil || st.changed != j.changed {
 		return false
 	}
+	sh.bill(sr)
 	for i := range j.columns {
 		c := j.columns[i]
 		if !sh.putTier(&st.columns[c.column], c) {
@@ -429,7 +433,7 @@ func (j *tierJob) publish() bool {
 		c := j.columns[i]
 		col := &st.columns[c.column]
 		for k := c.from; k < c.till; k++ {
-			sh.dropEntry(j.s, &col.chunks[k])
+			sh.letGo(j.s, &col.chunks[k])
 		}
 		sh.setTierChunks(col, slices.Concat(col.chunks[:c.from], c.entries(), col.chunks[c.till:]))
 		col.done = max(col.done, c.done)

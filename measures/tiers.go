@@ -135,6 +135,8 @@ type tierState struct {
 	due     bool // in shard.due
 	// top is what the newest sample was when samples were last taken away, 0 if never: the window does not move back.
 	top int64
+
+	weight int64 // as it stands in the account
 }
 
 // tierColumn is one method at one granularity. Buckets that end at done or before are finished: what they have lies in the
@@ -211,6 +213,7 @@ func (sh *shard) tierState(ref metricdef.Ref, sr *series) *tierState {
 		st = new(tierState)
 		sh.tiers[ref] = st
 		sr.flags |= hasTiers
+		sh.weighTiers(st)
 	}
 	return st
 }
@@ -240,6 +243,7 @@ func (sh *shard) tierLate(ref metricdef.Ref, sr *series, t, wrote int64) {
 		to = sr.nextSample(sh, t) + 1 // the difference to t changes there
 	}
 	st.addStale(staleSpan{from: t, to: to, raw: raw})
+	sh.weighTiers(st)
 }
 
 // nextSample is a time at or behind the first sample that is newer than t, t if there is none. REQUIRES: sh.mu.
@@ -282,6 +286,7 @@ func (sh *shard) tiersChanged(ref metricdef.Ref, sr *series, from, to, wrote int
 			st.addStale(staleSpan{from: to, to: next, raw: raw})
 		}
 	}
+	sh.weighTiers(st)
 }
 
 // maxStale is how many stale spans a series keeps apart: beyond that neighbours are joined, which costs computing but changes

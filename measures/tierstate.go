@@ -166,6 +166,7 @@ func restoreTiers(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series) 
 	sh.due = append(sh.due, ref)
 	sh.tiers[ref] = st
 	sr.flags |= hasTiers
+	sh.weighTiers(st)
 	return nil
 }
 
@@ -262,6 +263,7 @@ func (c *tierColumn) lists(start int64) bool {
 func (s *Store) placeTiers(found map[metricdef.Ref][]tierFound) {
 	for ref, list := range found {
 		sr, sh := s.table.at(ref), s.shardOf(ref)
+		sh.bill(sr)
 		st := sh.tiers[ref]
 		if st == nil {
 			st = new(tierState)
@@ -285,6 +287,7 @@ func (s *Store) placeTiers(found map[metricdef.Ref][]tierFound) {
 		if !sh.restored {
 			s.repairTiers(ref, sr, sh, st)
 		}
+		sh.weighTiers(st)
 	}
 	for _, sh := range s.shards {
 		for _, st := range sh.tiers {
@@ -308,6 +311,7 @@ func (s *Store) dropFinished() {
 				return
 			}
 			sh.mu.Lock()
+			sh.bill(sr)
 			sh.dropFinished(s, ref, sr, plan)
 			sh.mu.Unlock()
 		})
@@ -316,7 +320,7 @@ func (s *Store) dropFinished() {
 
 // placeColumn gives one column its chunks, the newest first in list. Recovery only.
 func (s *Store) placeColumn(ref metricdef.Ref, st *tierState, list []tierFound) {
-	k := list[0].tierKey
+	k, sh := list[0].tierKey, s.shardOf(ref)
 	c := st.column(k.step, k.method)
 	if c == nil {
 		st.columns = append(st.columns, tierColumn{step: k.step, method: k.method, done: minTime})
@@ -329,10 +333,11 @@ func (s *Store) placeColumn(ref metricdef.Ref, st *tierState, list []tierFound) 
 			s.segments.forget(f.seg.file())
 			continue
 		}
+		sh.counts.held.file += int64(f.seg.len())
 		c.chunks, ends = slices.Insert(c.chunks, i, f.entry), slices.Insert(ends, i, f.end)
 		c.done = max(c.done, min(f.end, maxTime)+c.step)
 	}
-	s.shardOf(ref).counts.entries += int64(cap(c.chunks))
+	sh.counts.held.lists += int64(cap(c.chunks)) * entryBytes
 }
 
 // repairTiers makes the best of chunks whose borders were lost with the state of the shard: what the chunks have is finished,

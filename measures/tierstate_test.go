@@ -58,7 +58,7 @@ func TestTierStateBytes(t *testing.T) {
 			}
 			c.listed, c.chunks = nil, was.chunks
 		}
-		again.due = false
+		again.due, again.weight = false, 0
 		if !reflect.DeepEqual(again, sh.tiers[7]) {
 			t.Errorf("restored %+v", again)
 		}

@@ -56,7 +56,7 @@ func restoreTombstones(p []byte, _ *Store, sh *shard, ref metricdef.Ref, _ *seri
 		t.file = uint32(file)
 		list = append(list, t)
 	}
-	sh.deletes[ref] = list
+	sh.setTombstones(ref, list)
 	return nil
 }
 
@@ -65,7 +65,7 @@ func (sh *shard) bury(ref metricdef.Ref, t tombstone) {
 	list := slices.DeleteFunc(sh.deletes[ref], func(old tombstone) bool {
 		return old.replayed == t.replayed && t.covers(old.from, old.to-1)
 	})
-	sh.deletes[ref] = append(list, t)
+	sh.setTombstones(ref, append(list, t))
 }
 
 // replaced says whether what a snapshot wrote of a chunk was deleted or cut since. REQUIRES: sh.mu, at least for reading.
@@ -140,6 +140,7 @@ func (s *Store) finishDeletes() {
 				x.saved = true
 				s.erase(x, func() {})
 			}
+			sh.bill(s.table.at(ref))
 			list = slices.DeleteFunc(list, func(t tombstone) bool { return !t.hit })
 			for i := range list {
 				list[i].replayed, list[i].hit, list[i].cuts = false, false, false
@@ -150,6 +151,7 @@ func (s *Store) finishDeletes() {
 }
 
 func (sh *shard) setTombstones(ref metricdef.Ref, list []tombstone) {
+	sh.counts.held.other += int64(len(list)-len(sh.deletes[ref])) * tombstoneBytes
 	if sh.deletes[ref] = list; len(list) == 0 {
 		delete(sh.deletes, ref)
 	}
@@ -181,6 +183,7 @@ func (s *Store) forgetDeletes() {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
 		for ref, list := range sh.deletes {
+			sh.bill(s.table.at(ref))
 			sh.setTombstones(ref, slices.DeleteFunc(list, func(t tombstone) bool { return t.file != 0 && t.file < lowest }))
 		}
 		for ref := range sh.unsaved {

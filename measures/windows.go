@@ -117,6 +117,7 @@ func (s *Store) applyMark(m lowMark, wrote int64) {
 	s.policyOf(m.ref, sr) // the tiers ask for it
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.bill(sr)
 	sr.raiseLow(m.time)
 	sh.tiersChanged(m.ref, sr, minTime, sr.low, wrote)
 	sh.drop(s, m.ref, sr, sight{from: sr.low})
@@ -127,6 +128,7 @@ func (sh *shard) drop(s *Store, ref metricdef.Ref, sr *series, v sight) (samples
 	gone := func(start, end int64) bool { return end < v.from && !v.meets(start, end) }
 	if sr.values != 0 && gone(sr.headStart, sr.newest) {
 		samples += int64(sr.filled)
+		sh.counts.held.samples -= sr.inHead()
 		sr.sealedEnd = sr.next - sr.era.step
 		if sr.era.step == 0 {
 			sr.sealedEnd = sr.newest
@@ -151,6 +153,7 @@ func (sh *shard) drop(s *Store, ref metricdef.Ref, sr *series, v sight) (samples
 			}
 		}
 		samples += int64(len(l.times) - k)
+		sh.counts.held.samples -= int64(len(l.times) - k)
 		l.times, l.values = l.times[:k], l.values[:k]
 	}
 	l.sealed = slices.DeleteFunc(l.sealed, func(c lateChunk) bool {
@@ -160,10 +163,7 @@ func (sh *shard) drop(s *Store, ref metricdef.Ref, sr *series, v sight) (samples
 		samples += sh.dropEntry(s, &c.entry)
 		return true
 	})
-	if len(l.times) == 0 && len(l.sealed) == 0 {
-		delete(sh.late, ref)
-		sr.flags &^= hasLate
-	}
+	sh.settleLate(ref, sr, l)
 	return samples
 }
 
@@ -205,13 +205,20 @@ func (sh *shard) chunkEnd(ref metricdef.Ref, sr *series, i int) int64 {
 	return e.start + int64(e.shape.span()-1)*g.step
 }
 
-// dropEntry gives up one chunk. REQUIRES: sh.mu.
+// dropEntry gives up one chunk of samples and returns how many slots it had. REQUIRES: sh.mu.
 func (sh *shard) dropEntry(s *Store, e *entry) int64 {
+	sh.counts.held.samples -= int64(e.shape.span())
+	sh.letGo(s, e)
+	return int64(e.shape.span())
+}
+
+// letGo gives up the bytes of a chunk, wherever they are. REQUIRES: sh.mu.
+func (sh *shard) letGo(s *Store, e *entry) {
 	if e.mem != 0 {
 		sh.chunks.Free(e.mem)
 	}
 	if e.seg != 0 {
 		s.segments.forget(e.seg.file())
+		sh.counts.held.file -= int64(e.seg.len())
 	}
-	return int64(e.shape.span())
 }

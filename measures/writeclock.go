@@ -20,6 +20,8 @@ import (
 type writeTimes struct {
 	lag   int64       // how late samples outside of the spans may be
 	spans []writeSpan // ascending, never overlapping
+
+	weight int64 // as it stands in the account
 }
 
 // writeSpan is a stretch of time whose late samples were written from since to wrote. It begins and ends with one.
@@ -64,6 +66,7 @@ func (s *Store) noteWrite(sh *shard, ref metricdef.Ref, sr *series, t, wrote int
 		wt = new(writeTimes)
 		sh.writes[ref] = wt
 		sr.flags |= hasWrites
+		sh.weighWrites(wt)
 	}
 	part := max(length/writeParts, 1)
 	if late <= part {
@@ -73,6 +76,7 @@ func (s *Store) noteWrite(sh *shard, ref metricdef.Ref, sr *series, t, wrote int
 		return
 	}
 	wt.note(t, wrote, part)
+	sh.weighWrites(wt)
 }
 
 // note puts a time into the spans. Spans that are near to it are joined with it, over what was written before.
@@ -159,7 +163,7 @@ func (sh *shard) expireWrites(ref metricdef.Ref, sr *series, cut int64) {
 	wt.spans = slices.DeleteFunc(wt.spans, func(e writeSpan) bool { return e.wrote < cut })
 	pol := sr.policy.Load()
 	if len(wt.spans) == 0 && (wt.lag == 0 || sr.wrote < cut) || pol != nil && pol.Raw.Clock != policy.WriteClock {
-		delete(sh.writes, ref)
+		sh.endWrites(ref)
 		sr.flags &^= hasWrites
 	}
 }
@@ -318,5 +322,6 @@ func restoreWrites(p []byte, _ *Store, sh *shard, ref metricdef.Ref, sr *series)
 	}
 	sh.writes[ref] = wt
 	sr.flags |= hasWrites
+	sh.weighWrites(wt)
 	return nil
 }

@@ -452,7 +452,7 @@ func TestWriteState(t *testing.T) {
 	if err := restoreWrites(b, s, sh, 1, sr); err != nil {
 		t.Fatal(err)
 	}
-	want := writeTimes{2002, []writeSpan{{span{1, 11}, 495, 500}, {span{20, 21}, 507, 507}}}
+	want := writeTimes{lag: 2002, spans: []writeSpan{{span{1, 11}, 495, 500}, {span{20, 21}, 507, 507}}}
 	if got := sh.writes[1]; got.lag != want.lag || !slices.Equal(got.spans, want.spans) {
 		t.Errorf("%+v", got)
 	}

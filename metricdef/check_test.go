@@ -15,7 +15,7 @@ func (r *Registry) check() error {
 	pairUses := map[tenant.Num]map[uint32]uint32{}
 	pairRefs := map[tenant.Num]map[uint32][]Ref{}
 	all := map[tenant.Num][]Ref{}
-	claimed := map[tenant.Num]int{}
+	claimed, words := map[tenant.Num]int{}, map[tenant.Num]int{}
 	seen, total := 0, 0
 	for ref := Ref(1); ref < r.next; ref++ {
 		d := r.defs.get(ref)
@@ -32,6 +32,7 @@ func (r *Registry) check() error {
 			pairUses[t], pairRefs[t] = map[uint32]uint32{}, map[uint32][]Ref{}
 		}
 		claimed[t]++
+		words[t] += d.room()
 		run := r.words.at(d.tags, d.run())
 		symbolUses[run[0]]++
 		symbolUses[run[1]]++
@@ -109,6 +110,22 @@ func (r *Registry) check() error {
 				return fmt.Errorf("tenant %d: name %d has the pairs %v and %d refs, want %v and %d", t, name, got, v.refs, values[name], refs[name])
 			}
 		}
+		listed, texts, nodes := 0, 0, 0
+		for _, v := range x.names {
+			listed += namedBytes + 4*cap(v.pairs)
+		}
+		for _, list := range x.lists {
+			listed += 4 * cap(list)
+		}
+		for id := range x.pairs {
+			texts += len(r.symbols.text(x.pairs[id].value))
+		}
+		if x.root != nil {
+			nodes = x.root.count() - 1
+		}
+		if x.listed != listed || x.texts != texts || x.nodes != nodes || x.words != words[t] {
+			return fmt.Errorf("tenant %d: counted %d, %d, %d, %d, want %d bytes of lists and %d of texts, %d nodes, %d words", t, x.listed, x.texts, x.nodes, x.words, listed, texts, nodes, words[t])
+		}
 		if x.root != nil {
 			if err := x.root.check(true); err != nil {
 				return fmt.Errorf("tenant %d: %w", t, err)
@@ -141,6 +158,15 @@ func has(t *table, hash, id uint32) bool {
 		}
 	}
 	return false
+}
+
+// count is how many nodes there are, with this one.
+func (n *Node) count() int {
+	sum := 1
+	for _, k := range n.sortedLocked() {
+		sum += k.count()
+	}
+	return sum
 }
 
 // check verifies order and that no node but the root is empty.

@@ -21,6 +21,12 @@ type index struct {
 	claimed int      // definitions, reserved ones too
 	dropped uint32   // counts the pairs whose ids became free; readers start again when it changes
 	root    *Node    // the tree, nil before its first series
+
+	// What bytes and held say without a walk over all of it.
+	listed int // bytes of the lists of values and refs
+	words  int // numbers in the runs of the definitions
+	texts  int // bytes of the texts of pairs
+	nodes  int // of the tree
 }
 
 // pair is a tag with one of its values.
@@ -76,13 +82,17 @@ func (x *index) use(s *symbols, name, value uint32) uint32 {
 		x.pairs = append(growSlice(x.pairs), pair{})
 	}
 	x.pairs[id] = pair{name: name, value: value, uses: 1}
+	x.texts += len(s.text(value))
 	x.byText.insert(hashPair(name, value), id)
 	values := x.names[name]
 	if values == nil {
 		values = new(named)
 		x.names[name] = values
+		x.listed += namedBytes
 	}
+	before := cap(values.pairs)
 	values.pairs = append(growSlice(values.pairs), id)
+	x.listed += 4 * (cap(values.pairs) - before)
 	return id
 }
 
@@ -112,6 +122,7 @@ func (x *index) release(s *symbols, ids []uint32) {
 		}
 		if left == 0 {
 			delete(x.names, name)
+			x.listed -= namedBytes + 4*cap(values.pairs)
 			continue
 		}
 		kept := make([]uint32, 0, left)
@@ -120,6 +131,7 @@ func (x *index) release(s *symbols, ids []uint32) {
 				kept = append(kept, v)
 			}
 		}
+		x.listed += 4 * (cap(kept) - cap(values.pairs))
 		values.pairs = kept
 	}
 	for _, id := range gone {
@@ -128,6 +140,7 @@ func (x *index) release(s *symbols, ids []uint32) {
 	}
 	for _, id := range gone {
 		p := &x.pairs[id]
+		x.texts -= len(s.text(p.value))
 		s.release(p.name)
 		s.release(p.value)
 		*p = pair{}
@@ -146,6 +159,7 @@ func (x *index) post(id uint32, ref Ref) {
 	case 1:
 		first := Ref(p.at)
 		list := []Ref{min(first, ref), max(first, ref)}
+		x.listed += 4 * cap(list)
 		if n := len(x.unused); n > 0 {
 			p.at, x.unused = x.unused[n-1], x.unused[:n-1]
 			x.lists[p.at] = list
@@ -154,7 +168,9 @@ func (x *index) post(id uint32, ref Ref) {
 			x.lists = append(growSlice(x.lists), list)
 		}
 	default:
-		x.lists[p.at] = addRef(x.lists[p.at], ref)
+		list := addRef(x.lists[p.at], ref)
+		x.listed += 4 * (cap(list) - cap(x.lists[p.at]))
+		x.lists[p.at] = list
 	}
 	p.n++
 }
@@ -182,8 +198,10 @@ func (x *index) unpost(id uint32, refs []Ref) {
 		}
 	default:
 		kept := without(x.lists[p.at], refs)
+		x.listed -= 4 * cap(x.lists[p.at])
 		if p.n = uint32(len(kept)); p.n > 1 {
 			x.lists[p.at] = kept
+			x.listed += 4 * cap(kept)
 			break
 		}
 		x.lists[p.at] = nil
@@ -210,13 +228,22 @@ func (x *index) postings(id uint32, one *[1]Ref) []Ref {
 	return list[:len(list):len(list)]
 }
 
+// namedBytes is about what a name takes besides the list of its values.
+const namedBytes = 64
+
 func (x *index) bytes() int {
-	n := int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists)
-	for _, values := range x.names {
-		n += 64 + 4*cap(values.pairs)
-	}
-	for _, list := range x.lists {
-		n += 4 * cap(list)
-	}
-	return n
+	return int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists) + x.listed
+}
+
+const (
+	// tableShare is about what a definition takes in a table of all tenants.
+	tableShare = 2 * int(unsafe.Sizeof(slot{}))
+	// nodeBytes is about what a node of the tree takes: itself, its name, and its place among its siblings.
+	nodeBytes = int(unsafe.Sizeof(Node{})) + 48
+)
+
+// held is about what the tenant takes in the registry: its index and its tree, and its part of what all tenants share. A text that
+// several of them use counts for each.
+func (x *index) held() int {
+	return x.bytes() + x.claimed*(int(unsafe.Sizeof(packed{}))+2*tableShare) + 4*x.words + x.texts + x.nodes*nodeBytes
 }

@@ -278,6 +278,16 @@ func (r *Registry) Claimed(t tenant.Num) int {
 	return 0
 }
 
+// BytesOf is about the memory that the definitions of a tenant take, with its tree.
+func (r *Registry) BytesOf(t tenant.Num) int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if x := r.tenants[t]; x != nil {
+		return x.held()
+	}
+	return 0
+}
+
 // Bytes is the memory that the registry holds, without its tree and the overhead of the allocator.
 func (r *Registry) Bytes() int {
 	r.mu.RLock()

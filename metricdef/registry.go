@@ -264,6 +264,7 @@ func (r *Registry) add(rec *record) *packed {
 	p.setKind(rec.kind)
 	p.setState(reserved)
 	place, run := r.words.alloc(p.room())
+	x.words += len(run)
 	p.tags = place
 	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
 	if r.recent.tenant != rec.tenant {
@@ -310,7 +311,7 @@ func (r *Registry) show(ref Ref, d *packed) {
 		if x.root == nil {
 			x.root = &Node{r: r}
 		}
-		x.root.add(path, x.pairs[d.name].value, ref)
+		x.nodes += x.root.add(path, x.pairs[d.name].value, ref)
 	}
 }
 
@@ -363,7 +364,7 @@ func (r *Registry) removeSome(refs []Ref) {
 			r.keys.remove(r.keyHash(d), uint32(ref))
 			r.ids.remove(idHash(r.id(d)), uint32(ref))
 			if path, ok := r.path(x, d); ok {
-				x.root.remove(path, x.pairs[d.name].value, ref)
+				x.nodes -= x.root.remove(path, x.pairs[d.name].value, ref)
 			}
 			pairs = append(append(pairs, d.name), r.words.at(d.tags, d.run())[2:]...)
 		}
@@ -401,6 +402,7 @@ func (r *Registry) forget(x *index, ref Ref) {
 		r.symbols.release(more)
 	}
 	r.words.release(d.tags, len(run))
+	x.words -= len(run)
 	r.defs.drop(ref)
 	if x.claimed--; x.claimed == 0 {
 		delete(r.tenants, t)

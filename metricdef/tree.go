@@ -240,12 +240,14 @@ func (n *Node) empty() bool {
 	return len(n.series) == 0 && (n.kids.Load() == nil || len(*n.kids.Load()) == 0)
 }
 
-func (n *Node) add(path []string, metric uint32, ref Ref) {
+// add says how many nodes it made.
+func (n *Node) add(path []string, metric uint32, ref Ref) (made int) {
 	for _, name := range path {
 		k := n.child(name)
 		if k == nil {
 			k = &Node{r: n.r, name: strings.Clone(name)}
 			n.link(k)
+			made++
 		}
 		n = k
 	}
@@ -254,6 +256,7 @@ func (n *Node) add(path []string, metric uint32, ref Ref) {
 		copy(n.series[i+1:], n.series[i:])
 		n.series[i] = nodeSeries{metric, ref}
 	}
+	return made
 }
 
 func (n *Node) link(k *Node) {
@@ -291,20 +294,23 @@ func (n *Node) unlink(k *Node) {
 	n.kids.Store(&kids)
 }
 
-func (n *Node) remove(path []string, metric uint32, ref Ref) {
+// remove says how many nodes went.
+func (n *Node) remove(path []string, metric uint32, ref Ref) (gone int) {
 	if len(path) > 0 {
 		k := n.child(path[0])
 		if k == nil {
-			return
+			return 0
 		}
-		if k.remove(path[1:], metric, ref); k.empty() {
+		if gone = k.remove(path[1:], metric, ref); k.empty() {
 			n.unlink(k)
+			gone++
 		}
-		return
+		return gone
 	}
 	if i, ok := n.find(metric, ref); ok {
 		n.series = slices.Delete(n.series, i, i+1)
 	}
+	return 0
 }
 
 func compareNames(n *Node, name string) int { return strings.Compare(n.name, name) }

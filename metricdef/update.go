@@ -186,7 +186,7 @@ func (r *Registry) Update(b []byte) (n int, ref Ref, err error) {
 func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	x := r.tenants[tenant.Num(d.tenant)]
 	if path, ok := r.path(x, d); ok {
-		x.root.remove(path, x.pairs[d.name].value, ref)
+		x.nodes -= x.root.remove(path, x.pairs[d.name].value, ref)
 	}
 	was := *d
 	old := slices.Clone(r.words.at(was.tags, was.room()))
@@ -201,6 +201,7 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	}
 	d.plain = uint8(len(rec.tags) - rec.identity)
 	place, run := r.words.alloc(d.room())
+	x.words += len(run) - was.room()
 	d.tags = place
 	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
 	copy(run[2:], old[2:2+int(d.identity)])
@@ -230,7 +231,7 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 		if x.root == nil {
 			x.root = &Node{r: r}
 		}
-		x.root.add(path, x.pairs[d.name].value, ref)
+		x.nodes += x.root.add(path, x.pairs[d.name].value, ref)
 	}
 }
 

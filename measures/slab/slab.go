@@ -88,6 +88,9 @@ func (s *Slabs) Get(l Loc) []byte {
 	return sl.mem[off+2 : off+2+n : off+2+n]
 }
 
+// Size is how many bytes the piece at l takes.
+func (s *Slabs) Size(l Loc) int64 { return int64((uint32(len(s.Get(l))) + 2 + 3) &^ 3) }
+
 // Peek reads a byte of each of the first cache lines of the piece at l, or of what lies behind it, and returns their sum.
 func (s *Slabs) Peek(l Loc) (sum byte) {
 	const line, lines = 64, 4
