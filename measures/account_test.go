@@ -187,6 +187,9 @@ func accounts(t *testing.T, seed uint64, steps int) {
 			t.Fatalf("behind %s: %v", last, err)
 		}
 	}
+	if err := s.SweepTenants(ctx); err != nil { // what is left of deleted ones
+		t.Fatal(err)
+	}
 	sum := Held{}
 	for _, tn := range s.Tenants.All() {
 		h := s.Held(tn.Num)

@@ -29,6 +29,8 @@ type Store interface {
 	// EnsureTenant makes the tenant if it does not exist and the settings let a write make it.
 	EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error)
 	Stats() measures.Stats
+	// Held is what a tenant holds in memory and in files.
+	Held(num tenant.Num) measures.Held
 	// Commit stores a batch; measures.Store says more.
 	Commit(ctx context.Context, b *measures.Batch) error
 }

@@ -50,7 +50,10 @@ func (f *fakeTenants) EnsureTenant(_ context.Context, id tenant.ID) (tenant.Num,
 
 func (f *fakeTenants) Limits(tenant.Num) tenant.Limits { return tenant.Limits{Series: 7} }
 func (f *fakeTenants) All() []tenant.Tenant            { return nil }
-func (f *fakeTenants) Stats() measures.Stats           { return measures.Stats{Samples: 11, LastSnapshot: 5e9} }
+func (f *fakeTenants) Held(tenant.Num) measures.Held {
+	return measures.Held{Memory: measures.Memory{Heads: 1, Late: 2}, Files: 5, Samples: 9}
+}
+func (f *fakeTenants) Stats() measures.Stats { return measures.Stats{Samples: 11, LastSnapshot: 5e9} }
 
 func (f *fakeTenants) Commit(context.Context, *measures.Batch) error { return nil }
 

@@ -33,6 +33,7 @@ type statusTenant struct {
 	Exists bool   `json:"exists"`
 	Series int    `json:"series"`
 	Limit  int64  `json:"series_limit"` // 0: none
+	Held   held   `json:"held"`
 }
 
 // statusService is what is said of the whole service.
@@ -42,17 +43,11 @@ type statusService struct {
 	Samples int64 `json:"samples"` // since start
 	Late    int64 `json:"late"`
 	// Overwritten samples replaced another of the same time.
-	Overwritten int64 `json:"overwritten"`
-	Expired     int64 `json:"expired"`
-	Dropped     int64 `json:"dropped"` // for the memory cap
-	Memory      struct {
-		Total       int64 `json:"total"`
-		Heads       int64 `json:"heads"`
-		Chunks      int64 `json:"chunks"`
-		Definitions int64 `json:"definitions"`
-		Series      int64 `json:"series"`
-	} `json:"memory"` // bytes
-	Journal struct {
+	Overwritten int64  `json:"overwritten"`
+	Expired     int64  `json:"expired"`
+	Dropped     int64  `json:"dropped"` // for the memory cap
+	Memory      memory `json:"memory"`
+	Journal     struct {
 		Position uint64 `json:"position"` // the last record
 		Synced   uint64 `json:"synced"`   // the last record that is on disk for sure
 		Bytes    int64  `json:"bytes"`
@@ -80,6 +75,9 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	out.Tenant.ID = string(tenantOf(r))
 	if t, ok := a.reading(r); ok {
+		if out.Ready {
+			out.Tenant.Held = heldOf(a.o.Store.Held(t.Num))
+		}
 		out.Tenant.Exists, out.Tenant.Series, out.Tenant.Limit = true, a.o.Definitions.Count(t.Num), a.o.Tenants.Limits(t.Num).Series
 	}
 	if edge.IdentityFrom(r.Context()).Operator() && out.Ready {
@@ -93,8 +91,7 @@ func serviceOf(s measures.Stats) *statusService {
 		Tenants: s.Tenants, Series: s.Series, Samples: s.Samples, Late: s.Late, Overwritten: s.Overwritten, Expired: s.Expired, Dropped: s.Dropped,
 		Snapshots: s.Snapshots, LastSnapshot: s.LastSnapshot / 1e6, DiskLow: s.DiskLow,
 	}
-	m := s.Memory
-	o.Memory.Total, o.Memory.Heads, o.Memory.Chunks, o.Memory.Definitions, o.Memory.Series = m.Total(), m.Heads, m.Chunks, m.Definitions, m.Series
+	o.Memory = memoryOf(s.Memory)
 	o.Journal.Position, o.Journal.Synced, o.Journal.Bytes, o.Journal.Failures = s.JournalLast, s.JournalSynced, s.JournalBytes, s.JournalFailures
 	o.Segments.Files, o.Segments.Bytes = s.SegmentFiles, s.SegmentBytes
 	return o

@@ -28,7 +28,7 @@ func TestStatus(t *testing.T) {
 		return w.Code
 	}
 	if get(a, "/v2/status", "mine") != 200 || !s.Ready || s.Progress != "" || s.Version != "9.9" || s.Time != testNow.UnixMilli() ||
-		s.Tenant != (statusTenant{ID: "mine", Exists: true, Series: 3, Limit: 7}) || s.Service == nil || s.Service.Samples != 11 || s.Service.LastSnapshot != 5000 {
+		s.Tenant != (statusTenant{ID: "mine", Exists: true, Series: 3, Limit: 7, Held: held{9, 5, memory{Total: 3, Heads: 1, Late: 2}}}) || s.Service == nil || s.Service.Samples != 11 || s.Service.LastSnapshot != 5000 {
 		t.Errorf("%+v", s)
 	}
 	// A tenant that does not exist is empty, and is not made.

@@ -81,6 +81,7 @@ type tenantAnswer struct {
 	Series      int             `json:"series"`
 	Retention   tenantRetention `json:"retention"`
 	Limits      tenantLimits    `json:"limits"`
+	Held        held            `json:"held"`
 }
 
 // tenantRetention is by type how long samples live of metrics whose policy nobody chose; what is not there is left to the
@@ -115,6 +116,7 @@ func (a *API) show(t *tenant.Tenant, f edge.TimeFormat) *tenantAnswer {
 		Series:    a.o.Definitions.Count(t.Num),
 		Retention: tenantRetention{text(r.Gauge), text(r.Counter), text(r.Availability), text(r.Text)},
 		Limits:    tenantLimits{a.o.Tenants.Limits(t.Num).Series},
+		Held:      heldOf(a.o.Store.Held(t.Num)),
 	}
 }
 

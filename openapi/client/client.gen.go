@@ -1109,6 +1109,18 @@ type Frame_Values_Item struct {
 	union json.RawMessage
 }
 
+// Held What a tenant holds. It costs the service nothing to say.
+type Held struct {
+	// Memory Bytes in memory.
+	Memory Memory `json:"memory"`
+
+	// Samples Stored samples. A chunk with gaps counts as if it had none.
+	Samples int `json:"samples"`
+
+	// SegmentBytes Bytes of its chunks in segment files.
+	SegmentBytes int `json:"segment_bytes"`
+}
+
 // LastLine defines model for LastLine.
 type LastLine struct {
 	Frames int `json:"frames"`
@@ -1225,6 +1237,31 @@ type MeasuresProblem struct {
 
 	// Type The page of the code.
 	Type string `json:"type"`
+}
+
+// Memory Bytes in memory.
+type Memory struct {
+	// Chunks Packed samples, texts and buckets. Those that a segment file holds too can be given back at any time.
+	Chunks int `json:"chunks"`
+
+	// Definitions Definitions, and the index over them: about.
+	Definitions int `json:"definitions"`
+
+	// Heads Newest samples of series that are not packed yet.
+	Heads int `json:"heads"`
+
+	// Late Samples that came behind what is packed.
+	Late int `json:"late"`
+
+	// Series Series and their lists of chunks.
+	Series int `json:"series"`
+
+	// Texts Texts and tags of samples that are not packed yet.
+	Texts int `json:"texts"`
+
+	// Tiers What is known of finished buckets.
+	Tiers int `json:"tiers"`
+	Total int `json:"total"`
 }
 
 // Method How many values become one: `sum`, `mean`, `min`, `max`, `first`, `last`, `count`, `std` (of a sample), `stdpop` (of a population), `median`, `nunique` (different values), `Npct` (a percentile,
@@ -1869,14 +1906,8 @@ type ServiceStatus struct {
 	// Late Of these, those that came behind a newer one of their series.
 	Late int `json:"late"`
 
-	// Memory Bytes.
-	Memory struct {
-		Chunks      int `json:"chunks"`
-		Definitions int `json:"definitions"`
-		Heads       int `json:"heads"`
-		Series      int `json:"series"`
-		Total       int `json:"total"`
-	} `json:"memory"`
+	// Memory Bytes in memory.
+	Memory Memory `json:"memory"`
 
 	// Overwritten Samples that another of the same time replaced.
 	Overwritten int `json:"overwritten"`
@@ -1907,6 +1938,9 @@ type Status struct {
 	Tenant  struct {
 		// Exists Whether there is such a tenant.
 		Exists bool `json:"exists"`
+
+		// Held What a tenant holds. It costs the service nothing to say.
+		Held Held `json:"held"`
 
 		// Id 1 to 128 bytes of printable UTF-8 without a slash.
 		Id     TenantID `json:"id"`
@@ -1939,6 +1973,9 @@ type Tenant struct {
 	// Created Milliseconds since 1970, or what `times` asks for.
 	Created     Time    `json:"created"`
 	Description *string `json:"description,omitempty"`
+
+	// Held What a tenant holds. It costs the service nothing to say.
+	Held Held `json:"held"`
 
 	// Id 1 to 128 bytes of printable UTF-8 without a slash.
 	Id TenantID `json:"id"`

@@ -138,7 +138,10 @@ func (c *collector) store(st measures.Stats, gauge, count emit) {
 	for _, m := range []struct {
 		what  string
 		bytes int64
-	}{{"heads", st.Memory.Heads}, {"chunks", st.Memory.Chunks}, {"definitions", st.Memory.Definitions}, {"series", st.Memory.Series}} {
+	}{
+		{"heads", st.Memory.Heads}, {"chunks", st.Memory.Chunks}, {"late", st.Memory.Late}, {"texts", st.Memory.Texts}, {"tiers", st.Memory.Tiers},
+		{"definitions", st.Memory.Definitions}, {"series", st.Memory.Series},
+	} {
 		gauge("memory_bytes", "Memory that the store accounts for.", float64(m.bytes), "what", m.what)
 	}
 	gauge("disk_low", "1 while writes are refused because the disk is low.", boolean(st.DiskLow))
