@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"granary/tenant"
 	"granary/tenant/queue"
 )
 
@@ -32,15 +33,14 @@ const MaxRatio = 400
 type BodyOptions struct {
 	Limit   int64  // bytes of one body, after decompression; 0: 64 MiB
 	Setting string // the name of the setting behind Limit, for the error
-	// Queue, if not nil, bounds the bytes of all bodies that are held at the same time; bodies wait in it for their turn.
-	Queue        queue.Gate
-	QueueSetting string // the name of the setting behind the bound of Queue
+	// Queues, if not nil, bounds the bytes of all bodies that ReadFor holds at the same time, and is fair between tenants.
+	Queues       *queue.Fair
+	QueueSetting string // the name of the setting behind the bound of Queues
 }
 
 // Bodies reads request bodies whole into pooled, counted buffers. It is safe for concurrent use.
 type Bodies struct {
 	o     BodyOptions
-	limit int64 // what one body may have, by Limit and by the size of the queue
 	held  atomic.Int64
 	pools [bodyClasses]sync.Pool // *Body, by the size of its buffer
 }
@@ -50,11 +50,7 @@ func NewBodies(o BodyOptions) *Bodies {
 	if o.Limit <= 0 {
 		o.Limit = 64 << 20
 	}
-	b := &Bodies{o: o, limit: o.Limit}
-	if o.Queue != nil {
-		b.limit = min(b.limit, o.Queue.Max())
-	}
-	return b
+	return &Bodies{o: o}
 }
 
 // Held is the number of bytes that bodies hold that were read and not yet freed.
@@ -68,14 +64,26 @@ type Body struct {
 	Cut error
 
 	from    *Bodies
-	counted int64 // bytes of held
+	limit   int64        // what it may have, by Limit and by the size of the queue
+	counted int64        // bytes of held
+	queue   *queue.Queue // nil: it waits in none
 	ticket  queue.Ticket
 }
 
-// Read reads the body of r, undoing its Content-Encoding (gzip, zstd, deflate). It waits until the queue has room. The error is
-// a *TooLargeError, *BusyError, *EncodingError, *RatioError or *DamagedError, or the cause of the request's context; a body that is cut
-// short is not an error, see Body.Cut.
-func (b *Bodies) Read(r *http.Request) (*Body, error) {
+// Read reads the body of r, undoing its Content-Encoding (gzip, zstd, deflate). The error is a *TooLargeError, *EncodingError,
+// *RatioError or *DamagedError; a body that is cut short is not an error, see Body.Cut.
+func (b *Bodies) Read(r *http.Request) (*Body, error) { return b.read(r, nil) }
+
+// ReadFor is Read for a body that waits in the queue of a tenant until there is room. The error may also be a *queue.FullError,
+// or the cause of the request's context. Work on the body takes its turns in the context that Body.Context gives.
+func (b *Bodies) ReadFor(r *http.Request, id tenant.ID) (*Body, error) {
+	if b.o.Queues == nil {
+		return b.read(r, nil)
+	}
+	return b.read(r, b.o.Queues.Queue(id))
+}
+
+func (b *Bodies) read(r *http.Request, q *queue.Queue) (*Body, error) {
 	encoding, err := contentEncoding(r)
 	if err != nil {
 		return nil, err
@@ -84,8 +92,12 @@ func (b *Bodies) Read(r *http.Request) (*Body, error) {
 	if encoding == "" {
 		expect = r.ContentLength
 	}
-	if expect > b.limit {
-		return nil, b.tooLarge()
+	limit := b.o.Limit
+	if q != nil {
+		limit = min(limit, q.Max())
+	}
+	if expect > limit {
+		return nil, b.tooLarge(limit)
 	}
 	// Room for a usual body is taken at once: bodies that each hold a part and wait for more would stand in each other's way.
 	// A larger one takes room for what has come, so that many announcements take little.
@@ -98,7 +110,7 @@ func (b *Bodies) Read(r *http.Request) (*Body, error) {
 	if body == nil {
 		body = &Body{Bytes: make([]byte, 0, min(size, firstRead))}
 	}
-	body.from = b
+	body.from, body.queue, body.limit = b, q, limit
 	if err := body.count(r.Context(), size); err != nil {
 		body.Free()
 		return nil, err
@@ -117,40 +129,45 @@ func (b *Body) Free() {
 		return
 	}
 	from.held.Add(-b.counted)
-	if from.o.Queue != nil {
-		from.o.Queue.Leave(&b.ticket)
-	}
-	b.from, b.counted, b.Cut, b.Bytes = nil, 0, nil, b.Bytes[:0]
+	b.ticket.Leave()
+	b.from, b.queue, b.counted, b.Cut, b.Bytes = nil, nil, 0, nil, b.Bytes[:0]
 	from.keep(b)
 }
 
-func (b *Bodies) tooLarge() error {
+// Context is the context in which the body is worked on: the work takes turns with that of others. It is of no use behind Free.
+func (b *Body) Context(ctx context.Context) context.Context {
+	if b.queue == nil {
+		return ctx
+	}
+	return queue.With(ctx, &b.ticket)
+}
+
+func (b *Bodies) tooLarge(limit int64) error {
 	setting := b.o.Setting
-	if b.limit < b.o.Limit {
+	if limit < b.o.Limit {
 		setting = b.o.QueueSetting
 	}
-	return &TooLargeError{What: "request body", Limit: b.limit, Setting: setting}
+	return &TooLargeError{What: "request body", Limit: limit, Setting: setting}
 }
 
 // count counts a buffer of that size as held, waiting in the queue if it has to. One that is larger than the queue alone,
 // to find out that its body is, counts as all of it.
 func (b *Body) count(ctx context.Context, size int64) error {
-	q := b.from.o.Queue
-	if q != nil {
-		size = min(size, q.Max())
+	if b.queue != nil {
+		size = min(size, b.queue.Max())
 	}
 	more := size - b.counted
 	if more <= 0 {
 		return nil
 	}
-	if q != nil {
-		take := q.Grow
+	if b.queue != nil {
+		var err error
 		if b.counted == 0 {
-			take = q.Enter
+			err = b.queue.Enter(ctx, &b.ticket, more)
+		} else {
+			err = b.ticket.Grow(ctx, more)
 		}
-		if err := take(ctx, &b.ticket, more); errors.Is(err, queue.ErrFull) {
-			return &BusyError{What: BusyBodies, Limit: q.Max(), Setting: b.from.o.QueueSetting}
-		} else if err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -281,8 +298,8 @@ func (b *Body) drain(ctx context.Context, src *wire, r io.Reader, encoding strin
 		}
 		n, err := r.Read(b.Bytes[len(b.Bytes):cap(b.Bytes)])
 		b.Bytes = b.Bytes[:len(b.Bytes)+n]
-		if int64(len(b.Bytes)) > b.from.limit {
-			return b.from.tooLarge()
+		if int64(len(b.Bytes)) > b.limit {
+			return b.from.tooLarge(b.limit)
 		}
 		if encoding != "" && int64(len(b.Bytes)) > ratioFrom && int64(len(b.Bytes)) > MaxRatio*src.n {
 			return &RatioError{Encoding: encoding}
@@ -310,7 +327,7 @@ func (b *Body) end(src *wire, encoding string, err error) error {
 // grow makes room for n more bytes, waiting in the queue if it has to.
 func (b *Body) grow(ctx context.Context, n int64) error {
 	// A little more than the limit is enough to know that it was passed.
-	size := sizeFor(min(int64(len(b.Bytes))+n, b.from.limit+minRead))
+	size := sizeFor(min(int64(len(b.Bytes))+n, b.limit+minRead))
 	if err := b.count(ctx, size); err != nil {
 		return err
 	}

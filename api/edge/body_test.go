@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"granary/tenant"
 	"granary/tenant/queue"
 )
 
@@ -124,19 +125,24 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// queueOf is room of which each tenant may have all.
+func queueOf(units int64, wait time.Duration) *queue.Fair {
+	return queue.NewFair(queue.FairOptions{Units: units, Setting: "limits.bodies", Share: func(tenant.ID) (queue.Share, bool) { return queue.Share{Wait: wait}, true }})
+}
+
 func TestBodiesInWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := queue.NewLimit(100_000, 2*time.Second)
-		bodies := NewBodies(BodyOptions{Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+		gate := queueOf(100_000, 2*time.Second)
+		bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
 		read := func() (*Body, error) {
-			return bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000))
+			return bodies.ReadFor(request(bytes.NewReader(make([]byte, 60_000)), 60_000), "a")
 		}
 		first, err := read()
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = read()
-		var busy *BusyError
+		var busy *queue.FullError
 		if !errors.As(err, &busy) || Status(err) != http.StatusTooManyRequests || CodeOf(err) != "bodies-in-work" ||
 			err.Error() != "request bodies in work would exceed 100000 bytes (setting limits.bodies), try again" {
 			t.Errorf("%v", err)
@@ -150,27 +156,27 @@ func TestBodiesInWork(t *testing.T) {
 		// The sender of one that waits goes away.
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if _, err := bodies.Read(request(bytes.NewReader(make([]byte, 60_000)), 60_000).WithContext(ctx)); !errors.Is(err, context.Canceled) {
+		if _, err := bodies.ReadFor(request(bytes.NewReader(make([]byte, 60_000)), 60_000).WithContext(ctx), "a"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 		second.Free()
-		if bodies.Held() != 0 || gate.Stats().Held != 0 {
-			t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
+		if bodies.Held() != 0 || gate.Total().Held != 0 {
+			t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Total())
 		}
 	})
 }
 
 // TestLargerThanTheQueue: what never fits does not wait.
 func TestLargerThanTheQueue(t *testing.T) {
-	gate := queue.NewLimit(100_000, time.Hour)
-	bodies := NewBodies(BodyOptions{Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+	gate := queueOf(100_000, time.Hour)
+	bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
 	text := bytes.Repeat([]byte("x"), 100_001)
 	for name, r := range map[string]*http.Request{
 		"announced":   request(bytes.NewReader(text), int64(len(text))),
 		"unannounced": request(bytes.NewReader(text), -1),
 		"compressed":  request(bytes.NewReader(gzipped(t, text)), -1, "Content-Encoding", "gzip"),
 	} {
-		_, err := bodies.Read(r)
+		_, err := bodies.ReadFor(r, "a")
 		if err == nil || Status(err) != http.StatusRequestEntityTooLarge || err.Error() != "request body exceeds the limit of 100000 bytes (setting limits.bodies)" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -179,17 +185,17 @@ func TestLargerThanTheQueue(t *testing.T) {
 		"announced":   request(bytes.NewReader(text[1:]), int64(len(text)-1)),
 		"unannounced": request(bytes.NewReader(text[1:]), -1),
 	} {
-		body, err := bodies.Read(r)
+		body, err := bodies.ReadFor(r, "a")
 		if err != nil {
 			t.Fatalf("%s, as large as the queue: %v", name, err)
 		}
-		if len(body.Bytes) != 100_000 || gate.Stats().Held != 100_000 {
-			t.Errorf("%s: %d bytes, %+v", name, len(body.Bytes), gate.Stats())
+		if len(body.Bytes) != 100_000 || gate.Total().Held != 100_000 {
+			t.Errorf("%s: %d bytes, %+v", name, len(body.Bytes), gate.Total())
 		}
 		body.Free()
 	}
-	if bodies.Held() != 0 || gate.Stats().Held != 0 {
-		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
+	if bodies.Held() != 0 || gate.Total().Held != 0 {
+		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Total())
 	}
 }
 
@@ -197,8 +203,8 @@ func TestLargerThanTheQueue(t *testing.T) {
 // given back.
 func TestBodiesOfMany(t *testing.T) {
 	const bound = 4 << 20
-	gate := queue.NewLimit(bound, time.Minute)
-	bodies := NewBodies(BodyOptions{Limit: 2 << 20, Setting: "limits.body", Queue: gate, QueueSetting: "limits.bodies"})
+	gate := queueOf(bound, time.Minute)
+	bodies := NewBodies(BodyOptions{Limit: 2 << 20, Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
@@ -213,7 +219,7 @@ func TestBodiesOfMany(t *testing.T) {
 					z := gzipped(t, text)
 					req = request(bytes.NewReader(z), int64(len(z)), "Content-Encoding", "gzip")
 				}
-				body, err := bodies.Read(req)
+				body, err := bodies.ReadFor(req, "a")
 				if err != nil {
 					t.Error(err)
 					return
@@ -229,8 +235,8 @@ func TestBodiesOfMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if bodies.Held() != 0 || gate.Stats().Held != 0 {
-		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Stats())
+	if bodies.Held() != 0 || gate.Total().Held != 0 {
+		t.Errorf("%d bytes are held, %+v", bodies.Held(), gate.Total())
 	}
 }
 
@@ -268,7 +274,7 @@ func BenchmarkReadBody(b *testing.B) {
 	for i := range text {
 		text[i] = "cpu_load,cluster=alex value=12.5\n"[r.IntN(33)]
 	}
-	bodies := NewBodies(BodyOptions{Queue: queue.NewLimit(256<<20, time.Second)})
+	bodies := NewBodies(BodyOptions{Queues: queueOf(256<<20, time.Second)})
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	src := bytes.NewReader(text)
@@ -276,7 +282,7 @@ func BenchmarkReadBody(b *testing.B) {
 	for range b.N {
 		src.Reset(text)
 		req.Body = io.NopCloser(src)
-		body, err := bodies.Read(req)
+		body, err := bodies.ReadFor(req, "a")
 		if err != nil {
 			b.Fatal(err)
 		}

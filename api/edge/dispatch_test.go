@@ -213,8 +213,6 @@ func TestKinds(t *testing.T) {
 		{&TooLargeError{What: "answer", Limit: 7, Points: true, Setting: "a.b"}, 413, "answer-too-large", "answer exceeds the limit of 7 points (setting a.b)"},
 		{&EncodingError{Encoding: "br"}, 415, "content-encoding", `Content-Encoding "br" is not understood; gzip, zstd, deflate and identity are`},
 		{&DamagedError{Encoding: "gzip", Err: io.EOF}, 400, "damaged-body", "request body is not valid gzip: EOF"},
-		{&BusyError{Limit: 7, Setting: "a.b"}, 429, "bodies-in-work", "request bodies in work would exceed 7 bytes (setting a.b), try again"},
-		{&BusyError{What: BusyQueries, Limit: 7, Setting: "a.b"}, 429, "queries-in-work", "7 queries are worked on, which is the limit (setting a.b); try again"},
 	} {
 		if Status(c.err) != c.status || CodeOf(c.err) != c.code || KindOf(c.err) == Internal || c.err.Error() != c.text {
 			t.Errorf("%d %s %s", Status(c.err), CodeOf(c.err), c.err)

@@ -108,45 +108,6 @@ func (e *TooLargeError) Problem() map[string]any {
 	return map[string]any{"limit": e.Limit, "setting": e.Setting}
 }
 
-// BusyWith says what there is too much of.
-type BusyWith uint8
-
-// What a BusyError is about.
-const (
-	BusyBodies  BusyWith = iota // bytes of request bodies
-	BusyQueries                 // queries at the same time
-)
-
-// BusyError refuses a request that found no room in time among all that are worked on. It may be sent again.
-type BusyError struct {
-	What    BusyWith
-	Limit   int64 // bytes, or queries
-	Setting string
-}
-
-func (e *BusyError) Error() string {
-	if e.What == BusyQueries {
-		return fmt.Sprintf("%d queries are worked on, which is the limit (setting %s); try again", e.Limit, e.Setting)
-	}
-	return fmt.Sprintf("request bodies in work would exceed %d bytes (setting %s), try again", e.Limit, e.Setting)
-}
-
-// Kind implements the kinds of errors.
-func (*BusyError) Kind() string { return string(OverLimit) }
-
-// Code implements the codes of errors.
-func (e *BusyError) Code() string {
-	if e.What == BusyQueries {
-		return "queries-in-work"
-	}
-	return "bodies-in-work"
-}
-
-// Problem names the limit and its setting.
-func (e *BusyError) Problem() map[string]any {
-	return map[string]any{"limit": e.Limit, "setting": e.Setting}
-}
-
 // EncodingError refuses a Content-Encoding that is not known.
 type EncodingError struct{ Encoding string }
 

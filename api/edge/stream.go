@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/klauspost/compress/gzip"
+
+	"granary/tenant/queue"
 )
 
 // StreamFrom is the size in bytes up to which a Stream holds an answer back, so that a small one goes out like any other and
@@ -15,6 +17,8 @@ const StreamFrom = 256 << 10
 // A Stream is for one goroutine.
 type Stream struct {
 	B []byte
+	// Ticket, if not nil, steps aside while a part is sent: a client that does not take its answer keeps nobody waiting.
+	Ticket *queue.Ticket
 
 	compress    Compress
 	w           http.ResponseWriter
@@ -67,7 +71,9 @@ func (s *Stream) send() {
 		out = s.gzip
 	}
 	if s.err == nil {
+		s.Ticket.StepAside()
 		_, s.err = out.Write(s.B)
+		s.Ticket.StepBack()
 	}
 	s.B = s.B[:0]
 }

@@ -54,8 +54,8 @@ type Options struct {
 	Policies    Policies
 	Lines       Lines
 	Queries     Queries
-	// Gate bounds the queries that are worked on at the same time; nil: nothing does.
-	Gate queue.Gate
+	// Reads bounds the queries that are worked on at the same time, and lets tenants take turns; nil: nothing does.
+	Reads *queue.Fair
 	// TenantChanges is the store again.
 	TenantChanges TenantChanges
 	Ranges        Ranges // and again

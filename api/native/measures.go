@@ -55,12 +55,12 @@ func (a *API) writeMeasures(w http.ResponseWriter, r *http.Request) error {
 	if !create && slices.Contains(lineTypes, media) {
 		return &parameterError{name: "create", text: "is not possible with line protocol"}
 	}
-	body, err := a.o.Bodies.Read(r)
+	body, err := a.o.Bodies.ReadFor(r, tenantOf(r))
 	if err != nil {
 		return err
 	}
 	defer body.Free()
-	ctx := context.WithoutCancel(r.Context())
+	ctx := body.Context(context.WithoutCancel(r.Context()))
 	var done *report
 	if slices.Contains(lineTypes, media) {
 		text := body.Bytes

@@ -135,11 +135,11 @@ func (a *API) deleteRange(w http.ResponseWriter, r *http.Request, d *rangeDelete
 			}
 		}
 	} else {
-		leave, err := a.turn(r)
+		ticket, err := a.turn(r)
 		if err != nil {
 			return err
 		}
-		defer leave()
+		defer ticket.Leave()
 		limit := int64(maxLimit)
 		for s.Limit = &limit; ; {
 			found, err := a.find(r, s)

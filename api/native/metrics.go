@@ -164,11 +164,11 @@ func (a *API) listMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	found, err := a.find(r, &s)
 	if err != nil {
 		return namedAs(err)
@@ -176,6 +176,7 @@ func (a *API) listMetrics(w http.ResponseWriter, r *http.Request) error {
 	if found.Next != "" {
 		w.Header()["Link"] = []string{nextLink(r, found.Next)}
 	}
+	ticket.Leave()
 	return a.sendMetrics(w, r, &s, found)
 }
 
@@ -201,15 +202,16 @@ func (a *API) searchMetrics(w http.ResponseWriter, r *http.Request) error {
 	if s.format, err = edge.ParseTimeFormat(s.TimeFormat); err != nil {
 		return edge.At("/time_format", err)
 	}
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	found, err := a.find(r, &s)
 	if err != nil {
 		return err
 	}
+	ticket.Leave()
 	return a.sendMetrics(w, r, &s, found)
 }
 

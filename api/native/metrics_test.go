@@ -261,8 +261,8 @@ func TestReadsKeepTenantsApart(t *testing.T) {
 
 // TestSearchGate: what may look at much waits for its turn like a query, and gives it back.
 func TestSearchGate(t *testing.T) {
-	gate := queue.NewLimit(1, 0)
-	w := newWorld(func(o *Options) { o.Gate = gate })
+	gate := queue.NewFair(queue.FairOptions{Kind: queue.Queries, Units: 1})
+	w := newWorld(func(o *Options) { o.Reads = gate })
 	w.hosts(t, "mine", 4)
 	var ticket queue.Ticket
 	requests := [][3]string{
@@ -270,7 +270,7 @@ func TestSearchGate(t *testing.T) {
 		{"POST", "/v2/metrics/delete", `{"name":"cpu","dry_run":true}`},
 	}
 	for range 2 {
-		if err := gate.Enter(t.Context(), &ticket, 1); err != nil {
+		if err := gate.Queue("mine").Enter(t.Context(), &ticket, 1); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range requests {
@@ -279,7 +279,7 @@ func TestSearchGate(t *testing.T) {
 				t.Errorf("%s %s: %d %s", c[0], c[1], got.Code, got.Body)
 			}
 		}
-		gate.Leave(&ticket)
+		ticket.Leave()
 		for _, c := range requests {
 			if got := ask(w, c[0], c[1], c[2], "Tenant", "mine"); got.Code != http.StatusOK {
 				t.Errorf("%s %s: %d %s", c[0], c[1], got.Code, got.Body)

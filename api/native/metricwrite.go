@@ -318,11 +318,11 @@ func (a *API) deleteIDs(r *http.Request, m *metricDelete, out *metricsDeleted) e
 
 // deleteFound deletes what a search finds, page by page.
 func (a *API) deleteFound(r *http.Request, m *metricDelete, out *metricsDeleted) error {
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	limit := int64(maxLimit)
 	s := metricSearch{Selector: m.Selector, Name: m.Name, Type: m.Type, ActiveWithin: m.ActiveWithin, IdleFor: m.IdleFor, Limit: &limit}
 	for {

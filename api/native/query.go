@@ -20,6 +20,7 @@ import (
 	"granary/metricdef"
 	"granary/metricdef/match"
 	"granary/policy"
+	"granary/tenant/queue"
 )
 
 // Queries prepares and bounds queries; query.Engine does.
@@ -37,7 +38,6 @@ func (a *API) queryRoutes() []route {
 
 const (
 	typeCSV       = "text/csv"
-	settingGate   = "granary.limits.concurrent-queries"
 	maxQueries    = 100     // of one request
 	maxIDs        = 100_000 // of all queries of one request
 	maxGroupBy    = 16
@@ -286,11 +286,12 @@ func (p *params) instant(name string) string { return strings.ReplaceAll(p.text(
 
 // answerQueries prepares all queries, holds them together against the limits, and answers.
 func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) error {
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
+	r = r.WithContext(queue.With(r.Context(), ticket))
 	now := a.o.Now()
 	var cost query.Cost
 	for i := range q.queries {

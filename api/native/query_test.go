@@ -225,17 +225,17 @@ func TestQueryFails(t *testing.T) {
 }
 
 func TestQueryGate(t *testing.T) {
-	gate := queue.NewLimit(1, 0)
-	a, _ := queryWorld(t, query.Options{}, func(o *Options) { o.Gate = gate })
+	gate := queue.NewFair(queue.FairOptions{Kind: queue.Queries, Units: 1})
+	a, _ := queryWorld(t, query.Options{}, func(o *Options) { o.Reads = gate })
 	var ticket queue.Ticket
-	if err := gate.Enter(context.Background(), &ticket, 1); err != nil {
+	if err := gate.Queue("mine").Enter(context.Background(), &ticket, 1); err != nil {
 		t.Fatal(err)
 	}
 	w := ask(a, "GET", "/v2/query?name=power", "")
 	if p := problemOf(t, w); w.Code != http.StatusTooManyRequests || p["code"] != "queries-in-work" || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %v", w.Code, p)
 	}
-	gate.Leave(&ticket)
+	ticket.Leave()
 	for range 3 {
 		if w := ask(a, "GET", "/v2/query?name=power", ""); w.Code != http.StatusOK {
 			t.Errorf("%d %s", w.Code, w.Body)

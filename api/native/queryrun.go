@@ -6,6 +6,7 @@ import (
 	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // printer prints an answer in one of its forms.
@@ -35,6 +36,7 @@ func (a *API) runQueries(w http.ResponseWriter, r *http.Request, q *asked) error
 	}
 	s := a.o.Compress.Stream(w, r, contentType)
 	defer s.Free()
+	s.Ticket = queue.From(r.Context())
 	q.spill = func(b []byte) []byte {
 		s.B = b
 		_ = s.Flush() // the stream keeps the error for the next call

@@ -57,11 +57,11 @@ func (a *API) listTags(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	t, _ := a.reading(r)
 	found, err := a.o.Definitions.Tags(r.Context(), t.Num, e, page)
 	if err != nil {
@@ -75,6 +75,7 @@ func (a *API) listTags(w http.ResponseWriter, r *http.Request) error {
 	if found.Next != "" {
 		w.Header()["Link"] = []string{nextLink(r, found.Next)}
 	}
+	ticket.Leave()
 	a.sendBytes(w, r, http.StatusOK, typeJSON, buf.B)
 	return nil
 }
@@ -85,11 +86,11 @@ func (a *API) listValues(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	t, _ := a.reading(r)
 	name := variable(r, "name")
 	found, err := a.o.Definitions.Values(r.Context(), t.Num, name, e, page)
@@ -104,6 +105,7 @@ func (a *API) listValues(w http.ResponseWriter, r *http.Request) error {
 	if found.Next != "" {
 		w.Header()["Link"] = []string{nextLink(r, found.Next)}
 	}
+	ticket.Leave()
 	a.sendBytes(w, r, http.StatusOK, typeJSON, buf.B)
 	return nil
 }
@@ -117,11 +119,11 @@ func (a *API) cardinality(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	leave, err := a.turn(r)
+	ticket, err := a.turn(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ticket.Leave()
 	t, _ := a.reading(r)
 	c, err := a.o.Definitions.Cardinality(r.Context(), t.Num, e, int(top))
 	if err != nil {
@@ -150,6 +152,7 @@ func (a *API) cardinality(w http.ResponseWriter, r *http.Request) error {
 		b = appendCount(b, "metrics", pair.Definitions)
 	}
 	buf.B = append(b, ']', '}', '\n')
+	ticket.Leave()
 	a.sendBytes(w, r, http.StatusOK, typeJSON, buf.B)
 	return nil
 }

@@ -143,7 +143,7 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	}
 	cc := cfg.ClusterCockpit
 	if cc.Enabled {
-		row("writes", "up to %s a body, %s of bodies at a time; more waits for %v", config.FormatSize(min(cfg.Limits.Body, cc.Queue)), config.FormatSize(cc.Queue), cc.QueueWait)
+		row("writes", "up to %s a body, %s of bodies at a time; more waits for %v", config.FormatSize(min(cfg.Limits.Body, cfg.Queue.Bytes)), config.FormatSize(cfg.Queue.Bytes), cfg.Queue.Wait)
 		row("answers", "up to %d points and %s, compressed: %s", cfg.Limits.QueryPoints, config.FormatSize(cc.MaxAnswer), cfg.Compress)
 	} else {
 		row("api", "/api is not served")

@@ -59,16 +59,16 @@ func (d *Dialect) query(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	if !d.enter(w, r, &a.ticket) {
+	if !d.enter(w, r, &a.ticket, a.req.Cluster) {
 		return
 	}
-	defer d.o.Gate.Leave(&a.ticket)
+	defer a.ticket.Leave()
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	a.ctx, a.b = r.Context(), buf.B
 	err = a.build()
 	buf.B = a.b
-	d.o.Gate.Leave(&a.ticket) // a client that reads slowly keeps nobody waiting
+	a.ticket.Leave() // a client that reads slowly keeps nobody waiting
 	if err != nil {
 		d.fail(w, r, err)
 		return

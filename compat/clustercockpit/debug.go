@@ -16,12 +16,13 @@ import (
 // with the windows of each series. The layout, line for line, is the original's; unlike its, the text is valid JSON,
 // sorted, without levels that hold no data, and levels whose name has a colon (PCI addresses) can be named.
 func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
+	selector := r.URL.Query().Get("selector")
+	cluster, _, _ := strings.Cut(selector, ":")
 	var ticket queue.Ticket
-	if !d.enter(w, r, &ticket) {
+	if !d.enter(w, r, &ticket, cluster) {
 		return
 	}
-	defer d.o.Gate.Leave(&ticket)
-	selector := r.URL.Query().Get("selector")
+	defer ticket.Leave()
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	t := dump{d: d, ctx: r.Context(), b: append(buf.B, `{"data":{`...)}
@@ -40,7 +41,7 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 	}
 	t.b = append(t.b, "\n}}\n"...)
 	buf.B = t.b
-	d.o.Gate.Leave(&ticket)
+	ticket.Leave()
 	if t.err != nil {
 		d.fail(w, r, t.err)
 		return

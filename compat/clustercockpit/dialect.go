@@ -36,7 +36,6 @@ const (
 	settingAnswer  = "granary.compat.clustercockpit.max-answer"
 	settingQueries = "granary.compat.clustercockpit.max-queries"
 	settingPoints  = "granary.limits.query-points"
-	settingGate    = "granary.limits.concurrent-queries"
 	settingBody    = "granary.compat.clustercockpit.max-query-body"
 )
 
@@ -65,8 +64,10 @@ type Options struct {
 	Queries  int   // queries of one request; 0: DefaultQueries
 	Answer   int64 // bytes of one answer; 0: DefaultAnswer
 	Points   int64 // points of all grids of one answer; 0: no limit
-	// Gate bounds the requests that read at the same time; nil: no bound.
-	Gate queue.Gate
+	// Select finds the tenant in whose queue a request waits.
+	Select edge.Tenants
+	// Reads bounds the requests that read at the same time, and lets tenants take turns; nil: no bound.
+	Reads *queue.Fair
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default
@@ -100,8 +101,8 @@ func New(o Options) *Dialect {
 	if o.Requests == nil {
 		o.Requests = NewRequests(0)
 	}
-	if o.Gate == nil {
-		o.Gate = queue.NewLimit(0, 0)
+	if o.Reads == nil {
+		o.Reads = queue.NewFair(queue.FairOptions{Kind: queue.Queries})
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -109,6 +110,7 @@ func New(o Options) *Dialect {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Select.Default = o.Default
 	d := &Dialect{o: o}
 	d.queries.New = func() any { return &answer{d: d} }
 	d.tenants = append(d.tenants, o.Default)
@@ -185,16 +187,19 @@ func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (*identity.Ident
 	return who, true
 }
 
-// enter waits until the request may read; if it may not, it has been answered. Leave the gate with the ticket.
-func (d *Dialect) enter(w http.ResponseWriter, r *http.Request, t *queue.Ticket) bool {
-	err := d.o.Gate.Enter(r.Context(), t, 1)
-	if errors.Is(err, queue.ErrFull) {
-		err = &edge.BusyError{What: edge.BusyQueries, Limit: d.o.Gate.Max(), Setting: settingGate}
-	}
+// enter waits until a request about a cluster, "" for none, may read; if it may not, it has been answered. Leave with the
+// ticket.
+func (d *Dialect) enter(w http.ResponseWriter, r *http.Request, t *queue.Ticket, cluster string) bool {
+	err := d.o.Reads.Queue(d.charged(r, cluster)).Enter(r.Context(), t, 1)
 	if err != nil {
 		d.fail(w, r, err)
 	}
 	return err == nil
+}
+
+// charged is the tenant in whose queue a request about a cluster, "" for none, waits.
+func (d *Dialect) charged(r *http.Request, cluster string) tenant.ID {
+	return d.o.Select.Charged(r, edge.ScopeFrom(r.Context()), d.o.Clusters[cluster])
 }
 
 // cleanPath is the path without empty, "." and ".." elements, keeping a slash at its end.

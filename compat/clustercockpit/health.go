@@ -36,10 +36,10 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var ticket queue.Ticket
-	if !d.enter(w, r, &ticket) {
+	if !d.enter(w, r, &ticket, req.Cluster) {
 		return
 	}
-	defer d.o.Gate.Leave(&ticket)
+	defer ticket.Leave()
 	slices.Sort(req.Nodes)
 	cluster := d.cluster(r.Context(), req.Cluster)
 	now := d.o.Now().Unix()
@@ -68,7 +68,7 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 	}
 	b = append(b, '}', '\n')
 	buf.B = b
-	d.o.Gate.Leave(&ticket)
+	ticket.Leave()
 	d.o.Compress.Answer(w, r, http.StatusOK, "application/json", buf.B)
 }
 

@@ -14,7 +14,8 @@ import (
 // first of them and how many were stored. What is well formed but not wanted is counted in X-Granary-Ignored and answers
 // 200: senders throw away, or send again for ever, what got a 4xx.
 func (d *Dialect) write(w http.ResponseWriter, r *http.Request) {
-	body, err := d.o.Lines.Read(r)
+	cluster := clusterParameter(r.URL.RawQuery)
+	body, err := d.o.Lines.ReadFor(r, d.charged(r, cluster))
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -25,8 +26,8 @@ func (d *Dialect) write(w http.ResponseWriter, r *http.Request) {
 		// The last line may be the front of a longer one: "value=12" of "value=123".
 		lines = lines[:bytes.LastIndexByte(lines, '\n')+1]
 	}
-	from := Source{Cluster: clusterParameter(r.URL.RawQuery), Scope: edge.ScopeFrom(r.Context())}
-	done, err := d.o.Writer.WriteLines(r.Context(), from, lines)
+	from := Source{Cluster: cluster, Scope: edge.ScopeFrom(r.Context())}
+	done, err := d.o.Writer.WriteLines(body.Context(r.Context()), from, lines)
 	if done.Ignored != "" {
 		w.Header()["X-Granary-Ignored"] = []string{done.Ignored}
 	}

@@ -1,9 +1,15 @@
-// Package queue bounds the work that is done at the same time, and lets what does not fit wait for its turn: bytes of
-// request bodies in front of the store, queries in front of the engine.
+// Package queue shares out, between tenants, what all of them want at the same time: memory for bodies, places for queries,
+// processors, and the way into the journal.
 //
-// It promises that no more than the bound is inside, that whoever waits goes in before whoever comes later, that a wait
-// ends after the time that was set, and that nothing is lost between a place given and a caller who has stopped waiting.
-// A gate with room costs two uncontended locks and no memory.
+// A Fair is a number of units, such as bytes, of which each tenant has a Queue. A Ticket is what one piece of work holds of
+// it. Turns share out processors in quanta; a piece of work takes turns with its ticket. Who goes next is found by deficit
+// round robin (Shreedhar and Varghese), with a list for those who have just begun to wait, as in FQ-CoDel (RFC 8290): who wants
+// little hardly waits for who wants much.
 //
-// It knows neither what the work is nor who asks for it; the words of a refusal are the edge's.
+// It promises that the bounds hold at every moment, but for what the documentation of Fair says; that nobody waits for ever
+// beside others; that weights hold within a quantum and the largest piece; that a wait ends with its time or its context; and
+// that nothing is lost between room given and a caller who has stopped waiting. Where nobody waits, entering is two
+// uncontended locks and a quantum one atomic look, and neither needs memory.
+//
+// It knows neither what the work is nor where it comes from.
 package queue

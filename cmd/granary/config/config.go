@@ -51,6 +51,7 @@ type Config struct {
 	Journal        Journal
 	Snapshot       Snapshot
 	Limits         Limits
+	Queue          Queue
 	Bounds         Bounds
 	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
@@ -168,6 +169,13 @@ type Snapshot struct {
 	JournalBytes int64
 }
 
+// Queue is granary.queue: how what all want at the same time is shared out between tenants.
+type Queue struct {
+	Bytes   int64         // bytes: of bodies that wait or are worked on
+	Wait    time.Duration // wait: how long a write, or a query, waits for its turn, where the tenant's limit says nothing
+	Workers int64         // workers: how many decode or read at the same time; 0 is one for each processor
+}
+
 // Timeouts is granary.timeouts, of the HTTP server. Unbounded is none.
 type Timeouts struct {
 	Header time.Duration // header: until the header of a request has come
@@ -190,9 +198,7 @@ const Unbounded time.Duration = -1
 type ClusterCockpit struct {
 	Enabled bool
 	// Tenants says to which tenant a cluster belongs: cluster-tenants. The others belong to Tenants.Default.
-	Tenants   map[string]tenant.ID
-	Queue     int64         // queue: bytes of bodies that may wait or be worked on
-	QueueWait time.Duration // queue-wait: how long a write, or a query, waits for its turn
+	Tenants map[string]tenant.ID
 
 	MaxAnswer    int64 // max-answer: bytes of one answer
 	MaxQueries   int64 // max-queries: queries of one request
@@ -257,8 +263,9 @@ func Default() *Config {
 		},
 		Bounds:   Bounds{Future: 10 * time.Minute},
 		Timeouts: Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
+		Queue:    Queue{Bytes: 256 << 20, Wait: 2 * time.Second},
 		ClusterCockpit: ClusterCockpit{
-			Enabled: true, Tenants: map[string]tenant.ID{}, Queue: 256 << 20, QueueWait: 2 * time.Second,
+			Enabled: true, Tenants: map[string]tenant.ID{},
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},

@@ -41,6 +41,12 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readCompatNATS(compat.sub("nats"))
 	compat.end(true)
 
+	q := s.sub("queue")
+	q.size("bytes", &c.Queue.Bytes, 1<<20, math.MaxInt64)
+	q.duration("wait", &c.Queue.Wait, 0)
+	q.integer("workers", &c.Queue.Workers, 0, 1<<10)
+	q.end(true)
+
 	native := s.sub("native")
 	native.bool("enabled", &c.Native.Enabled)
 	native.size("max-request", &c.Native.MaxRequest, 1<<10, 1<<30)
@@ -163,8 +169,9 @@ func (c *Config) readClusterCockpit(s *section) {
 			}
 		}
 	}
-	s.size("queue", &cc.Queue, 1<<20, math.MaxInt64)
-	s.duration("queue-wait", &cc.QueueWait, 0)
+	// The names that these had before other dialects came; those of granary.queue win.
+	s.size("queue", &c.Queue.Bytes, 1<<20, math.MaxInt64)
+	s.duration("queue-wait", &c.Queue.Wait, 0)
 	s.size("max-answer", &cc.MaxAnswer, 1<<10, math.MaxInt64)
 	s.integer("max-queries", &cc.MaxQueries, 1, math.MaxInt32)
 	s.size("max-query-body", &cc.MaxQueryBody, 1<<10, 1<<30)

@@ -142,8 +142,9 @@ granary:
   bounds: {future: none, past: 7d}
   backend: {token-file: tok}
   compat:
-    clustercockpit: {enabled: false, cluster-tenants: {alex: t1, "8": t2}, queue: 2MiB, queue-wait: 0s, max-answer: 3MiB, max-queries: 4, max-query-body: 5MiB}
+    clustercockpit: {enabled: false, cluster-tenants: {alex: t1, "8": t2}, queue: 2MiB, queue-wait: 9s, max-answer: 3MiB, max-queries: 4, max-query-body: 5MiB}
     nats: {enabled: false, batch: 2kB, batch-wait: 1s, pending-messages: 1, pending: 65536}
+  queue: {wait: 0s, workers: 3}
   swagger: {enabled: false}
   log: {level: debug, format: json}
   admin: {listen: "localhost:6060"}
@@ -164,7 +165,8 @@ granary:
 	want.Timeouts = Timeouts{time.Second, Unbounded, Unbounded, 5 * time.Second}
 	want.Bounds = Bounds{Unbounded, 7 * 24 * time.Hour}
 	want.Backend.Token = "secret"
-	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, Queue: 2 << 20, MaxAnswer: 3 << 20, MaxQueries: 4, MaxQueryBody: 5 << 20}
+	want.ClusterCockpit = ClusterCockpit{Tenants: map[string]tenant.ID{"alex": "t1", "8": "t2"}, MaxAnswer: 3 << 20, MaxQueries: 4, MaxQueryBody: 5 << 20}
+	want.Queue = Queue{Bytes: 2 << 20, Workers: 3}
 	want.NATS = NATS{BatchBytes: 2000, BatchWait: time.Second, PendingMessages: 1, PendingBytes: 65536}
 	want.Swagger = false
 	want.Log = Log{slog.LevelDebug, true, false}

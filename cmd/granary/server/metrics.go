@@ -80,7 +80,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.bodies != nil {
 		gauge("bodies_held_bytes", "Request bodies that are being worked on.", float64(c.s.bodies.Held()))
 	}
-	writes, queries := c.s.writes.Stats(), c.s.queries.Stats()
+	writes, queries := c.s.writes.Total(), c.s.queries.Total()
 	gauge("bodies_waiting", "Request bodies that wait for their turn.", float64(writes.Waiting))
 	count("bodies_waited_total", "Request bodies that had to wait.", float64(writes.Waited))
 	count("bodies_refused_total", "Request bodies whose turn did not come in time.", float64(writes.Refused))

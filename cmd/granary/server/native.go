@@ -16,10 +16,10 @@ func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
 		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
-		Policies: policies{s.store}, Queries: s.engine, Gate: s.queries,
+		Policies: policies{s.store}, Queries: s.engine, Reads: s.queries,
 		Version: s.o.Version, Capabilities: s.capabilities(),
 		TenantChanges: s.store, Ranges: s.store,
-		Select: edge.Tenants{Default: cfg.Tenants.Default, Trusted: cfg.TrustedProxies},
+		Select: s.selector(),
 		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}

@@ -20,7 +20,7 @@ import (
 // answered with 200 can be read.
 func TestWritePressure(t *testing.T) {
 	const writers, rounds, lines = 48, 4, 1000
-	s := running(t, configured(t, "granary: {compat: {clustercockpit: {queue: 2MiB, queue-wait: 500ms}}, journal: {sync: always}}"))
+	s := running(t, configured(t, "granary: {queue: {bytes: 2MiB, wait: 500ms}, journal: {sync: always}}"))
 	base := time.Now().Add(-2 * time.Hour).Truncate(time.Minute).Unix()
 	var stored, refused atomic.Int64
 	var accepted [writers][rounds]bool
@@ -52,7 +52,7 @@ func TestWritePressure(t *testing.T) {
 					accepted[w][round] = true
 				case http.StatusTooManyRequests:
 					refused.Add(1)
-					if answer.Header.Get("Retry-After") == "" || !strings.Contains(string(text), "2097152 bytes (setting granary.compat.clustercockpit.queue)") {
+					if answer.Header.Get("Retry-After") == "" || !strings.Contains(string(text), "2097152 bytes (setting granary.queue.bytes)") {
 						t.Errorf("%v %s", answer.Header, text)
 					}
 				default:
@@ -62,8 +62,8 @@ func TestWritePressure(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d lines stored, %d bodies refused, %+v", stored.Load(), refused.Load(), s.writes.Stats())
-	if held := s.writes.Stats().Held; held != 0 || s.bodies.Held() != 0 {
+	t.Logf("%d lines stored, %d bodies refused, %+v", stored.Load(), refused.Load(), s.writes.Total())
+	if held := s.writes.Total().Held; held != 0 || s.bodies.Held() != 0 {
 		t.Errorf("%d bytes are held", held)
 	}
 	for w := range writers {
@@ -108,12 +108,12 @@ func read(t *testing.T, s *Server, query string) []entry {
 
 // TestFullQueues: whose turn does not come in time is told so, with the limit and its setting.
 func TestFullQueues(t *testing.T) {
-	s := running(t, configured(t, "granary: {limits: {concurrent-queries: 3}, compat: {clustercockpit: {queue: 1MiB, queue-wait: 1ms}}}"))
+	s := running(t, configured(t, "granary: {limits: {concurrent-queries: 3}, queue: {bytes: 1MiB, wait: 1ms}}"))
 	var reads, writes queue.Ticket
-	if err := s.queries.Enter(t.Context(), &reads, 3); err != nil {
+	if err := s.queries.Queue("_ops").Enter(t.Context(), &reads, 3); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.writes.Enter(t.Context(), &writes, 1<<20); err != nil {
+	if err := s.writes.Queue("_ops").Enter(t.Context(), &writes, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	const query = `{"cluster":"c","from":1,"to":2,"queries":[]}`
@@ -121,7 +121,7 @@ func TestFullQueues(t *testing.T) {
 		"/api/query":                      "3 queries are worked on, which is the limit (setting granary.limits.concurrent-queries); try again",
 		"/api/debug":                      "3 queries are worked on, which is the limit (setting granary.limits.concurrent-queries); try again",
 		"/api/healthcheck?cluster=c&node": "3 queries are worked on, which is the limit (setting granary.limits.concurrent-queries); try again",
-		"/api/write":                      "request bodies in work would exceed 1048576 bytes (setting granary.compat.clustercockpit.queue), try again",
+		"/api/write":                      "request bodies in work would exceed 1048576 bytes (setting granary.queue.bytes), try again",
 	} {
 		method, body := http.MethodGet, query
 		if path == "/api/write" {
@@ -145,17 +145,17 @@ func TestFullQueues(t *testing.T) {
 			t.Errorf("/metrics lacks %s", line)
 		}
 	}
-	s.queries.Leave(&reads)
-	s.writes.Leave(&writes)
+	reads.Leave()
+	writes.Leave()
 	if w := ask(s, here, http.MethodGet, "/api/query", query); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := ask(s, here, http.MethodPost, "/api/write", strings.Repeat("#\n", 1<<19)+"#"); w.Code != 413 ||
-		!strings.Contains(w.Body.String(), "request body exceeds the limit of 1048576 bytes (setting granary.compat.clustercockpit.queue)") {
+		!strings.Contains(w.Body.String(), "request body exceeds the limit of 1048576 bytes (setting granary.queue.bytes)") {
 		t.Errorf("a body larger than the queue: %d %s", w.Code, w.Body)
 	}
-	for _, gate := range []*queue.Limit{s.queries, s.writes} {
-		if st := gate.Stats(); st.Held != 0 || st.Waiting != 0 {
+	for _, gate := range []*queue.Fair{s.queries, s.writes} {
+		if st := gate.Total(); st.Held != 0 || st.Waiting != 0 {
 			t.Errorf("%+v", st)
 		}
 	}
@@ -163,12 +163,12 @@ func TestFullQueues(t *testing.T) {
 
 // TestGoneWhileWaiting: a client that goes away gives up its place.
 func TestGoneWhileWaiting(t *testing.T) {
-	s := running(t, configured(t, "granary: {limits: {concurrent-queries: 1}, compat: {clustercockpit: {queue-wait: 1h}}}"))
+	s := running(t, configured(t, "granary: {limits: {concurrent-queries: 1}, queue: {wait: 1h}}"))
 	var ticket queue.Ticket
-	if err := s.queries.Enter(t.Context(), &ticket, 1); err != nil {
+	if err := s.queries.Queue("_ops").Enter(t.Context(), &ticket, 1); err != nil {
 		t.Fatal(err)
 	}
-	defer s.queries.Leave(&ticket)
+	defer ticket.Leave()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Addr()+"/api/debug", nil)
@@ -176,7 +176,7 @@ func TestGoneWhileWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.http.Handler.ServeHTTP(discard{http.Header{}}, r)
-	if st := s.queries.Stats(); st.Waiting != 0 || st.Held != 1 || st.Refused != 0 {
+	if st := s.queries.Total(); st.Waiting != 0 || st.Held != 1 || st.Refused != 0 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -53,8 +53,9 @@ type Server struct {
 	nats   *nats.Client
 	watch  *requests
 
-	writes  *queue.Limit // bytes of bodies
-	queries *queue.Limit
+	turns   *queue.Turns
+	writes  *queue.Fair // bytes of bodies
+	queries *queue.Fair
 	bodies  *edge.Bodies
 
 	listener net.Listener
@@ -131,10 +132,9 @@ func (s *Server) open() error {
 	s.writer = ingest.New(s.store, s.store.Definitions, ingestOptions(cfg, s.o))
 	s.lines = newLines(s.store, s.writer, cfg)
 	s.watch = newRequests()
-	s.writes = queue.NewLimit(cfg.ClusterCockpit.Queue, cfg.ClusterCockpit.QueueWait)
-	s.queries = queue.NewLimit(concurrentQueries(cfg), cfg.ClusterCockpit.QueueWait)
-	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body",
-		Queue: s.writes, QueueSetting: "granary.compat.clustercockpit.queue"})
+	s.turns = queue.NewTurns(int(cfg.Queue.Workers), 0)
+	s.writes, s.queries = queue.NewFair(s.writeQueues()), queue.NewFair(s.queryQueues())
+	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, QueueSetting: settingQueue})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch
 	s.http.RegisterOnShutdown(s.silent.close)
@@ -226,7 +226,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
 		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
-		Gate: s.queries, Now: s.o.Now, Logger: s.o.Logger,
+		Reads: s.queries, Select: s.selector(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 	if key := cfg.Auth.ClusterCockpitKey; key != nil {
 		o.Auth = clustercockpit.NewTokenAuth(clustercockpit.TokenOptions{Key: key, Scope: s.lines.scope(), Now: s.o.Now})

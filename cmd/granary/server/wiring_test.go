@@ -57,8 +57,9 @@ granary:
     retention: 21h, memory: 22MiB, series-status: 400, overrides: over.yaml}
   timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
   bounds: {future: 1h, past: 7d}
+  queue: {bytes: 2MiB, wait: 3s, workers: 3}
   compat:
-    clustercockpit: {cluster-tenants: {alex: t2}, queue: 2MiB, queue-wait: 3s, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
+    clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
   admin: {listen: "localhost:0"}
 `
@@ -148,8 +149,11 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.bounds.past":                            {bounds(s.cfg.Bounds, set).Past, 7 * 24 * time.Hour},
 		"granary.compat.clustercockpit.enabled":          {apiWithout(t), http.StatusNotFound},
 		"granary.compat.clustercockpit.cluster-tenants":  {[]tenant.ID{dialect.Clusters["alex"], s.lines.clusters["alex"]}, []tenant.ID{"t2", "t2"}},
-		"granary.compat.clustercockpit.queue":            {s.writes.Max(), int64(2 << 20)},
-		"granary.compat.clustercockpit.queue-wait":       {[]time.Duration{s.writes.Wait(), s.queries.Wait()}, []time.Duration{3 * time.Second, 3 * time.Second}},
+		"granary.queue.bytes":                            {s.writes.Max(), int64(2 << 20)},
+		"granary.queue.wait":                             {waits(unserved(t, configured(t, "granary: {queue: {wait: 3s}}"))), []time.Duration{3 * time.Second, 3 * time.Second}},
+		"granary.queue.workers":                          {s.turns.Workers(), 3},
+		"granary.compat.clustercockpit.queue":            {configured(t, "granary: {compat: {clustercockpit: {queue: 5MiB}}}").Queue.Bytes, int64(5 << 20)},
+		"granary.compat.clustercockpit.queue-wait":       {configured(t, "granary: {compat: {clustercockpit: {queue-wait: 5s}}}").Queue.Wait, 5 * time.Second},
 		"granary.compat.clustercockpit.max-answer":       {dialect.Answer, int64(4 << 20)},
 		"granary.compat.clustercockpit.max-queries":      {dialect.Queries, 5},
 		"granary.compat.clustercockpit.max-query-body":   {tooLarge(dialect.Requests), "request body exceeds the limit of 6000 bytes (setting granary.compat.clustercockpit.max-query-body)"},
@@ -223,6 +227,11 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 	}
 }
 
+// waits are how long writes and queries wait.
+func waits(s *Server) []time.Duration {
+	return []time.Duration{s.writes.Stats("me").Share.Wait, s.queries.Stats("me").Share.Wait}
+}
+
 // documented are the keys of docs/config.md, and those of them that have no effect.
 func documented(t *testing.T) (keys, without []string) {
 	t.Helper()
@@ -286,7 +295,7 @@ func tooLarge(b *edge.Bodies) string {
 
 // TestZeroes: a 0 in the configuration means what the documentation says, also where it is the default of a part.
 func TestZeroes(t *testing.T) {
-	cfg := configured(t, "granary: {limits: {answer-padding: 0, concurrent-queries: 0}, compat: {clustercockpit: {queue-wait: 0s}, nats: {batch-wait: 0s}}}")
+	cfg := configured(t, "granary: {limits: {answer-padding: 0, concurrent-queries: 0}, queue: {wait: 0s}, compat: {nats: {batch-wait: 0s}}}")
 	s := unserved(t, cfg)
 	if p := s.clusterCockpit().Padding; p >= 0 {
 		t.Errorf("padding %d", p)
@@ -294,8 +303,8 @@ func TestZeroes(t *testing.T) {
 	if n := s.queries.Max(); n < 4 || n%4 != 0 {
 		t.Errorf("%d queries", n)
 	}
-	if s.writes.Wait() != 0 {
-		t.Errorf("writes wait for %v", s.writes.Wait())
+	if w := s.writes.Stats("_ops").Share.Wait; w != 0 {
+		t.Errorf("writes wait for %v", w)
 	}
 	if w := s.natsOptions().BatchWait; w != 1 {
 		t.Errorf("NATS waits for %v", w)
