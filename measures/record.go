@@ -24,7 +24,8 @@ const (
 	recTexts       journal.Kind = 11 // texts and tags of samples
 	recTenantState journal.Kind = 12 // a tenant as it is from now on, tenant's form
 	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
-	// 14 is taken: tiers; 15 API keys; 16 what a batch is accounted for; 17 counts of what is read.
+	recKeys        journal.Kind = 15 // API keys as they are from now on, identity's form
+	// 14 is taken: tiers; 16 what a batch is accounted for; 17 counts of what is read.
 )
 
 // A samples record:

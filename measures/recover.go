@@ -19,6 +19,7 @@ import (
 	"granary/metricdef/catalog"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // Recover brings the state back: the catalog, the state file of the last snapshot, the tail of the journal, and then the
@@ -155,6 +156,9 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	for _, num := range s.Tenants.Known() {
 		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(num)), s.Tenants.AppendRecord(nil, num))
 	}
+	for _, r := range s.Keys.All() {
+		sink{s}.Put(identity.KeyBucket, []byte(r.ID), identity.AppendKey(nil, &r))
+	}
 	for key, rec := range s.Policies.Records {
 		sink{s}.Put(policy.Bucket, key, rec)
 	}
@@ -175,6 +179,9 @@ func (s *Store) loadCatalog() error {
 		return nil
 	}
 	if err := s.catalog.Load(tenant.Bucket, func(_, v []byte) error { return skip(s.Tenants.Restore(v)) }); err != nil {
+		return err
+	}
+	if err := s.catalog.Load(identity.KeyBucket, func(_, v []byte) error { return skip(s.Keys.Restore(v)) }); err != nil {
 		return err
 	}
 	if err := s.catalog.Load(policy.Bucket, func(k, v []byte) error { return skip(s.Policies.Restore(k, v)) }); err != nil {
@@ -320,7 +327,9 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		}
 		return nil
 	case recTenantState:
-		return s.applyTenantState(r.Payload)
+		return s.applyTenantState(r.Payload, r.Time)
+	case recKeys:
+		return s.applyKeys(r.Payload)
 	case recDelete:
 		span, refs, err := decodeDelete(r.Payload)
 		if err != nil {

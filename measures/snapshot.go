@@ -401,6 +401,7 @@ func (s *Store) dropUnlisted() {
 
 // trim lets the journal go below everything that stores a position.
 func (s *Store) trim() error {
+	s.saveKeyUse()
 	if err := s.catalog.Flush(s.syncTo); err != nil {
 		return err
 	}

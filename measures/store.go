@@ -19,6 +19,7 @@ import (
 	"granary/metricdef/catalog"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // Options are what a store needs to know.
@@ -73,6 +74,7 @@ type Store struct {
 	Tenants     *tenant.Registry
 	Policies    *policy.Registry
 	Definitions *metricdef.Registry
+	Keys        *identity.Keys
 
 	o        Options
 	lock     *os.File
@@ -150,6 +152,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants,
 		CreateRate: o.CreateRate, CreateBurst: o.CreateBurst})
+	s.Keys = identity.NewKeys(sink{s})
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)

@@ -3,6 +3,7 @@ package measures
 import (
 	"context"
 	"slices"
+	"time"
 
 	"granary/metricdef"
 	"granary/policy"
@@ -78,17 +79,24 @@ func (s *Store) changeTenant(ctx context.Context, num tenant.Num, change func(te
 // tenantState commits the record of a tenant that exists, as it is from now on.
 func (s *Store) tenantState(ctx context.Context, prepare func() ([]byte, error)) error {
 	var rec []byte
-	return s.change(ctx, recTenantState, func(int64) (_ []byte, err error) {
+	var at int64
+	return s.change(ctx, recTenantState, func(wrote int64) (_ []byte, err error) {
+		at = wrote
 		rec, err = prepare()
 		return rec, err
 	}, func() {
-		if err := s.applyTenantState(rec); err != nil {
+		if err := s.applyTenantState(rec, at); err != nil {
 			panic("measures: own tenant record: " + err.Error())
 		}
 	})
 }
 
-func (s *Store) applyTenantState(rec []byte) error {
+// applyTenantState applies the record of a tenant that exists. The record that ends one takes it out of the API keys first: no crash
+// comes between the two, and no key reaches a tenant that is made under the name again.
+func (s *Store) applyTenantState(rec []byte, wrote int64) error {
+	if id := tenant.Ends(rec); id != "" {
+		s.Keys.DropTenant(id, time.Unix(0, wrote).UTC())
+	}
 	n, _, err := s.Tenants.Update(rec)
 	switch {
 	case err != nil:

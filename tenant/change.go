@@ -137,3 +137,11 @@ func (r *Registry) Retention(n Num) Retention {
 	}
 	return Retention{}
 }
+
+// Ends says whose end a record of AppendEnd is: of the first of the two, which hides the tenant. "" for every other record.
+func Ends(rec []byte) ID {
+	if _, t, err := parseRecord(rec); err == nil && t.state == ending {
+		return t.ID
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,7 +12,14 @@ import (
 type AuthorityOptions struct {
 	Issuers []Issuer
 	Tokens  []StaticToken
-	Proxy   ProxyFields
+	// Keys are the API keys; nil for none. They are a source that counts if Locked is set: without it the first key does not shut
+	// a service that is open.
+	Keys   *Keys
+	Locked bool
+	// Htpasswd is a file of names and passwords, "" for none, and Users is what they may do.
+	Htpasswd string
+	Users    map[string]Grants
+	Proxy    ProxyFields
 	// Certificates are rules for client certificates.
 	Certificates []CertificateRule
 
@@ -21,11 +29,12 @@ type AuthorityOptions struct {
 
 // Authority judges credentials by all sources that the configuration names. It is safe for concurrent use.
 type Authority struct {
-	o       AuthorityOptions
-	tokens  *tokens
-	statics *staticTokens
-	certs   certificates
-	known   cache
+	o         AuthorityOptions
+	tokens    *tokens
+	statics   *staticTokens
+	passwords *passwords // nil for none
+	certs     certificates
+	known     cache
 }
 
 // NewAuthority reads the files of all sources. One with a fault is an error.
@@ -50,6 +59,11 @@ func NewAuthority(o AuthorityOptions) (*Authority, error) {
 	if a.statics, err = newStaticTokens(o.Tokens, o.ReadFile); err != nil {
 		return nil, err
 	}
+	if o.Htpasswd != "" {
+		if a.passwords, err = newPasswords(o.Htpasswd, o.Users, o.ReadFile); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range a.files() {
 		f.report = func(err error) {
 			a.o.Logger.Error("identity: a file with a fault is not taken, what was in force stays", "error", err)
@@ -64,6 +78,9 @@ func (a *Authority) files() []*files {
 	for _, i := range a.tokens.issuers {
 		list = append(list, i.files)
 	}
+	if a.passwords != nil {
+		list = append(list, a.passwords.files)
+	}
 	return list
 }
 
@@ -76,7 +93,8 @@ func (a *Authority) Refresh() {
 
 // Configured says whether there is any source, so that whoever comes without a credential can be refused.
 func (a *Authority) Configured() bool {
-	return len(a.o.Issuers) > 0 || len(a.o.Tokens) > 0 || a.o.Proxy.Subject != "" || len(a.o.Certificates) > 0
+	o := &a.o
+	return len(o.Issuers) > 0 || len(o.Tokens) > 0 || o.Keys != nil && o.Locked || o.Htpasswd != "" || o.Proxy.Subject != "" || len(o.Certificates) > 0
 }
 
 // Proxy names the header fields that make a credential of kind ProxyHeaders. They count from trusted proxies only, which is for
@@ -88,6 +106,8 @@ func (a *Authority) Identify(c Credential, now time.Time) (*Identity, error) {
 	switch c.Kind {
 	case Bearer:
 		return a.bearer(c.Token, now)
+	case Password:
+		return a.password(c, now)
 	case ClientCertificate:
 		return a.certs.judge(c.Certificate, now)
 	case ProxyHeaders:
@@ -109,6 +129,11 @@ func (a *Authority) bearer(token string, now time.Time) (*Identity, error) {
 		}
 		return v.who, nil
 	}
+	if id, secret, ok := splitKey(token); ok && a.o.Keys != nil {
+		if who, err := a.o.Keys.find(id, secret, now); who != nil || err != nil {
+			return who, err
+		}
+	}
 	if who := a.statics.now.Load().find(token); who != nil {
 		return who, nil
 	}
@@ -124,4 +149,14 @@ func (a *Authority) bearer(token string, now time.Time) (*Identity, error) {
 	}
 	a.known.put(token, v)
 	return v.who, nil
+}
+
+// password judges a name and a password. The password may be a key or a token too, whatever the name is.
+func (a *Authority) password(c Credential, now time.Time) (*Identity, error) {
+	who, err := a.bearer(c.Password, now)
+	var refused *Error
+	if err == nil || a.passwords == nil || errors.As(err, &refused) && !refused.Guess() {
+		return who, err
+	}
+	return a.passwords.check(c.User, c.Password)
 }

@@ -79,6 +79,9 @@ func (v *verified) current() bool { return v.issuer.keys.Load() == v.keys }
 
 // verify checks all of a token but its times.
 func (t *tokens) verify(raw string, now time.Time) (*verified, error) {
+	if strings.ContainsAny(raw, "\r\n") { // which the decoding of base64 passes over
+		return nil, explain(jwt.ErrTokenMalformed)
+	}
 	v := &verified{}
 	claims := jwt.MapClaims{}
 	_, err := t.parser.ParseWithClaims(raw, claims, func(token *jwt.Token) (key any, err error) {
