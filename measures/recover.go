@@ -152,6 +152,9 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	if s.catalog, err = catalog.Open(path, o); err != nil {
 		return false, err
 	}
+	if err := s.seal(); err != nil {
+		return false, err
+	}
 	s.applying = 1 // the lowest number: everything in the journal is newer
 	for _, num := range s.Tenants.Known() {
 		sink{s}.Put(tenant.Bucket, binary.BigEndian.AppendUint32(nil, uint32(num)), s.Tenants.AppendRecord(nil, num))
@@ -168,8 +171,20 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	return true, nil
 }
 
+// seal gives the secret of the catalog to what makes cursors.
+func (s *Store) seal() error {
+	secret, err := s.catalog.Secret()
+	if err == nil {
+		s.Definitions.Seal(secret)
+	}
+	return err
+}
+
 func (s *Store) loadCatalog() error {
 	s.setStep("loading definitions")
+	if err := s.seal(); err != nil {
+		return err
+	}
 	damaged := 0
 	skip := func(err error) error {
 		if err != nil {

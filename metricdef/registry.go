@@ -40,6 +40,7 @@ type Options struct {
 // the tree. Everything is safe for concurrent use, under the rules of DESIGN.md.
 type Registry struct {
 	o       Options
+	seal    seal   // of cursors
 	nameTag uint32 // symbol of NameTag, always in use
 
 	mu      sync.RWMutex
@@ -71,6 +72,7 @@ func NewRegistry(o Options) *Registry {
 	}
 	r := &Registry{o: o, next: 1, symbols: makeSymbols(), tenants: make(map[tenant.Num]*index)}
 	r.nameTag = r.symbols.use(NameTag)
+	r.Seal([SecretLen]byte{})
 	return r
 }
 

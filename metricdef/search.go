@@ -70,7 +70,7 @@ func (r *Registry) Search(ctx context.Context, t tenant.Num, e match.Expr, p Pag
 		s.top.k = p.Limit + 1 // one more tells whether there is a next page
 	}
 	if p.After != "" {
-		after, err := parseCursor(p.After, s.order())
+		after, err := r.seal.parse(t, p.After, s.order())
 		if err != nil {
 			return Found{}, err
 		}
@@ -93,7 +93,7 @@ func (r *Registry) Search(ctx context.Context, t tenant.Num, e match.Expr, p Pag
 	places := s.top.sorted()
 	if p.Limit > 0 && len(places) > p.Limit {
 		places = places[:p.Limit]
-		found.Next = places[p.Limit-1].cursor(s.order())
+		found.Next = r.seal.cursor(t, places[p.Limit-1], s.order())
 	}
 	found.Refs = make([]Ref, len(places))
 	for i := range places {

@@ -159,8 +159,8 @@ func TestCursors(t *testing.T) {
 	if _, err := r.Values(t.Context(), 1, "hostname", nil, TagPage{After: tags.Next}); err == nil {
 		t.Error("a cursor of tags is good for values")
 	}
-	if again, err := r.Search(t.Context(), 2, nil, Page{Sort: ByName, Limit: 10, After: found.Next}); err != nil || len(again.Refs) > 0 {
-		t.Errorf("another tenant finds %v (%v)", again, err)
+	if again, err := r.Search(t.Context(), 2, nil, Page{Sort: ByName, Limit: 10, After: found.Next}); err == nil || len(again.Refs) > 0 {
+		t.Errorf("another tenant finds %v", again)
 	}
 	if o, ok := ParseOrder("created"); o != ByCreated || !ok || o.String() != "created" {
 		t.Error(o, ok)
@@ -172,18 +172,49 @@ func TestCursors(t *testing.T) {
 
 // FuzzCursor: no text panics or is taken for a place that cannot be, and what is read is printed as the same text.
 func FuzzCursor(f *testing.F) {
-	f.Add(place{"cpu{host=\"1\"}", -5, 7}.cursor(3), byte(3))
+	seal := newSeal([SecretLen]byte{7})
+	f.Add(seal.cursor(2, place{"cpu{host=\"1\"}", -5, 7}, 3), byte(3))
 	f.Add("AQ", byte(0))
 	f.Add("AQIA_____x8", byte(2))
 	f.Fuzz(func(t *testing.T, text string, order byte) {
-		p, err := parseCursor(text, order)
+		p, err := seal.parse(2, text, order)
 		if err != nil {
 			return
 		}
-		if again, err := parseCursor(p.cursor(order), order); err != nil || again != p || p.ref > maxRef || len(p.text) > cursorLimit {
+		if _, err := seal.parse(3, text, order); err == nil {
+			t.Fatalf("%q is one of another tenant too", text)
+		}
+		if again, err := seal.parse(2, seal.cursor(2, p, order), order); err != nil || again != p || p.ref > maxRef || len(p.text) > cursorLimit {
 			t.Fatalf("%q: %+v, then %+v (%v)", text, p, again, err)
 		}
 	})
+}
+
+// TestCursorsTellNothing: a cursor is the tenant's own, dies with the secret, and two refs that follow each other are not
+// to be told from any others.
+func TestCursorsTellNothing(t *testing.T) {
+	one, other := newSeal([SecretLen]byte{1}), newSeal([SecretLen]byte{2})
+	p := place{"", 5, 7}
+	text := one.cursor(2, p, 0)
+	if got, err := one.parse(2, text, 0); err != nil || got != p {
+		t.Error(got, err)
+	}
+	if got, err := one.parse(3, text, 0); err == nil {
+		t.Error("another tenant follows it to", got)
+	}
+	if got, err := other.parse(2, text, 0); err == nil {
+		t.Error("another service follows it to", got)
+	}
+	p.ref++
+	next, same := one.cursor(2, p, 0), 0
+	for i := range text {
+		if text[i] == next[i] {
+			same++
+		}
+	}
+	if same > len(text)/2 {
+		t.Errorf("%s and %s are alike", text, next)
+	}
 }
 
 // TestSearchEnds: a search over much ends with its context, also between two looks at Keep.

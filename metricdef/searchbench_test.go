@@ -24,7 +24,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	middle := func(o Order) string {
 		d := r.defs.get(n / 2)
-		return r.placeOf(o, d, n/2).cursor(byte(o) << 1)
+		return r.seal.cursor(1, r.placeOf(o, d, n/2), byte(o)<<1)
 	}
 	parse := func(text string) match.Expr {
 		e, err := match.Parse(text)

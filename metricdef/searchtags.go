@@ -54,7 +54,7 @@ const (
 // holds for these; only they are counted. The name of the metric is not among them. The error is a *SearchError, a
 // *CursorError or the context's.
 func (r *Registry) Tags(ctx context.Context, t tenant.Num, e match.Expr, p TagPage) (TagsFound, error) {
-	l, err := newListing(p, orderTags)
+	l, err := r.newListing(t, p, orderTags)
 	if err != nil {
 		return TagsFound{}, err
 	}
@@ -83,7 +83,7 @@ func (r *Registry) Tags(ctx context.Context, t tenant.Num, e match.Expr, p TagPa
 // Values returns one page of the values that a tag has among the tenant's visible definitions for which the expression
 // holds; see Tags. NameTag lists the names of metrics.
 func (r *Registry) Values(ctx context.Context, t tenant.Num, name string, e match.Expr, p TagPage) (ValuesFound, error) {
-	l, err := newListing(p, orderValues)
+	l, err := r.newListing(t, p, orderValues)
 	if err != nil {
 		return ValuesFound{}, err
 	}
@@ -103,21 +103,23 @@ func (r *Registry) Values(ctx context.Context, t tenant.Num, name string, e matc
 
 // listing picks one page out of many texts.
 type listing struct {
-	p     TagPage
-	order byte
-	after string
-	top   top[TagCount]
-	total int
+	seal   seal
+	tenant tenant.Num
+	p      TagPage
+	order  byte
+	after  string
+	top    top[TagCount]
+	total  int
 }
 
-func newListing(p TagPage, order byte) (*listing, error) {
-	l := &listing{p: p, order: order}
+func (r *Registry) newListing(t tenant.Num, p TagPage, order byte) (*listing, error) {
+	l := &listing{seal: r.seal, tenant: t, p: p, order: order}
 	l.top.compare = func(a, b TagCount) int { return strings.Compare(textPlace(a.Name), textPlace(b.Name)) }
 	if p.Limit > 0 {
 		l.top.k = p.Limit + 1
 	}
 	if p.After != "" {
-		after, err := parseCursor(p.After, order)
+		after, err := r.seal.parse(t, p.After, order)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +150,7 @@ func (l *listing) page() (list []TagCount, next string, total int) {
 	list, total = l.top.sorted(), -1
 	if l.p.Limit > 0 && len(list) > l.p.Limit {
 		list = list[:l.p.Limit]
-		next = place{text: textPlace(list[l.p.Limit-1].Name)}.cursor(l.order)
+		next = l.seal.cursor(l.tenant, place{text: textPlace(list[l.p.Limit-1].Name)}, l.order)
 	}
 	if l.p.Total {
 		total = l.total

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,14 +13,15 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The file is a bbolt database. Bucket "_catalog" holds "format" (u32, little endian) and "position" (u64, little endian);
-// each other bucket belongs to the room that puts into it. Every value outside it begins with a checksum, see
+// The file is a bbolt database. Bucket "_catalog" holds "format" (u32, little endian), "position" (u64, little endian) and
+// "secret" (16 bytes); each other bucket belongs to the room that puts into it. Every value outside it begins with a checksum, see
 // sumLen.
 const (
 	format     = 1
 	metaBucket = "_catalog"
 	formatKey  = "format"
 	posKey     = "position"
+	secretKey  = "secret"
 )
 
 // fill is how full bbolt leaves a page that it splits. Keys come in ascending order, so nothing is inserted into the
@@ -88,6 +90,32 @@ func (c *Catalog) Position() uint64 {
 	c.queue.Lock()
 	defer c.queue.Unlock()
 	return c.queue.stored
+}
+
+// Secret is a number of this file that nobody can guess. It is made when it is asked for the first time, and stays.
+func (c *Catalog) Secret() (secret [16]byte, err error) {
+	c.flush.Lock()
+	defer c.flush.Unlock()
+	if c.flush.db == nil {
+		return secret, ErrClosed
+	}
+	err = guard(c.path, func() error {
+		return c.flush.db.Update(func(tx *bbolt.Tx) error {
+			meta := tx.Bucket([]byte(metaBucket))
+			if kept := meta.Get([]byte(secretKey)); len(kept) == len(secret) {
+				copy(secret[:], kept)
+				return nil
+			}
+			if _, err := rand.Read(secret[:]); err != nil {
+				return err
+			}
+			return meta.Put([]byte(secretKey), secret[:])
+		})
+	})
+	if err != nil {
+		return secret, fmt.Errorf("catalog %s: %w", c.path, err)
+	}
+	return secret, nil
 }
 
 // Pending is the number of changes that are not in the file yet.

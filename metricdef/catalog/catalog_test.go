@@ -52,6 +52,34 @@ func change(bucket, key, value string) Change {
 	return Change{Bucket: bucket, Key: []byte(key), Value: []byte(value)}
 }
 
+// TestSecret: it stays with the file, and each file has another.
+func TestSecret(t *testing.T) {
+	dir := t.TempDir()
+	secret := func(name string) [16]byte {
+		c := mustOpen(t, filepath.Join(dir, name), Options{})
+		first, err := c.Secret()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := c.Secret(); err != nil || again != first {
+			t.Error(again, err)
+		}
+		c.Put(1, change("a", "x", "1"))
+		c.Advance(1)
+		if err := c.Close(synced); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Secret(); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+		return first
+	}
+	a, b := secret("a.db"), secret("b.db")
+	if a == b || a == [16]byte{} || secret("a.db") != a {
+		t.Errorf("%x, %x", a, b)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "definitions.db")
 	c := mustOpen(t, path, Options{})
