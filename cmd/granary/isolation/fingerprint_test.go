@@ -1,0 +1,34 @@
+package isolation_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// fingerprint is everything that a tenant has, read without leaving a trace.
+func (u *universe) fingerprint(world int, p *party) string {
+	var b strings.Builder
+	g := &gen{d: u.d, p: p, now: u.clock.now()}
+	ask := func(method, target, body string) *answer {
+		r := &request{op: "fingerprint", method: method, target: target, body: body}
+		g.sign(r)
+		a := u.worlds[world].send(r)
+		fmt.Fprintf(&b, "%s %s %s: %s\n", method, target, body, mask(a.text()))
+		return a
+	}
+	for _, op := range u.d.operations {
+		if op.method != "GET" || !strings.HasPrefix(op.path, "/v2") || strings.Contains(op.path, "{") || u.skipped(op) || op.id == "getQuery" {
+			continue
+		}
+		if !slices.ContainsFunc(op.params, func(p param) bool { return p.required }) {
+			ask("GET", op.path, "")
+		}
+	}
+	ask("GET", "/v2/metrics?limit=10000&samples&times=ns&count&sort=ref", "")
+	ask("POST", "/v2/query", `{"selector":"{}","start":"2000-01-01T00:00:00Z","end":"2100-01-01T00:00:00Z","time_format":"ns","tags":true}`)
+	ask("GET", "/v2/cardinality?top=1000", "")
+	ask("GET", "/v2/tags?limit=10000&count", "")
+	ask("GET", "/v2/tags/__name__?limit=10000&count", "")
+	return b.String()
+}

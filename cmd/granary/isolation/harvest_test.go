@@ -1,0 +1,87 @@
+package isolation_test
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var nextPage = regexp.MustCompile(`<([^>]+)>; rel=.?"next`)
+
+// take remembers what an answer tells of things that there are, so that later requests are about them.
+func (u *universe) take(s *step, world int, a *answer, text string) {
+	if a.status >= 200 && a.status < 400 {
+		u.done[s.r.op]++
+	}
+	if s.by == nil || s.by == u.b[1] && world != 1 || s.by == u.a && world != 0 {
+		return
+	}
+	if a.status < 300 {
+		s.by.remember(s.r)
+	}
+	if m := nextPage.FindStringSubmatch(text); m != nil {
+		s.by.keep("link", m[1])
+	}
+	if a.status >= 300 || !strings.Contains(a.header.Get("Content-Type"), "json") {
+		return
+	}
+	_, body, _ := strings.Cut(text, "\n\n")
+	var v any
+	if json.Unmarshal([]byte(body), &v) == nil {
+		s.by.harvest(s.r.op, "", v)
+	}
+}
+
+// remember keeps a request for the other to send. It is signed anew then.
+func (p *party) remember(r *request) {
+	const most = 60
+	c := *r
+	c.header = slices.DeleteFunc(slices.Clone(r.header), func(f field) bool { return signs(f.name) })
+	if p.sent = append(p.sent, &c); len(p.sent) > most {
+		p.sent = p.sent[1:]
+	}
+}
+
+// named says what the member "name" of an answer names.
+func named(op string) string {
+	for _, of := range []string{"Polic", "Rule", "Metric", "Measures"} {
+		if strings.Contains(op, of) {
+			return map[string]string{"Polic": "policy", "Rule": "rule", "Metric": "metric", "Measures": "metric"}[of]
+		}
+	}
+	return ""
+}
+
+// harvest walks through an answer.
+func (p *party) harvest(op, name string, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		for _, member := range slices.Sorted(maps.Keys(x)) {
+			if (name == "tags" || name == "plain_tags") && p.rng.IntN(4) == 0 {
+				if value, ok := x[member].(string); ok {
+					p.find("tag", member)
+					p.find("tagvalue", value)
+				}
+			}
+			p.harvest(op, member, x[member])
+		}
+	case []any:
+		for _, item := range x[:min(len(x), 20)] {
+			p.harvest(op, name, item)
+		}
+	case string:
+		switch {
+		case name == "id" && len(x) == 36:
+			p.keep("id", x)
+			p.find("id", x)
+		case name == "id" && strings.HasPrefix(x, "\u00abkey"):
+			p.find("key", x)
+		case name == "next":
+			p.keep("cursor", x)
+		case name == "name":
+			p.find(named(op), x)
+		}
+	}
+}

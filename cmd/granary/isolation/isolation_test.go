@@ -1,0 +1,211 @@
+package isolation_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// span is how long to look for differences.
+func span(t *testing.T) time.Duration {
+	if text := os.Getenv("GRANARY_ISOLATION"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatalf("GRANARY_ISOLATION is %q", text)
+		}
+		return d
+	}
+	if testing.Short() {
+		return 2 * time.Second
+	}
+	return 6 * time.Second
+}
+
+func seed(t *testing.T) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("GRANARY_ISOLATION_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("GRANARY_ISOLATION_SEED is %q", text)
+		}
+	}
+	t.Logf("GRANARY_ISOLATION_SEED=%d", seed)
+	return seed
+}
+
+// TestIsolation looks for anything of one tenant that another one sees or changes.
+func TestIsolation(t *testing.T) {
+	d := readDocument(t)
+	u := newUniverse(t, d, seed(t))
+	end := time.Now().Add(span(t))
+	u.settle()
+	u.cover()
+	cycles := 0
+	for ; u.fault == nil && time.Now().Before(end); cycles++ {
+		u.cycle()
+	}
+	u.readLogs()
+	t.Logf("%d steps in %d cycles; answers by status %v", len(u.steps), cycles, u.answers)
+	if u.fault != nil {
+		t.Errorf("%s\n%s", u.fault.key, u.fault.what)
+		t.Log(u.shrink(d))
+	}
+}
+
+// settle lets every tenant make a few things.
+func (u *universe) settle() {
+	for range 3 {
+		for _, id := range []string{"writeMeasures", "createMetrics", "createPolicy", "createRule"} {
+			u.both(func(g *gen) *request { return g.valid(u.d.find(id)) }, 0)
+		}
+	}
+}
+
+// both lets A send a request, and then each B one of its own.
+func (u *universe) both(make func(g *gen) *request, foreign int) {
+	g := &gen{d: u.d, p: u.a, now: u.clock.now(), foreign: foreign}
+	r := make(g)
+	g.sign(r)
+	r.target = strings.ReplaceAll(r.target, "scope=service", "scope=tenant")
+	u.run(&step{world: -1, by: u.a, r: r})
+	for i, b := range u.b {
+		g := &gen{d: u.d, p: b, now: u.clock.now(), foreign: foreign}
+		r := make(g)
+		g.sign(r)
+		r.target = strings.ReplaceAll(r.target, "scope=service", "scope=tenant")
+		u.run(&step{world: i, by: b, r: r})
+	}
+}
+
+// cover makes a valid request for every operation, or fails the test: what it cannot ask for it cannot attack.
+func (u *universe) cover() {
+	const tries = 400
+	for _, op := range u.d.operations {
+		for n := 0; u.done[op.id] == 0 && n < tries && u.fault == nil && !u.skipped(op); n++ {
+			if maker := u.maker(op); maker != nil && n%3 == 0 {
+				u.both(func(g *gen) *request { return g.valid(maker) }, 0)
+			}
+			u.both(func(g *gen) *request { return g.valid(op) }, 0)
+		}
+		if u.done[op.id] == 0 && !u.skipped(op) && u.fault == nil {
+			var last string
+			for _, s := range slices.Backward(u.steps) {
+				if s.r != nil && s.r.op == op.id && s.by == u.a {
+					last = s.r.text() + "\n" + u.worlds[0].send(s.r).text()
+					break
+				}
+			}
+			u.t.Errorf("no valid request can be made for %s %s (%s); the last was\n%s", op.method, op.path, op.id, last)
+		}
+	}
+}
+
+// maker is the operation that makes what the other is about.
+func (u *universe) maker(op *operation) *operation {
+	front, _, one := strings.Cut(op.path, "/{")
+	for _, o := range u.d.operations {
+		if one && o.method == "POST" && o.path == front {
+			return o
+		}
+	}
+	return nil
+}
+
+func (u *universe) skipped(op *operation) bool {
+	return op.id == "status" || strings.Contains(op.path, "/tenants") || op.path == "/metrics" || strings.HasPrefix(op.path, "/api")
+}
+
+// cycle is a burst of requests of B's and one of A's, with a look at everything that the other has around each.
+func (u *universe) cycle() {
+	rng := u.a.rng
+	if rng.IntN(4) == 0 {
+		u.run(&step{tick: time.Duration(rng.IntN(600)) * time.Second})
+	}
+	before := [2]string{u.fingerprint(0, u.a), u.fingerprint(1, u.a)}
+	if before[0] != before[1] {
+		u.faultf(u.steps[len(u.steps)-1], "fingerprints", "tenant A has, in world 1\n%s\nand in world 2\n%s", diff(before[0], before[1]), diff(before[1], before[0]))
+	}
+	for range 10 + rng.IntN(20) {
+		for i, b := range u.b {
+			if rng.IntN(3) > 0 {
+				u.run(&step{world: i, by: b, r: u.attack(b)})
+			}
+		}
+	}
+	var foreign [2]string
+	for i := range u.worlds {
+		if after := u.fingerprint(i, u.a); after != before[i] {
+			u.faultf(u.steps[len(u.steps)-1], "changed", "B has changed, in world %d, what A has, from\n%s\nto\n%s", i+1, diff(before[i], after), diff(after, before[i]))
+		}
+		foreign[i] = u.fingerprint(i, u.b[i])
+	}
+	for range 40 + rng.IntN(40) {
+		u.run(&step{world: -1, by: u.a, r: u.attack(u.a)})
+		if u.fault != nil {
+			return
+		}
+	}
+	for i := range u.worlds {
+		if after := u.fingerprint(i, u.b[i]); after != foreign[i] {
+			u.faultf(u.steps[len(u.steps)-1], "changed", "A has changed, in world %d, what B has, from\n%s\nto\n%s", i+1, diff(foreign[i], after), diff(after, foreign[i]))
+		}
+	}
+	u.readLogs()
+}
+
+// attack makes up a request.
+func (u *universe) attack(p *party) *request {
+	g := &gen{d: u.d, p: p, now: u.clock.now(), foreign: 20}
+	op := u.d.operations[p.rng.IntN(len(u.d.operations))]
+	for u.skipped(op) {
+		op = u.d.operations[p.rng.IntN(len(u.d.operations))]
+	}
+	r := g.valid(op)
+	switch n := p.rng.IntN(20); {
+	case n == 0: // a page, its own or the other's
+		from := choose(p.rng, p, p.other)
+		if links := from.pools["link"]; len(links) > 0 {
+			r = &request{op: "a link", method: "GET", target: choose(p.rng, links...)}
+		}
+	case n < 6 && len(p.other.sent) > 0: // what the other has asked for, and was given
+		c := *choose(p.rng, p.other.sent...)
+		c.header = slices.Clone(c.header)
+		r = &c
+	}
+	p.learn(r.target + r.body)
+	if p.rng.IntN(4) == 0 {
+		g.mangle(r)
+	}
+	g.sign(r)
+	// Where nothing tells one from another all are operators, so what is the service's is everybody's.
+	r.target = strings.ReplaceAll(r.target, "scope=service", "scope=tenant")
+	return r
+}
+
+// readLogs looks at what the services have logged.
+func (u *universe) readLogs() {
+	for i, w := range u.worlds {
+		for _, f := range faultsOfLog(w.log.take(), slices.Concat(u.a.secret, u.b[i].secret)) {
+			u.faultf(u.steps[len(u.steps)-1], "log", "the log of world %d says: %s", i+1, f)
+		}
+	}
+}
+
+// diff are the lines of x that y does not have.
+func diff(x, y string) string {
+	has := map[string]bool{}
+	for line := range strings.Lines(y) {
+		has[line] = true
+	}
+	var b strings.Builder
+	for line := range strings.Lines(x) {
+		if !has[line] {
+			fmt.Fprintf(&b, "%.4000s", line)
+		}
+	}
+	return b.String()
+}
