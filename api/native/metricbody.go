@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -190,15 +191,16 @@ func (m *metricPatch) update(d *metricdef.Definition) (metricdef.Update, error) 
 	for _, t := range d.Tags {
 		has[t.Name] = t.Value
 	}
-	for name, value := range m.Tags {
+	for _, name := range slices.Sorted(maps.Keys(m.Tags)) {
+		value := m.Tags[name]
 		is, known := has[name]
 		if known != (value != nil) || value != nil && *value != is {
 			return metricdef.Update{}, edge.At(edge.Pointer("/tags", name), &identityError{})
 		}
 	}
 	u := metricdef.Update{Unit: m.Unit.pointer(), Policy: m.Policy.pointer()}
-	for name, value := range m.PlainTags {
-		if value == nil {
+	for _, name := range slices.Sorted(maps.Keys(m.PlainTags)) {
+		if value := m.PlainTags[name]; value == nil {
 			u.Remove = append(u.Remove, name)
 		} else {
 			u.Set = append(u.Set, metricdef.Tag{Name: name, Value: *value})

@@ -152,12 +152,15 @@ func (a *API) listMetrics(w http.ResponseWriter, r *http.Request) error {
 	}
 	limit := p.integer("limit", defaultLimit, 1, maxLimit)
 	s.Limit = &limit
-	for name, to := range map[string]**duration{"active_within": &s.ActiveWithin, "idle_for": &s.IdleFor} {
-		if p.has(name) {
-			d := duration(p.duration(name, 0))
-			*to = &d
+	for _, age := range []struct {
+		name string
+		to   **duration
+	}{{"active_within", &s.ActiveWithin}, {"idle_for", &s.IdleFor}} {
+		if p.has(age.name) {
+			d := duration(p.duration(age.name, 0))
+			*age.to = &d
 		} else {
-			p.list(name)
+			p.list(age.name)
 		}
 	}
 	s.Selector.expr, s.and = p.selector()

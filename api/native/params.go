@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -148,7 +149,7 @@ func (p *params) end() error {
 	if p.err != nil {
 		return p.err
 	}
-	for name := range p.values {
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !slices.Contains(p.asked, name) {
 			return &parameterError{name: name, text: "is not one of this request, which has " + strings.Join(slices.Compact(slices.Sorted(slices.Values(p.asked))), ", ")}
 		}
