@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,7 +37,7 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 			chosen, by = v, name
 		}
 	}
-	if projects := r.Header[ProjectHeader]; len(projects) > 0 && t.Trusted.Trust(r.RemoteAddr) {
+	if projects := t.projects(r); len(projects) > 0 {
 		for _, p := range projects {
 			p = strings.TrimSpace(p)
 			switch {
@@ -60,6 +61,28 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 		return "", &ForbiddenError{Tenant: id}
 	}
 	return id, nil
+}
+
+// projects are the tenants that a trusted proxy names.
+func (t *Tenants) projects(r *http.Request) []string {
+	if p := r.Header[ProjectHeader]; len(p) > 0 && t.Trusted.Trust(r.RemoteAddr) {
+		return p
+	}
+	return nil
+}
+
+// Narrow is the part of the scope that a trusted proxy leaves to the request: one tenant if it names one. It is for requests
+// whose tenant does not come from Select alone.
+func (t *Tenants) Narrow(r *http.Request, scope identity.Scope) (identity.Scope, error) {
+	projects := t.projects(r)
+	if len(projects) == 0 {
+		return scope, nil
+	}
+	id, err := t.Select(&http.Request{Header: http.Header{ProjectHeader: projects}, RemoteAddr: r.RemoteAddr}, scope)
+	if err != nil {
+		return identity.Scope{}, err
+	}
+	return identity.Only(id), nil
 }
 
 // unchosen is the tenant of a request that chooses none.
@@ -103,6 +126,12 @@ func (*choiceError) Kind() string { return string(Invalid) }
 
 // Code implements the codes of errors.
 func (*choiceError) Code() string { return "tenant-not-chosen" }
+
+// NotChosen says whether a request was refused because it could be about several tenants and chooses none.
+func NotChosen(err error) bool {
+	var e *choiceError
+	return errors.As(err, &e)
+}
 
 // Problem names the tenants.
 func (e *choiceError) Problem() map[string]any { return map[string]any{"tenants": e.names()} }

@@ -16,6 +16,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil && errors.Is(err, r.Context().Err()):
 		// The client has gone; nobody reads this answer.
 		p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
+	case p.Status == http.StatusUnauthorized:
+		edge.Challenge(w.Header(), err)
 	case p.Status == http.StatusInternalServerError:
 		a.o.Logger.Error("request failed", "dialect", Name, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
@@ -30,8 +32,6 @@ func (a *API) problem(w http.ResponseWriter, r *http.Request, p edge.Problem) {
 		if h["Retry-After"] == nil {
 			h["Retry-After"] = []string{"1"}
 		}
-	case http.StatusUnauthorized:
-		h["Www-Authenticate"] = []string{"Bearer"}
 	}
 	buf := edge.NewBuffer()
 	defer buf.Free()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -237,7 +238,6 @@ func TestScope(t *testing.T) {
 	}{
 		{identity.Only("_ops"), "[1.000]", "", "c", "1"},
 		{identity.Only("other"), "", "[2.000]", "mapped", "1"},
-		{identity.Scope{}, "", "", "", "0"},
 		{identity.AllTenants(), "[1.000]", "[2.000]", "c,mapped", "2"},
 	} {
 		scope = c.scope
@@ -253,11 +253,89 @@ func TestScope(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []identity.Scope{{}, identity.Only("other"), identity.AllTenants()} {
+	for _, s := range []identity.Scope{identity.Only("other"), identity.AllTenants()} {
 		scope = s
 		want := map[bool]string{true: "buffers freed: 1\n", false: "buffers freed: 0\n"}[s.All() || s.Contains("other")]
 		if w := ask(d, http.MethodPost, fmt.Sprintf("/api/free?to=%d", t0+3600), `[[]]`); w.Body.String() != want {
 			t.Errorf("%v: %s, want %s", s, w.Body, want)
+		}
+	}
+}
+
+// TestRightsOfEndpoints: each endpoint asks for its right in the tenant of the cluster, and clusters that the mapping does not name
+// lie where the request says.
+func TestRightsOfEndpoints(t *testing.T) {
+	var who *identity.Identity
+	d, m := newTest(t, func(o *Options) {
+		o.Clusters = map[string]tenant.ID{"mapped": "other"}
+		o.Auth = authFunc(func(*http.Request) (*identity.Identity, error) { return who, nil })
+	})
+	m.put(1, []string{"c", "h"}, "cpu_load", t0*second, 1)
+	m.put(2, []string{"mapped", "h"}, "cpu_load", t0*second, 2)
+	requests := map[string][3]string{
+		"query":       {http.MethodPost, "/api/query", fmt.Sprintf(`{"cluster":"CLUSTER","from":%d,"to":%d,"for-all-nodes":["cpu_load"]}`, t0, t0+60)},
+		"debug":       {http.MethodGet, "/api/debug?selector=CLUSTER", ""},
+		"healthcheck": {http.MethodGet, "/api/healthcheck", `{"cluster":"CLUSTER","nodes":["h"],"metric-names":["cpu_load"]}`},
+		"free":        {http.MethodPost, "/api/free?to=1", `[["CLUSTER"]]`},
+		"write":       {http.MethodPost, "/api/write?cluster=CLUSTER", "cpu_load,hostname=h value=1"},
+	}
+	of := func(r identity.Roles, ids ...tenant.ID) *identity.Identity {
+		return identity.InScope("somebody", identity.Token, "", r, identity.Only(ids...))
+	}
+	for _, c := range []struct {
+		who     *identity.Identity
+		cluster string
+		allowed string // the endpoints that are not refused
+	}{
+		{of(identity.Reader, "_ops"), "c", "query debug healthcheck"},
+		{of(identity.Writer, "_ops"), "c", "write"},
+		{of(identity.Admin, "_ops"), "c", "query debug healthcheck write free"},
+		{identity.New("s", identity.Token, "", identity.Operator), "c", "query debug healthcheck write free"},
+		{of(0, "_ops"), "c", ""},
+	} {
+		who = c.who
+		for name, request := range requests {
+			w := ask(d, request[0], strings.ReplaceAll(request[1], "CLUSTER", c.cluster), strings.ReplaceAll(request[2], "CLUSTER", c.cluster))
+			allowed := slices.Contains(strings.Fields(c.allowed), name)
+			if (w.Code == http.StatusForbidden) == allowed || !allowed && !strings.Contains(w.Body.String(), `"granary":{"code":"right-missing"}`) {
+				t.Errorf("%v, %s: %d %s", c.who.Grants(), name, w.Code, w.Body)
+			}
+		}
+	}
+
+	read := func(cluster string, header ...string) string {
+		request := requests["query"]
+		w := ask(d, request[0], request[1], strings.ReplaceAll(request[2], "CLUSTER", cluster), header...)
+		if w.Code != http.StatusOK {
+			return fmt.Sprint(w.Code)
+		}
+		_, data, _ := strings.Cut(w.Body.String(), `"data":`)
+		value, _, _ := strings.Cut(data, ",")
+		return value
+	}
+	const none = ""
+	m.put(2, []string{"c", "h"}, "cpu_load", t0*second, 3) // a cluster of the tenant "other" that the mapping does not name
+	for _, c := range []struct {
+		who     *identity.Identity
+		cluster string
+		header  []string
+		want    string
+	}{
+		{of(identity.Reader, "_ops", "other"), "c", nil, "[1.000]"},
+		{of(identity.Reader, "_ops", "other"), "c", []string{"Tenant", "other"}, "[3.000]"},
+		{of(identity.Reader, "_ops", "other"), "mapped", []string{"Tenant", "_ops"}, "[2.000]"},
+		{of(identity.Reader, "other"), "c", nil, "[3.000]"},
+		{of(identity.Reader, "_ops"), "mapped", nil, none},
+		{of(identity.Reader, "_ops"), "c", []string{"Tenant", "other"}, "403"},
+		{of(identity.Reader, "other", "third"), "c", nil, none}, // several and no choice
+		{of(identity.Reader, "other", "third"), "mapped", nil, "[2.000]"},
+		{identity.New("s", identity.Token, "", 0, identity.Grant{Tenant: "_ops", Roles: identity.Reader}, identity.Grant{Tenant: "other", Roles: identity.Writer}), "mapped", nil, none},
+		// A token of ClusterCockpit knows no tenants, so its request chooses none.
+		{identity.InScope("", identity.ClusterCockpit, "", Roles, identity.Only("_ops", "other")), "c", []string{"Tenant", "other"}, "[1.000]"},
+	} {
+		who = c.who
+		if got := read(c.cluster, c.header...); got != c.want {
+			t.Errorf("%v, cluster %s, %q: %q, want %q", c.who.Scope(), c.cluster, c.header, got, c.want)
 		}
 	}
 }

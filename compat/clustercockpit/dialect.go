@@ -64,7 +64,8 @@ type Options struct {
 	Queries  int   // queries of one request; 0: DefaultQueries
 	Answer   int64 // bytes of one answer; 0: DefaultAnswer
 	Points   int64 // points of all grids of one answer; 0: no limit
-	// Select finds the tenant in whose queue a request waits.
+	// Select finds the tenant of clusters that Clusters does not name, for who comes with another identity than a token of
+	// ClusterCockpit, and the tenant in whose queue a request waits. Its default is Default.
 	Select edge.Tenants
 	// Reads bounds the requests that read at the same time, and lets tenants take turns; nil: no bound.
 	Reads *queue.Fair
@@ -86,7 +87,7 @@ type Dialect struct {
 	o       Options
 	router  *mux.Router
 	routes  []edge.Route
-	tenants []tenant.ID // that clusters can lie in, sorted
+	tenants []tenant.ID // of the mapping, sorted
 	queries sync.Pool   // *answer
 }
 
@@ -113,7 +114,6 @@ func New(o Options) *Dialect {
 	o.Select.Default = o.Default
 	d := &Dialect{o: o}
 	d.queries.New = func() any { return &answer{d: d} }
-	d.tenants = append(d.tenants, o.Default)
 	for _, id := range o.Clusters {
 		d.tenants = append(d.tenants, id)
 	}
@@ -122,11 +122,11 @@ func New(o Options) *Dialect {
 
 	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
 	d.router.NotFoundHandler = http.NotFoundHandler()
-	d.route("/api/query", d.query, http.MethodGet, http.MethodHead, http.MethodPost)
-	d.route("/api/write", d.write, http.MethodPost)
-	d.route("/api/free", d.free, http.MethodPost)
-	d.route("/api/debug", d.debug, http.MethodGet, http.MethodHead)
-	d.route("/api/healthcheck", d.healthcheck, http.MethodGet, http.MethodHead)
+	d.route("/api/query", identity.Read, d.query, http.MethodGet, http.MethodHead, http.MethodPost)
+	d.route("/api/write", identity.Write, d.write, http.MethodPost)
+	d.route("/api/free", identity.Manage, d.free, http.MethodPost)
+	d.route("/api/debug", identity.Read, d.debug, http.MethodGet, http.MethodHead)
+	d.route("/api/healthcheck", identity.Read, d.healthcheck, http.MethodGet, http.MethodHead)
 	return d
 }
 
@@ -148,8 +148,8 @@ func (d *Dialect) AnswerPanic(w http.ResponseWriter, r *http.Request) {
 }
 
 // route mounts an endpoint with and without a slash at its end and with any path below. A wrong method is refused before
-// anybody is asked for a token, as the original does.
-func (d *Dialect) route(path string, serve http.HandlerFunc, methods ...string) {
+// anybody is asked for a token, as the original does. right is what the endpoint asks for in the tenants that it touches.
+func (d *Dialect) route(path string, right identity.Right, serve http.HandlerFunc, methods ...string) {
 	d.routes = append(d.routes, edge.Route{Path: path, Deep: true, Methods: methods})
 	allow := strings.Join(methods, ", ")
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -158,33 +158,51 @@ func (d *Dialect) route(path string, serve http.HandlerFunc, methods ...string) 
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 			return
 		}
-		if who, ok := d.admit(w, r); ok {
-			serve(w, r.WithContext(edge.WithIdentity(r.Context(), who)))
+		if v := d.admit(w, r, right); v != nil {
+			serve(w, r.WithContext(context.WithValue(edge.WithIdentity(r.Context(), v.who), viewKey{}, v)))
 		}
 	})
 	d.router.Path(path).Handler(h)
 	d.router.PathPrefix(path + "/").Handler(h)
 }
 
-// admit checks identity and readiness; if it refuses, it has answered.
-func (d *Dialect) admit(w http.ResponseWriter, r *http.Request) (*identity.Identity, bool) {
+// admit checks identity, rights and readiness; if it refuses, it has answered and returns nil.
+func (d *Dialect) admit(w http.ResponseWriter, r *http.Request, right identity.Right) *view {
 	who := identity.Open()
 	if d.o.Auth != nil {
 		var err error
 		if who, err = d.o.Auth.Authenticate(r); err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, err.Error(), http.StatusUnauthorized)
-			return who, false
+			d.unidentified(w, r, err)
+			return nil
 		}
+	}
+	v, err := d.look(r, who, right)
+	if err != nil {
+		d.fail(w, r, err)
+		return nil
 	}
 	if d.o.Ready != nil {
 		if ok, progress := d.o.Ready(); !ok {
 			w.Header().Set("Retry-After", "1")
 			d.refuse(w, r, http.StatusServiceUnavailable, "not ready: "+progress)
-			return who, false
+			return nil
 		}
 	}
-	return who, true
+	return v
+}
+
+// unidentified refuses who shows nothing that counts: in plain text, as the original does.
+func (d *Dialect) unidentified(w http.ResponseWriter, r *http.Request, err error) {
+	if edge.Status(err) != http.StatusUnauthorized {
+		d.fail(w, r, err)
+		return
+	}
+	text := err.Error()
+	if code := edge.CodeOf(err); code == "identity-required" || code == "credentials-missing" {
+		text = textNoToken
+	}
+	edge.Challenge(w.Header(), err)
+	http.Error(w, text, http.StatusUnauthorized)
 }
 
 // enter waits until a request about a cluster, "" for none, may read; if it may not, it has been answered. Leave with the
@@ -199,7 +217,11 @@ func (d *Dialect) enter(w http.ResponseWriter, r *http.Request, t *queue.Ticket,
 
 // charged is the tenant in whose queue a request about a cluster, "" for none, waits.
 func (d *Dialect) charged(r *http.Request, cluster string) tenant.ID {
-	return d.o.Select.Charged(r, edge.ScopeFrom(r.Context()), d.o.Clusters[cluster])
+	v := viewOf(r.Context())
+	if id, err := v.tenantOf(cluster); err == nil {
+		return id
+	}
+	return d.o.Select.Charged(r, v.scope, "")
 }
 
 // cleanPath is the path without empty, "." and ".." elements, keeping a slash at its end.
@@ -217,58 +239,12 @@ func cleanPath(p string) string {
 	return clean
 }
 
-// tenantOf is the tenant of a cluster.
-func (d *Dialect) tenantOf(cluster string) tenant.ID {
-	if id, ok := d.o.Clusters[cluster]; ok {
-		return id
-	}
-	return d.o.Default
-}
-
-// cluster is the level of a cluster; nil if there is none that the scope of the request reaches.
-func (d *Dialect) cluster(ctx context.Context, name string) Node {
-	id := d.tenantOf(name)
-	if !edge.ScopeFrom(ctx).Contains(id) {
-		return nil
-	}
-	root := d.root(id)
-	if root == nil {
-		return nil
-	}
-	return root.Child(name)
-}
-
 func (d *Dialect) root(id tenant.ID) Node {
 	t, ok := d.o.Tenants.Lookup(id)
 	if !ok {
 		return nil
 	}
 	return d.o.Tree.Root(t.Num)
-}
-
-// clusters calls yield for the clusters that the scope of the request reaches, sorted by tenant and name.
-func (d *Dialect) clusters(ctx context.Context, yield func(name string, n Node) bool) {
-	scope := edge.ScopeFrom(ctx)
-	for _, id := range d.tenants {
-		if !scope.Contains(id) {
-			continue
-		}
-		root := d.root(id)
-		if root == nil {
-			continue
-		}
-		more := true
-		root.Children(func(name string, n Node) bool {
-			// A cluster tag may stand in a tenant that the mapping does not give it, written through another dialect.
-			if d.tenantOf(name) == id {
-				more = yield(name, n)
-			}
-			return more
-		})
-		if !more {
-			return
-		}
-	}
 }
 
 // refuse answers an error in the form of cc-metric-store.

@@ -19,7 +19,6 @@ import (
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
-	"granary/tenant/identity"
 )
 
 // memory is a store of a few hundred samples that keeps the rules of slots, windows and combination in the plainest form.
@@ -453,7 +452,7 @@ func ask(h http.Handler, method, path, body string, header ...string) *httptest.
 // write stores lines that must all be good.
 func (m *memory) write(t testing.TB, lines string) {
 	t.Helper()
-	out, err := m.WriteLines(context.Background(), Source{Scope: identity.AllTenants()}, []byte(lines))
+	out, err := m.WriteLines(context.Background(), Source{}, []byte(lines))
 	if err != nil || out.Malformed > 0 || out.Ignored != "" {
 		t.Fatalf("setup: %+v, %v", out, err)
 	}

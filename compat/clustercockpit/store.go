@@ -6,7 +6,6 @@ import (
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
-	"granary/tenant/identity"
 )
 
 // Tree is the series of a tenant by cluster, host and levels below. It must be safe for concurrent use.
@@ -77,8 +76,14 @@ type Writer interface {
 
 // Source is what holds for all lines of a body.
 type Source struct {
-	Cluster string         // of lines without a cluster tag; "" if none is known
-	Scope   identity.Scope // the tenants that the lines may go to
+	Cluster string // of lines without a cluster tag; "" if none is known
+	Subject string // who sends them
+	// Other is the tenant of clusters that the mapping does not name; "" if the sender has to choose one first.
+	Other tenant.ID
+	// Tenant is the tenant of a cluster; the error refuses it to the sender.
+	Tenant func(cluster string) (tenant.ID, error)
+	// May refuses a tenant to the sender.
+	May func(tenant.ID) error
 }
 
 // Written is what became of a body.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -37,20 +36,12 @@ const (
 	maxTokenBytes = 4096 // a longer token is never remembered
 )
 
-// TokenOptions are the parts of a TokenAuth.
-type TokenOptions struct {
-	// Key is the Ed25519 public key that signs tokens. One of a wrong length is taken, and refuses every token, as the
-	// original does.
-	Key   []byte
-	Scope identity.Scope   // of every valid token
-	Now   func() time.Time // nil: time.Now
-}
-
-// TokenAuth admits requests that carry "Authorization: Bearer TOKEN" with a JWT signed by one Ed25519 key. exp, nbf and iat
-// are checked if the token has them; no other claim is looked at. Validated tokens are remembered, their times are checked
-// every time. It is safe for concurrent use.
-type TokenAuth struct {
-	o      TokenOptions
+// Tokens judges JWTs that are signed by one Ed25519 key. exp, nbf and iat are checked if a token has them; no other claim is
+// looked at. Validated tokens are remembered, their times are checked every time. It is an edge.Verifier, and safe for
+// concurrent use.
+type Tokens struct {
+	key    ed25519.PublicKey
+	scope  identity.Scope
 	parser *jwt.Parser
 
 	mu    sync.RWMutex
@@ -77,24 +68,18 @@ func (tokenError) Kind() string { return string(edge.Forbidden) }
 // Code implements the codes of errors.
 func (tokenError) Code() string { return "token" }
 
-// NewTokenAuth makes an authenticator.
-func NewTokenAuth(o TokenOptions) *TokenAuth {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return &TokenAuth{o: o, parser: jwt.NewParser(jwt.WithoutClaimsValidation()), known: map[string]*token{}}
+// NewTokens judges by a key; every valid token may touch the scope. A key of a wrong length is taken, and refuses every token, as
+// the original does.
+func NewTokens(key []byte, scope identity.Scope) *Tokens {
+	return &Tokens{key: key, scope: scope, parser: jwt.NewParser(jwt.WithoutClaimsValidation()), known: map[string]*token{}}
 }
 
-// Authenticate implements edge.Authenticator.
-func (a *TokenAuth) Authenticate(r *http.Request) (*identity.Identity, error) {
-	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || raw == "" {
-		return nil, tokenError(textNoToken)
-	}
+// Verify implements edge.Verifier.
+func (a *Tokens) Verify(raw string, at time.Time) (*identity.Identity, error) {
 	a.mu.RLock()
 	t := a.known[raw]
 	a.mu.RUnlock()
-	now := float64(a.o.Now().UnixNano()) / 1e9
+	now := float64(at.UnixNano()) / 1e9
 	if t == nil {
 		var err error
 		if t, err = a.validate(raw); err != nil {
@@ -111,18 +96,18 @@ func (a *TokenAuth) Authenticate(r *http.Request) (*identity.Identity, error) {
 }
 
 // validate checks form, algorithm and signature.
-func (a *TokenAuth) validate(raw string) (*token, error) {
+func (a *Tokens) validate(raw string) (*token, error) {
 	var c claims
 	_, err := a.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
 		if t.Method != jwt.SigningMethodEdDSA {
 			return nil, tokenError(textAlgorithm)
 		}
-		return ed25519.PublicKey(a.o.Key), nil
+		return a.key, nil
 	})
 	if err != nil {
 		return nil, refusal(raw, err)
 	}
-	return &token{who: identity.InScope(c.subject, identity.ClusterCockpit, "", Roles, a.o.Scope), times: c.times}, nil
+	return &token{who: identity.InScope(c.subject, identity.ClusterCockpit, "", Roles, a.scope), times: c.times}, nil
 }
 
 // refusal puts an error of the library into the original's words.
@@ -150,7 +135,7 @@ func refusal(raw string, err error) error {
 }
 
 // remember keeps a validated token. One that falls out is validated again when it comes: forgetting any is as good.
-func (a *TokenAuth) remember(raw string, t *token) {
+func (a *Tokens) remember(raw string, t *token) {
 	if len(raw) > maxTokenBytes {
 		return
 	}

@@ -26,7 +26,8 @@ func (d *Dialect) write(w http.ResponseWriter, r *http.Request) {
 		// The last line may be the front of a longer one: "value=12" of "value=123".
 		lines = lines[:bytes.LastIndexByte(lines, '\n')+1]
 	}
-	from := Source{Cluster: cluster, Scope: edge.ScopeFrom(r.Context())}
+	v := viewOf(r.Context())
+	from := Source{Cluster: cluster, Subject: v.who.Subject, Other: v.other, Tenant: v.tenantOf, May: v.may}
 	done, err := d.o.Writer.WriteLines(body.Context(r.Context()), from, lines)
 	if done.Ignored != "" {
 		w.Header()["X-Granary-Ignored"] = []string{done.Ignored}

@@ -11,6 +11,7 @@ import (
 	"granary/measures"
 	"granary/measures/ingest/line"
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // Store takes batches. measures.Store is one.
@@ -110,29 +111,48 @@ func (r *Result) IgnoredHeader() string {
 	return string(b)
 }
 
-// WriteLines decodes a body of line protocol and stores its samples. It returns when they are in the journal. The body
+// Sender is who sends a body.
+type Sender struct {
+	Subject string // for the account of what a tenant uses
+	// May refuses a tenant to the sender; nil: none is. It is asked before anything of a tenant is stored, also where the
+	// cache of keys knows the tenant of a line from what others have sent.
+	May func(tenant.Num) error
+}
+
+// WriteLines is WriteFrom for a sender who needs no asking.
+func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (Result, error) {
+	return w.WriteFrom(ctx, m, Sender{}, body)
+}
+
+// WriteFrom decodes a body of line protocol and stores its samples. It returns when they are in the journal. The body
 // may be used again after that.
 //
 // An error is one of the store, of the mapping or of the context; Result tells what was stored before. Lines that are
 // not as they should be are no error: they are in the Result. A body that did not arrive as a whole must be cut by
 // line.Complete first.
-func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (Result, error) {
+func (w *Writer) WriteFrom(ctx context.Context, m line.Mapping, from Sender, body []byte) (Result, error) {
 	d := w.decoders.Get().(*line.Decoder)
 	var r Result
-	err := w.write(ctx, d, m, body, &r)
+	err := w.write(ctx, d, m, from, body, &r)
 	w.account(m, d, len(body), &r, err)
 	d.End()
 	w.decoders.Put(d)
 	return r, err
 }
 
-func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, body []byte, r *Result) error {
+func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, from Sender, body []byte, r *Result) error {
 	if err := d.Begin(m, body); err != nil {
 		return err
 	}
 	for {
 		more, failed := d.Decode()
 		for _, p := range d.Parts() {
+			if from.May != nil {
+				if err := from.May(p.Tenant); err != nil {
+					return err
+				}
+			}
+			p.Batch.Subject = from.Subject
 			if err := w.commit(ctx, d, p, r); err != nil {
 				return err
 			}

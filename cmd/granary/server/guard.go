@@ -1,80 +1,61 @@
 package server
 
 import (
-	"net"
 	"net/http"
 
 	"granary/api/edge"
 	"granary/cmd/granary/config"
+	"granary/compat/clustercockpit"
 	"granary/tenant/identity"
 )
 
-// access says who may enter what belongs to no dialect with an identity of its own: the native API, and what belongs to
-// the whole service. The configuration opens it to everybody if it says in as many words that there is no identity. Else
-// it is open to this machine as long as no source of identities is configured. The only source that there is, the key of
-// ClusterCockpit's tokens, gives rights on /api alone, so with it nobody comes in. Who comes in is an operator, for
-// nothing tells one from another.
-type access struct{ auth config.Auth }
+// authorityOptions are the sources of identities that the configuration names.
+func authorityOptions(_ *config.Config, o Options) identity.AuthorityOptions {
+	return identity.AuthorityOptions{Logger: o.Logger}
+}
 
-// Authenticate implements edge.Authenticator.
-func (a access) Authenticate(r *http.Request) (*identity.Identity, error) {
-	switch {
-	case a.auth.Open:
-	case a.auth.ClusterCockpitKey != nil:
-		return nil, identityError{}
-	case !local(r):
-		return nil, elsewhereError{}
+// openGuard makes what says who makes a request.
+func (s *Server) openGuard() error {
+	o := authorityOptions(s.cfg, s.o)
+	var err error
+	if s.authority, err = identity.NewAuthority(o); err != nil {
+		return err
 	}
-	return identity.Open(), nil
+	s.guard = edge.NewGuard(edge.GuardOptions{
+		Authority: s.authority,
+		Carriers: edge.Carriers{
+			Proxies: s.cfg.TrustedProxies, Certificates: len(o.Certificates) > 0,
+			Subject: http.CanonicalHeaderKey(o.Proxy.Subject), Roles: http.CanonicalHeaderKey(o.Proxy.Roles), Tenants: http.CanonicalHeaderKey(o.Proxy.Tenants),
+		},
+		Open:   s.cfg.Auth.Open,
+		Locked: s.cfg.Auth.ClusterCockpitKey != nil,
+		Now:    s.o.Now,
+	})
+	return nil
 }
 
-// identityError refuses who shows no identity that counts here.
-type identityError struct{}
-
-func (identityError) Error() string {
-	return "identity is demanded, and a token of main.jwt-public-key has no rights here; granary.auth: none opens this path"
+// clusterCockpitGuard is the guard of /api, which other machines may use where the service is open to this one, and where tokens of
+// main.jwt-public-key count.
+func (s *Server) clusterCockpitGuard() *edge.Guard {
+	g := s.guard.Anywhere()
+	if key := s.cfg.Auth.ClusterCockpitKey; key != nil {
+		g = g.With(clustercockpit.NewTokens(key, s.lines.scope()))
+	}
+	return g
 }
-func (identityError) Kind() string { return string(edge.Forbidden) }
-func (identityError) Code() string { return "identity-required" }
-func (identityError) Status() int  { return http.StatusUnauthorized }
 
-// Problem names the setting.
-func (identityError) Problem() map[string]any { return map[string]any{"setting": "granary.auth"} }
-
-// elsewhereError refuses who comes from another machine.
-type elsewhereError struct{}
-
-func (elsewhereError) Error() string { return "only from this machine, unless granary.auth is none" }
-func (elsewhereError) Kind() string  { return string(edge.Forbidden) }
-func (elsewhereError) Code() string  { return "this-machine-only" }
-
-// Problem names the setting.
-func (elsewhereError) Problem() map[string]any { return map[string]any{"setting": "granary.auth"} }
-
-// guard lets in whom access lets in.
-func (s *Server) guard(h http.Handler) http.Handler {
-	gate := access{s.cfg.Auth}
+// guarded lets in whom the guard lets in, for what belongs to no dialect.
+func (s *Server) guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := gate.Authenticate(r); err != nil {
+		who, err := s.guard.Authenticate(r)
+		if err != nil {
 			status := edge.Status(err)
 			if status == http.StatusUnauthorized {
-				w.Header().Set("WWW-Authenticate", "Bearer")
+				edge.Challenge(w.Header(), err)
 			}
-			http.Error(w, err.Error(), status)
+			http.Error(w, edge.DetailOf(err), status)
 			return
 		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r.WithContext(edge.WithIdentity(r.Context(), who)))
 	})
-}
-
-// local says whether the request comes from this machine. What a proxy on this machine hands on does not.
-func local(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
-		if len(r.Header[name]) > 0 {
-			return false
-		}
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
 }

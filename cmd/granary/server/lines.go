@@ -35,10 +35,19 @@ func (l *lines) scope() identity.Scope {
 	return identity.Only(append(slices.Collect(maps.Values(l.clusters)), l.fallback)...)
 }
 
-// mapping is what lines mean that come with a default cluster; only, if not empty, is the tenant of all of them.
-func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, scope identity.Scope) *line.ClusterCockpit {
+// tenantOf is the tenant of a cluster where other is that of those that the mapping does not name.
+func (l *lines) tenantOf(cluster string, other tenant.ID) tenant.ID {
+	if named, ok := l.clusters[cluster]; ok {
+		return named
+	}
+	return other
+}
+
+// mapping is what lines mean that come with a default cluster. tenantOf is the tenant of a cluster, and key stands for it: where
+// it says the same the lines go to the same tenants.
+func (l *lines) mapping(ctx context.Context, cluster, key string, tenantOf func(cluster string) (tenant.ID, error)) *line.ClusterCockpit {
 	set := l.store.Policies.Current()
-	m := &line.ClusterCockpit{Cluster: cluster, Tenants: string(only), Limits: bounds(l.bounds, set)}
+	m := &line.ClusterCockpit{Cluster: cluster, Tenants: key, Limits: bounds(l.bounds, set)}
 	if !set.Open() {
 		m.Known = func(metric string) bool {
 			_, known := set.Resolve(clustercockpit.Name, metric)
@@ -46,15 +55,9 @@ func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, sco
 		}
 	}
 	m.Tenant = func(cluster string) (tenant.Num, error) {
-		id := only
-		if id == "" {
-			id = l.fallback
-			if named, ok := l.clusters[cluster]; ok {
-				id = named
-			}
-		}
-		if !scope.Contains(id) {
-			return 0, &edge.ForbiddenError{Tenant: id}
+		id, err := tenantOf(cluster)
+		if err != nil {
+			return 0, err
 		}
 		return l.store.EnsureTenant(ctx, id)
 	}
@@ -65,7 +68,13 @@ func (l *lines) mapping(ctx context.Context, cluster string, only tenant.ID, sco
 // are stored whether or not their sender waits for the answer: the complete lines of a body that was cut off above all.
 func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body []byte) (clustercockpit.Written, error) {
 	ctx = context.WithoutCancel(ctx)
-	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, from.Cluster, "", from.Scope), body)
+	sender := ingest.Sender{Subject: from.Subject, May: func(n tenant.Num) error {
+		if id := l.store.Tenants.ID(n); id != "" {
+			return from.May(id)
+		}
+		return nil // it is gone, and the store says so
+	}}
+	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, from.Cluster, otherKey(from.Other), from.Tenant), sender, body)
 	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader()}
 	if r.First != nil {
 		w.First = clustercockpit.BadLine{Line: r.First.Line, Text: r.First.Text, Reason: r.First.Reason}
@@ -73,17 +82,43 @@ func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body
 	return w, err
 }
 
-// natsLines is the same for the subscriptions of NATS.
+// otherKey stands for a mapping that gives clusters their tenant, and all that it does not name to another.
+func otherKey(other tenant.ID) string { return "mapped, else " + string(other) }
+
+// natsLines is the same for the subscriptions of NATS. Each is somebody of its own, who writes and does nothing else.
 type natsLines struct{ *lines }
 
 // WriteLines implements nats.Writer.
 func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []byte) (nats.Result, error) {
-	r, err := l.writer.WriteLines(ctx, l.mapping(ctx, s.ClusterTag, tenant.ID(s.Tenant), identity.AllTenants()), body)
+	only := tenant.ID(s.Tenant)
+	who := l.subscriber(s.Subject, only)
+	key := "only " + s.Tenant
+	if only == "" {
+		key = otherKey(l.fallback)
+	}
+	tenantOf := func(cluster string) (tenant.ID, error) {
+		id := only
+		if id == "" {
+			id = l.tenantOf(cluster, l.fallback)
+		}
+		return id, edge.Demand(who, id, identity.Write)
+	}
+	sender := ingest.Sender{Subject: who.Subject}
+	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, s.ClusterTag, key, tenantOf), sender, body)
 	out := nats.Result{Stored: r.Stored, Malformed: r.Malformed}
 	for _, n := range r.Ignored {
 		out.Ignored += n
 	}
 	return out, err
+}
+
+// subscriber is who writes what comes from a subject: into its own tenant, or into those that clusters lie in.
+func (l *lines) subscriber(subject string, only tenant.ID) *identity.Identity {
+	scope := l.scope()
+	if only != "" {
+		scope = identity.Only(only)
+	}
+	return identity.InScope("nats:"+subject, identity.Internal, subject, identity.Writer, scope)
 }
 
 func (s *Server) natsOptions() nats.Options {

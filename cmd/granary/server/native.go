@@ -20,7 +20,7 @@ func (s *Server) native() native.Options {
 		Version: s.o.Version, Capabilities: s.capabilities(),
 		TenantChanges: s.store, Ranges: s.store,
 		Select: s.selector(),
-		Auth:   access{cfg.Auth}, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
+		Auth:   s.guard, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 }

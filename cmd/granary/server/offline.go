@@ -14,7 +14,6 @@ import (
 	"granary/measures/ingest/lineout"
 	"granary/metricdef"
 	"granary/tenant"
-	"granary/tenant/identity"
 )
 
 // Offline is a data folder that is opened without serving it, for import and export. It takes the folder's lock, so no
@@ -80,7 +79,8 @@ func (f *Offline) start(ctx context.Context, cfg *config.Config, o Options, writ
 
 // WriteLines stores line protocol as a request to /api/write would. It is part of checkpoint.Sink.
 func (f *Offline) WriteLines(ctx context.Context, body []byte) (map[string]int, error) {
-	r, err := f.lines.writer.WriteLines(ctx, f.lines.mapping(ctx, "", "", identity.AllTenants()), body)
+	tenantOf := func(cluster string) (tenant.ID, error) { return f.lines.tenantOf(cluster, f.lines.fallback), nil }
+	r, err := f.lines.writer.WriteLines(ctx, f.lines.mapping(ctx, "", otherKey(f.lines.fallback), tenantOf), body)
 	if err == nil && r.First != nil {
 		err = fmt.Errorf("line %d (%q): %s", r.First.Line, r.First.Text, r.First.Reason)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"granary/compat/clustercockpit"
-	"granary/tenant/identity"
+	"granary/tenant"
 )
 
 // TestNotReadyWithoutPolicies: a store that has recovered is not ready before the policies of the configuration are in
@@ -66,7 +66,7 @@ func TestSenderThatIsGone(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	line := fmt.Sprintf("a,cluster=c,hostname=h value=1 %d\n", time.Now().Unix())
-	w, err := s.lines.WriteLines(gone, clustercockpit.Source{Scope: identity.AllTenants()}, []byte(line))
+	w, err := s.lines.WriteLines(gone, clustercockpit.Source{Tenant: func(string) (tenant.ID, error) { return "_ops", nil }, May: func(tenant.ID) error { return nil }}, []byte(line))
 	if err != nil || w.Stored != 1 {
 		t.Errorf("%+v, %v", w, err)
 	}

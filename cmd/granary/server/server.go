@@ -27,6 +27,7 @@ import (
 	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/openapi"
+	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
 
@@ -52,6 +53,9 @@ type Server struct {
 	lines  *lines
 	nats   *nats.Client
 	watch  *requests
+
+	authority *identity.Authority
+	guard     *edge.Guard
 
 	turns   *queue.Turns
 	writes  *queue.Fair // bytes of bodies
@@ -123,6 +127,9 @@ func (s *Server) open() error {
 			return fmt.Errorf("admin listener: %w", err)
 		}
 	}
+	if err := s.openGuard(); err != nil { // before rights are dropped: files of keys may be root's
+		return err
+	}
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
 		return err
 	}
@@ -179,7 +186,7 @@ func (s *Server) handler() *edge.Dispatcher {
 	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), nil))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))
-	d.Mount("/metrics", "edge", edge.GetOnly(s.guard(s.metrics())))
+	d.Mount("/metrics", "edge", edge.GetOnly(s.guarded(s.metrics())))
 	if s.cfg.Native.Enabled {
 		d.Mount(native.Prefix, native.Name, native.New(s.native()))
 	}
@@ -226,10 +233,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
 		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
-		Reads: s.queries, Select: s.selector(), Now: s.o.Now, Logger: s.o.Logger,
-	}
-	if key := cfg.Auth.ClusterCockpitKey; key != nil {
-		o.Auth = clustercockpit.NewTokenAuth(clustercockpit.TokenOptions{Key: key, Scope: s.lines.scope(), Now: s.o.Now})
+		Auth: s.clusterCockpitGuard(), Reads: s.queries, Select: s.selector(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 	return o
 }
