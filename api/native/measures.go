@@ -74,22 +74,15 @@ func (a *API) writeMeasures(w http.ResponseWriter, r *http.Request) error {
 			in = &intake{}
 		}
 		in.begin(ctx, a, tenantOf(r), create)
-		text := body.Bytes
-		if slices.Contains(itemLines, media) {
-			if body.Cut != nil {
-				text = text[:bytes.LastIndexByte(text, '\n')+1]
-			}
-			err = in.lines(text)
-		} else {
-			err = in.body(text)
+		text, lines := body.Bytes, slices.Contains(itemLines, media)
+		if lines && body.Cut != nil {
+			text = text[:bytes.LastIndexByte(text, '\n')+1]
 		}
-		if err == nil {
-			err = in.flush()
-		}
+		err = in.store(text, lines)
 		r := in.report
 		done = &r
 		a.count(done, len(text), err)
-		in.clear()
+		in.end()
 		a.intakes.Put(in)
 	}
 	switch {
@@ -101,6 +94,24 @@ func (a *API) writeMeasures(w http.ResponseWriter, r *http.Request) error {
 		return &nothingError{done}
 	}
 	return a.send(w, r, http.StatusOK, done.answer())
+}
+
+// store stores the items of a body in turns with the work of others.
+func (in *intake) store(text []byte, lines bool) error {
+	err := in.turn.Begin(in.ctx)
+	if err != nil {
+		return err
+	}
+	defer in.turn.End()
+	if lines {
+		err = in.lines(text)
+	} else {
+		err = in.body(text)
+	}
+	if err != nil {
+		return err
+	}
+	return in.flush()
 }
 
 // body reads {"metrics": [...]} or a list.

@@ -122,6 +122,9 @@ func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err erro
 	}
 	i := space(list, 1)
 	for n := 0; list[i] != ']'; n++ {
+		if n%samplesInTurn == samplesInTurn-1 {
+			c.turn.Spent(workUnit * workOfStrict)
+		}
 		if end, ok := c.one(list, i); ok {
 			i = end
 			c.at = append(c.at, int32(n))

@@ -9,6 +9,7 @@ import (
 	"granary/measures"
 	"granary/measures/ingest/line"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // The fast way through a body of measures. It takes items whose text up to "samples":[ is that of a known metric, byte for
@@ -23,7 +24,14 @@ type columns struct {
 	texts  []string  // of KindText, as many as times
 	tags   []pointTags
 	at     []int32 // which of the item's samples each is; nil: all of them, in order
+	turn   *queue.Turn
 }
+
+// Long lists go in turns with the work of others: samplesInTurn of them are about workUnit bytes.
+const (
+	samplesInTurn = 1024
+	workUnit      = 24 * samplesInTurn
+)
 
 // pointTags are the tags of the sample in a row.
 type pointTags struct {
@@ -56,6 +64,9 @@ func (c *columns) scan(b []byte, i int) (end int, ok bool) {
 	for {
 		if i, ok = c.one(b, i); !ok {
 			return i, false
+		}
+		if len(c.times)%samplesInTurn == 0 {
+			c.turn.Spent(workUnit * workOfByte)
 		}
 		if i < len(b) && b[i] != ',' {
 			i = space(b, i)

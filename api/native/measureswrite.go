@@ -9,12 +9,14 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // maxRows is how many samples go into one commit.
-const maxRows = 32768
+const maxRows = 8192
 
 // intake reads the items of one body, gathers their samples and stores them. It belongs to one request at a time and keeps
 // its memory.
@@ -33,7 +35,14 @@ type intake struct {
 	key    []byte
 	last   *known // of the item before
 	report report
+	turn   queue.Turn
 }
+
+// The work of a byte of JSON, in units of turns, and of one that the strict way reads.
+const (
+	workOfByte   = 2
+	workOfStrict = 20
+)
 
 // place is the path of an item: of the list that it is in, and its number there, below 0 for none. It becomes a text only
 // when something is wrong.
@@ -64,6 +73,8 @@ type origin struct {
 func (in *intake) begin(ctx context.Context, a *API, id tenant.ID, create bool) {
 	in.a, in.ctx, in.id, in.create, in.now = a, ctx, id, create, a.o.Now()
 	in.num, in.last, in.report = 0, nil, report{}
+	in.turn = queue.From(ctx).Turn()
+	in.cols.turn = &in.turn
 	if t, ok := a.o.Tenants.Lookup(id); ok {
 		in.num = t.Num
 	}
@@ -74,6 +85,12 @@ func (in *intake) clear() {
 	in.batch.Reset()
 	clear(in.from)
 	in.from, in.at = in.from[:0], in.at[:0]
+}
+
+// end lets go of the body.
+func (in *intake) end() {
+	in.clear()
+	in.ctx, in.turn = nil, queue.Turn{}
 }
 
 // list reads the items of a list, from behind its bracket, and stores what becomes a batch. It returns the place behind the
@@ -147,6 +164,7 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 		if end, ok := in.cols.scan(b, i+len(k.text)); ok {
 			if end = space(b, end); end < len(b) && b[end] == '}' {
 				in.last = k
+				in.turn.Spent(int64(min(end-i, workUnit)) * workOfByte)
 				return end + 1, nil, in.add(origin{index: n, line: in.report.line, path: path, known: k, kind: k.kind}, metricdef.Ref(k.ref.Load()))
 			}
 		}
@@ -160,7 +178,9 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 	}
 	// An error of JSON counts bytes from the item.
 	end = i + len(raw)
-	return end, nil, in.strictItem(raw, n, path)
+	err = in.strictItem(raw, n, path)
+	in.turn.Spent(int64(min(len(raw), workUnit)) * workOfStrict)
+	return end, nil, err
 }
 
 // lookup finds the metric of an item by the text in front of its samples: the one that followed last time, or by the text.
@@ -330,6 +350,9 @@ func (in *intake) add(o origin, ref metricdef.Ref) error {
 			if err := in.flush(); err != nil {
 				return err
 			}
+			if err := in.turn.Begin(in.ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -365,12 +388,13 @@ func (in *intake) row(o *origin, ref metricdef.Ref, i int) {
 	}
 }
 
-// flush stores the batch. Samples whose metric ended meanwhile are written once more, to one of the same name that is made
+// flush stores the batch, and gives the turn up before. Samples whose metric ended meanwhile are written once more, to one of the same name that is made
 // anew.
 func (in *intake) flush() error {
 	b, line := &in.batch, in.report.line
 	for round := 0; len(b.Refs) > 0; round++ {
-		if err := in.a.o.Store.Commit(in.ctx, b); err != nil {
+		in.turn.End()
+		if err := ingest.Commit(in.ctx, in.a.o.Store, b); err != nil {
 			return err
 		}
 		refused := 0

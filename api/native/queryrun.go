@@ -17,7 +17,13 @@ type printer interface {
 }
 
 // spillPoints is how many points are printed until those of a large frame are sent.
-const spillPoints = 1 << 13
+const spillPoints = 1 << 11
+
+// The work of printing, in units of turns.
+const (
+	workOfFrame = 1000
+	workOfPoint = 30
+)
 
 // runQueries runs queries that are prepared and answers in the form that the client wants. An answer that is small goes out
 // as a whole. From a larger one parts are sent while it is made, and an error that comes then is told by the last line where
@@ -37,14 +43,31 @@ func (a *API) runQueries(w http.ResponseWriter, r *http.Request, q *asked) error
 	s := a.o.Compress.Stream(w, r, contentType)
 	defer s.Free()
 	s.Ticket = queue.From(r.Context())
+	turn := s.Ticket.Turn()
+	defer turn.End()
+	// Nobody has a turn while a client takes its answer.
+	flush := func() error {
+		if len(s.B) < edge.StreamFrom {
+			return s.Flush()
+		}
+		turn.End()
+		return s.Flush()
+	}
 	q.spill = func(b []byte) []byte {
 		s.B = b
-		_ = s.Flush() // the stream keeps the error for the next call
+		turn.Spent(spillPoints * workOfPoint)
+		_ = flush() // the stream keeps the error for the next call
+		_ = turn.Begin(r.Context())
 		return s.B
 	}
 	s.B = p.begin(s.B)
 	err := a.runAll(r, q, func(name string, f *query.Frame, d *metricdef.Definition) error {
+		if err := turn.Begin(r.Context()); err != nil {
+			return err
+		}
 		s.B = p.frame(s.B, name, f, d)
+		turn.Spent(workOfFrame + workOfPoint*int64(f.Len()%spillPoints))
+		turn.End()
 		return s.Flush()
 	})
 	if err != nil {

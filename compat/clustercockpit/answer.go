@@ -14,6 +14,14 @@ import (
 
 const second = int64(1e9)
 
+// Work, in units of turns: of a row without its series, of looking at a level and its metrics, and of a number in the answer.
+const (
+	workOfRow    = 500
+	workOfLevel  = 1000
+	workOfNumber = 25
+	numbersAtOne = 1 << 12
+)
+
 // Texts of errors that stand in an entry of a row. Clients of the original know them.
 const (
 	textPrefix      = "[METRICSTORE]> "
@@ -33,6 +41,7 @@ type answer struct {
 	to      int64
 	points  int64 // of the grids so far
 	ticket  queue.Ticket
+	turn    queue.Turn
 
 	b       []byte
 	refs    []metricdef.Ref
@@ -66,7 +75,13 @@ func (d *Dialect) query(w http.ResponseWriter, r *http.Request) {
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	a.ctx, a.b = r.Context(), buf.B
-	err = a.build()
+	a.turn = a.ticket.Turn()
+	a.grid.Turn = &a.turn
+	defer a.turn.End()
+	if err = a.turn.Begin(a.ctx); err == nil {
+		err = a.build()
+		a.turn.End()
+	}
 	buf.B = a.b
 	a.ticket.Leave() // a client that reads slowly keeps nobody waiting
 	if err != nil {
@@ -153,6 +168,7 @@ func (a *answer) hosts() []string {
 		if a.anyLives(n) || a.d.hasData(n) {
 			names = append(names, name)
 		}
+		a.turn.Spent(workOfLevel)
 		return a.ctx.Err() == nil
 	})
 	return names
@@ -208,6 +224,7 @@ func (a *answer) row(q *query, host Node) error {
 	if err := a.ctx.Err(); err != nil {
 		return err
 	}
+	a.turn.Spent(workOfRow)
 	a.b = append(a.b, '[')
 	method, step, known := a.metric(q.Metric)
 	var (
@@ -376,17 +393,34 @@ func (a *answer) entry(q *query) (resolution int64) {
 				b = append(b, ']')
 			} else {
 				at := len(b)
-				b = edge.AppendFixed3Array(b, x)
+				b = a.numbers(b, x)
 				b[at] = ','
 			}
 		} else {
-			b = edge.AppendFixed3Array(b, x)
+			b = a.numbers(b, x)
 		}
 		b = append(b, ',')
 	}
 	a.b = b
 	a.tail(from, to, resolution, s)
 	return resolution
+}
+
+// numbers appends an array, in turns with the work of others.
+func (a *answer) numbers(b []byte, x []float64) []byte {
+	for first := true; ; first = false {
+		part := x[:min(len(x), numbersAtOne)]
+		at := len(b)
+		b = edge.AppendFixed3Array(b, part)
+		if !first {
+			b[at] = ','
+		}
+		a.turn.Spent(workOfNumber * int64(len(part)))
+		if x = x[len(part):]; len(x) == 0 {
+			return b
+		}
+		b = b[:len(b)-1] // the bracket
+	}
 }
 
 // padding is the number of nulls that stand for the time between the start of the request and the first slot: in steps

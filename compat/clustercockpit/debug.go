@@ -25,7 +25,12 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 	defer ticket.Leave()
 	buf := edge.NewBuffer()
 	defer buf.Free()
-	t := dump{d: d, ctx: r.Context(), b: append(buf.B, `{"data":{`...)}
+	t := dump{d: d, ctx: r.Context(), b: append(buf.B, `{"data":{`...), turn: ticket.Turn()}
+	if err := t.turn.Begin(t.ctx); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	defer t.turn.End()
 	if selector == "" {
 		d.clusters(t.ctx, func(name string, n Node) bool {
 			t.level(name, n, 1)
@@ -39,6 +44,7 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 		}
 		t.content(n, 1)
 	}
+	t.turn.End()
 	t.b = append(t.b, "\n}}\n"...)
 	buf.B = t.b
 	ticket.Leave()
@@ -95,6 +101,7 @@ type dump struct {
 	ctx     context.Context
 	b       []byte
 	windows []Window
+	turn    queue.Turn
 	err     error
 }
 
@@ -113,6 +120,7 @@ func (t *dump) member(name string, depth int) {
 
 // level writes a level as a member; nothing if it holds no data.
 func (t *dump) level(name string, n Node, depth int) {
+	t.turn.Spent(workOfLevel)
 	mark := len(t.b)
 	t.member(name, depth)
 	t.b = append(t.b, '{')
@@ -156,6 +164,7 @@ func (t *dump) content(n Node, depth int) (any bool) {
 // series writes the windows of a series. Their times are the edges of slots, half a step around the times of samples.
 func (t *dump) series(metric string, ref metricdef.Ref, depth int) bool {
 	t.windows = t.d.o.Store.Windows(t.windows[:0], ref)
+	t.turn.Spent(workOfLevel)
 	if len(t.windows) == 0 {
 		return false
 	}

@@ -40,6 +40,12 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ticket.Leave()
+	turn := ticket.Turn()
+	if err := turn.Begin(r.Context()); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	defer turn.End()
 	slices.Sort(req.Nodes)
 	cluster := d.cluster(r.Context(), req.Cluster)
 	now := d.o.Now().Unix()
@@ -65,7 +71,9 @@ func (d *Dialect) healthcheck(w http.ResponseWriter, r *http.Request) {
 		b = append(b, `","HealthMetrics":`...)
 		b = edge.AppendString(b, metrics)
 		b = append(b, '}')
+		turn.Spent(workOfLevel * int64(1+len(req.Metrics)))
 	}
+	turn.End()
 	b = append(b, '}', '\n')
 	buf.B = b
 	ticket.Leave()

@@ -6,6 +6,7 @@ import (
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Tree is the series of a tenant by cluster, host and levels below. It must be safe for concurrent use.
@@ -35,6 +36,8 @@ type Node interface {
 type Grid struct {
 	From, Step int64
 	Values     []float64
+	// Turn, if not nil, is told how much has been read.
+	Turn *queue.Turn
 }
 
 // Reader reads series on their slot grid.

@@ -12,6 +12,7 @@ import (
 	"granary/measures/ingest/line"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Store takes batches. measures.Store is one.
@@ -30,7 +31,7 @@ type LineError = line.Error
 // Options configure a Writer. Zero values take the defaults.
 type Options struct {
 	MaxLine  int               // bytes of a line, 64 KiB by default (setting granary.limits.line)
-	MaxRows  int               // rows of a commit, 32,768 by default
+	MaxRows  int               // rows of a commit, 8,192 by default
 	Cache    line.CacheOptions // its Now is that of the writer if nil
 	Now      func() time.Time  // time.Now by default
 	Logger   *slog.Logger      // slog.Default by default
@@ -144,8 +145,15 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 	if err := d.Begin(m, body); err != nil {
 		return err
 	}
+	// Decoding goes in turns with others. Commits wait outside of them: they have an order of their own.
+	turn := d.Pace(queue.From(ctx).Turn())
+	defer turn.End()
 	for {
+		if err := turn.Begin(ctx); err != nil {
+			return err
+		}
 		more, failed := d.Decode()
+		turn.End()
 		for _, p := range d.Parts() {
 			if from.May != nil {
 				if err := from.May(p.Tenant); err != nil {
@@ -169,7 +177,7 @@ func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, r *R
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.store.Commit(ctx, &p.Batch); err != nil {
+		if err := Commit(ctx, w.store, &p.Batch); err != nil {
 			return err
 		}
 		stale := len(p.Batch.Stale)
@@ -192,6 +200,17 @@ func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, r *R
 	}
 	d.Done(p)
 	return nil
+}
+
+// Commit stores a batch of the work whose ticket the context carries: after who has less on its way into the journal, if need be.
+// No turn should be held.
+func Commit(ctx context.Context, store Store, b *measures.Batch) error {
+	ticket := queue.From(ctx)
+	if err := ticket.Store(ctx, len(b.Refs)); err != nil {
+		return err
+	}
+	defer ticket.Stored()
+	return store.Commit(ctx, b)
 }
 
 // unstableError says that series ended twice while their samples were on their way.

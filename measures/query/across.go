@@ -5,6 +5,7 @@ import (
 
 	"granary/measures/aggregate"
 	"granary/policy"
+	"granary/tenant/queue"
 )
 
 // combiner makes one value of those that several series have in a bucket.
@@ -13,6 +14,7 @@ type combiner struct {
 	starts  []int
 	values  []float64
 	cells   []cell
+	turn    queue.Turn
 }
 
 type cell struct {
@@ -63,12 +65,14 @@ func (c *combiner) combine(dst *points, m policy.Method, rows []points) {
 			c.values[starts[k-lo]] = values[j]
 			starts[k-lo]++
 		}
+		c.turn.Spent(workOfSample * int64(len(values)))
 	}
 	from := 0
 	for k, end := range starts[:width] {
 		if v, ok := aggregate.Of(m, c.values[from:end], &c.scratch); ok {
 			dst.add(lo+int64(k), v)
 		}
+		c.turn.Spent(workOfSample * int64(end-from))
 		from = end
 	}
 }

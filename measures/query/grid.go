@@ -10,6 +10,7 @@ import (
 	"granary/measures"
 	"granary/metricdef"
 	"granary/policy"
+	"granary/tenant/queue"
 )
 
 // ErrNoMethod says that several series were found and their policy names no method to combine them.
@@ -58,6 +59,7 @@ type Options struct {
 	MaxPoints   int64       // points of one answer; 0: 1<<27
 	MaxSamples  int64       // samples that are read for one answer of Run; 0: no bound
 	MaxSeries   int64       // series that are read for one answer of Run; 0: no bound
+	Readers     int         // goroutines that read for one answer of Run; 0: one for each processor
 	OwnStep     int64       // slot width for series whose samples keep their own times, nanoseconds; 0: 60 s
 	Definitions Definitions // what series are; nil: all are floats without tags
 }
@@ -81,6 +83,8 @@ func New(source Source, o Options) *Engine {
 type Grid struct {
 	From, Step int64
 	Values     []float64
+	// Turn, if not nil, is told how much has been read: the caller has begun it, and ends it.
+	Turn *queue.Turn
 }
 
 // To is the end of the grid: the time behind its last slot.
@@ -157,7 +161,7 @@ func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64,
 	if len(g.Values) == 0 {
 		return n, nil
 	}
-	if err := e.source.ReadGrid(sc.members[0].ref, first, g.Step, g.Values); err != nil {
+	if err := e.readGrid(sc.members[0].ref, first, g.Step, g.Values, g.Turn); err != nil {
 		return n, err
 	}
 	if n == 1 {
@@ -170,7 +174,7 @@ func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64,
 				return n, err
 			}
 		}
-		if err := e.source.ReadGrid(sc.members[i].ref, first, g.Step, sc.values); err != nil {
+		if err := e.readGrid(sc.members[i].ref, first, g.Step, sc.values, g.Turn); err != nil {
 			return n, err
 		}
 		add(g.Values, sc.values)
@@ -181,6 +185,27 @@ func (e *Engine) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64,
 		}
 	}
 	return n, nil
+}
+
+// The work of reading slots of a series, in units of turns, and how many are read at once.
+const (
+	workOfGrid = 1500
+	workOfSlot = 5
+	slotsAtOne = 1 << 14
+)
+
+// readGrid reads the slots of one series, a long range in turns with the work of others.
+func (e *Engine) readGrid(ref metricdef.Ref, first, step int64, dst []float64, turn *queue.Turn) error {
+	for len(dst) > slotsAtOne {
+		if err := e.source.ReadGrid(ref, first, step, dst[:slotsAtOne]); err != nil {
+			return err
+		}
+		turn.Spent(workOfGrid + workOfSlot*slotsAtOne)
+		first, dst = first+slotsAtOne*step, dst[slotsAtOne:]
+	}
+	err := e.source.ReadGrid(ref, first, step, dst)
+	turn.Spent(workOfGrid + workOfSlot*int64(len(dst)))
+	return err
 }
 
 // add sums b into a; NaN in either is NaN in the sum.

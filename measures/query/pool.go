@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"granary/tenant/queue"
 )
 
 // fewSamples is how many samples are read by the caller's own goroutine: waking others would take longer.
@@ -15,7 +17,11 @@ func (q *Query) readersOf(n int) int {
 	if q.cost.Samples <= fewSamples {
 		return 1
 	}
-	return max(min(n, runtime.GOMAXPROCS(0)), 1)
+	readers := q.engine.o.Readers
+	if readers <= 0 {
+		readers = runtime.GOMAXPROCS(0)
+	}
+	return max(min(n, readers), 1)
 }
 
 // ring is how many results of n series may wait for those before them.
@@ -31,11 +37,12 @@ var workers = sync.Pool{New: func() any { return new(worker) }}
 // crew are the workers of one query.
 type crew []*worker
 
-func (q *Query) crew(n int) crew {
+func (q *Query) crew(ctx context.Context, n int) crew {
 	c := make(crew, q.readersOf(n))
+	ticket := queue.From(ctx)
 	for i := range c {
 		c[i] = workers.Get().(*worker)
-		c[i].source, c[i].dictionary = q.engine.source, &q.texts
+		c[i].source, c[i].dictionary, c[i].turn = q.engine.source, &q.texts, ticket.Turn()
 	}
 	return c
 }
@@ -43,7 +50,8 @@ func (q *Query) crew(n int) crew {
 // release gives the workers back, with what they hold of rows.
 func (c crew) release() {
 	for _, w := range c {
-		w.source, w.dictionary = nil, nil
+		w.turn.End()
+		w.source, w.dictionary, w.turn = nil, nil, queue.Turn{}
 		if cap(w.arena.at) > keepCells {
 			w.arena = points{}
 		}
@@ -56,14 +64,19 @@ const keepCells = 1 << 20
 
 // each calls work for 0 to n-1 in a few goroutines, and done for each of them in order, in the caller's goroutine. slot is
 // below ring(n) and belongs to one i from work to done. The first error ends it all, and each returns when no goroutine of
-// it is left.
+// it is left. Work has a turn, done has none: it may wait for whoever reads the answer.
 func (q *Query) each(ctx context.Context, c crew, n int, work func(ctx context.Context, w *worker, i, slot int) error, done func(i, slot int) error) error {
 	if len(c) == 1 {
 		for i := range n {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := work(ctx, c[0], i, 0); err != nil {
+			err := c[0].turn.Begin(ctx)
+			if err == nil {
+				err = work(ctx, c[0], i, 0)
+			}
+			c[0].turn.End()
+			if err != nil {
 				return err
 			}
 			if err := done(i, 0); err != nil {
@@ -85,11 +98,20 @@ func (q *Query) each(ctx context.Context, c crew, n int, work func(ctx context.C
 	}
 	for _, w := range c {
 		group.Go(func() {
+			defer w.turn.End()
 			for {
 				select {
 				case room <- struct{}{}:
-				case <-ctx.Done():
-					return
+				default:
+					w.turn.End() // those before it are not done, or nobody reads the answer
+					select {
+					case room <- struct{}{}:
+					case <-ctx.Done():
+						return
+					}
+				}
+				if w.turn.Begin(ctx) != nil {
+					return // the context has ended
 				}
 				// Numbers are drawn after places, so that no number is more than a ring ahead of what is done.
 				i := int(next.Add(1)) - 1

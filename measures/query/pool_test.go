@@ -9,7 +9,7 @@ import (
 func TestEachInOrder(t *testing.T) {
 	q := &Query{engine: New(fake{}.source(), Options{}), cost: Cost{Samples: 1 << 20}}
 	const n = 1000
-	c := q.crew(n)
+	c := q.crew(t.Context(), n)
 	defer c.release()
 	results := make([]int, q.ring(n))
 	at := 0

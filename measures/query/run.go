@@ -7,6 +7,7 @@ import (
 	"granary/measures"
 	"granary/metricdef"
 	"granary/policy"
+	"granary/tenant/queue"
 )
 
 // Run answers the query, a frame after the other: the series in the order of their refs, or the groups in the order of
@@ -17,7 +18,7 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 		return q.runGroups(ctx, yield)
 	}
 	frames := make([]Frame, q.ring(len(q.refs)))
-	c := q.crew(len(q.refs))
+	c := q.crew(ctx, len(q.refs))
 	defer c.release()
 	return q.each(ctx, c, len(q.refs), func(ctx context.Context, w *worker, i, slot int) error {
 		f := &frames[slot]
@@ -124,6 +125,7 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 		if l := q.request.Limit; l > 0 && int64(len(f.Times)) >= l {
 			break
 		}
+		w.worked(len(w.reader.Times)) // in the last round
 		lo, hi := from, to
 		if q.request.Desc {
 			lo = w.source.Border(ref, from, to, size, true)
@@ -194,7 +196,8 @@ const cellsAtOnce = 1 << 21
 
 func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 	var f Frame
-	var c combiner
+	c := combiner{turn: queue.From(ctx).Turn()}
+	defer c.turn.End()
 	for i := range q.groups {
 		g := &q.groups[i]
 		f.reset()
@@ -228,7 +231,7 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) (
 	width := max(all/(cells/cellsAtOnce+1), 1)
 	rows := make([]points, len(g.members))
 	origins := make([][]Origin, len(g.members))
-	crew := q.crew(len(rows))
+	crew := q.crew(ctx, len(rows))
 	defer crew.release()
 	up := countsUp(g.kind, q.request.Across)
 	var out points
@@ -259,7 +262,11 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) (
 		for i := range origins {
 			f.Origins = joinOrigins(f.Origins, origins[i])
 		}
+		if err := c.turn.Begin(ctx); err != nil {
+			return points{}, err
+		}
 		c.combine(&out, q.request.Across, rows)
+		c.turn.End()
 		if to == all {
 			break
 		}

@@ -166,6 +166,7 @@ func (w *worker) tierWalk(ctx context.Context, ref metricdef.Ref, s stretch, m p
 			return err
 		}
 		fn(w.reader.Times, w.reader.Values)
+		w.worked(len(w.reader.Times))
 		from = to
 	}
 	return nil

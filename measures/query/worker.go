@@ -5,6 +5,7 @@ import (
 
 	"granary/measures"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // sliceSamples is about how many samples of a series are read at once: what they need stays in the processor's caches, and
@@ -27,7 +28,17 @@ type worker struct {
 	rate       rater
 	points     points // of one series
 	arena      points // of all rows that the worker makes for one group
+	turn       queue.Turn
 }
+
+// The work of reading, in units of turns.
+const (
+	workOfSlice  = 1000
+	workOfSample = 4
+)
+
+// worked says how many samples have been read.
+func (w *worker) worked(samples int) { w.turn.Spent(workOfSlice + workOfSample*int64(samples)) }
 
 // walk reads [from, to) of a series in slices, oldest first, and hands each over as plain numbers, made into rates if the
 // rater says so. The columns are fn's until it returns.
@@ -41,6 +52,7 @@ func (w *worker) walk(ctx context.Context, ref metricdef.Ref, kind metricdef.Kin
 		}
 		started = true
 		fn(times, values)
+		w.worked(len(times))
 		from = end
 	}
 	return nil

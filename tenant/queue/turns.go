@@ -134,7 +134,7 @@ func (t *Turn) granted(p *pool) { t.has, t.spent, t.paid = true, 0, p.quantum }
 // Spent says how much has been worked since the last call. It returns when the work may go on: at once as long as nobody else
 // waits or the quantum is not used up.
 func (t *Turn) Spent(work int64) {
-	if !t.has {
+	if t == nil || !t.has {
 		return
 	}
 	p := &t.ticket.queue.fair.o.Turns.pool

@@ -48,7 +48,7 @@ func (n node) AllSeries(yield func(string, metricdef.Ref) bool) {
 type reader struct{ engine *query.Engine }
 
 func (r reader) Grid(ctx context.Context, refs []metricdef.Ref, from, to int64, method policy.Method, g *clustercockpit.Grid) (int, error) {
-	q := query.Grid{Values: g.Values}
+	q := query.Grid{Values: g.Values, Turn: g.Turn}
 	n, err := r.engine.Grid(ctx, refs, from, to, method, &q)
 	g.From, g.Step, g.Values = q.From, q.Step, q.Values
 	return n, err

@@ -15,6 +15,7 @@ import (
 	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/identity"
+	"granary/tenant/queue"
 )
 
 // lines is ClusterCockpit's way in, for HTTP and NATS alike.
@@ -24,10 +25,11 @@ type lines struct {
 	fallback tenant.ID
 	clusters map[string]tenant.ID
 	bounds   config.Bounds
+	queues   *queue.Fair
 }
 
-func newLines(store *measures.Store, writer *ingest.Writer, cfg *config.Config) *lines {
-	return &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants, bounds: cfg.Bounds}
+func newLines(store *measures.Store, writer *ingest.Writer, queues *queue.Fair, cfg *config.Config) *lines {
+	return &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants, bounds: cfg.Bounds, queues: queues}
 }
 
 // scope is all tenants that clusters lie in.
@@ -90,6 +92,14 @@ type natsLines struct{ *lines }
 
 // WriteLines implements nats.Writer.
 func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []byte) (nats.Result, error) {
+	var ticket queue.Ticket
+	q := l.queues.Queue(l.charged(s))
+	// It waits for as long as it takes: what arrives meanwhile pends, and overflow is counted by the subscription.
+	if err := q.Await(ctx, &ticket, min(int64(len(body)), q.Max())); err != nil {
+		return nats.Result{}, err
+	}
+	defer ticket.Leave()
+	ctx = queue.With(ctx, &ticket)
 	only := tenant.ID(s.Tenant)
 	who := l.subscriber(s.Subject, only)
 	key := "only " + s.Tenant
@@ -119,6 +129,14 @@ func (l *lines) subscriber(subject string, only tenant.ID) *identity.Identity {
 		scope = identity.Only(only)
 	}
 	return identity.InScope("nats:"+subject, identity.Internal, subject, identity.Writer, scope)
+}
+
+// charged is the tenant in whose queue the bodies of a subscription wait.
+func (l *lines) charged(s nats.Subscription) tenant.ID {
+	if s.Tenant != "" {
+		return tenant.ID(s.Tenant)
+	}
+	return l.tenantOf(s.ClusterTag, l.fallback)
 }
 
 func (s *Server) natsOptions() nats.Options {

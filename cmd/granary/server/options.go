@@ -44,7 +44,7 @@ func ingestOptions(cfg *config.Config, o Options) ingest.Options {
 // queryOptions are those of the way out.
 func queryOptions(cfg *config.Config) query.Options {
 	l := &cfg.Limits
-	return query.Options{MaxPoints: l.QueryPoints, MaxSamples: l.QuerySamples, MaxSeries: l.QuerySeries}
+	return query.Options{Readers: int(cfg.Queue.Workers), MaxPoints: l.QueryPoints, MaxSamples: l.QuerySamples, MaxSeries: l.QuerySeries}
 }
 
 // serverOptions are those of the HTTP server. Below zero is no limit, there as here.

@@ -137,10 +137,10 @@ func (s *Server) open() error {
 	o.Definitions = s.store.Definitions
 	s.engine = query.New(s.store, o)
 	s.writer = ingest.New(s.store, s.store.Definitions, ingestOptions(cfg, s.o))
-	s.lines = newLines(s.store, s.writer, cfg)
 	s.watch = newRequests()
 	s.turns = queue.NewTurns(int(cfg.Queue.Workers), 0)
 	s.writes, s.queries = queue.NewFair(s.writeQueues()), queue.NewFair(s.queryQueues())
+	s.lines = newLines(s.store, s.writer, s.writes, cfg)
 	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, QueueSetting: settingQueue})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch

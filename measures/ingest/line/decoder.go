@@ -10,6 +10,7 @@ import (
 	"granary/measures"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Resolver finds the definitions that exist. metricdef.Registry is one.
@@ -23,7 +24,7 @@ type Options struct {
 	Cache *Cache
 	// MaxLine bounds a line, in bytes without its newline, 64 KiB by default (setting granary.limits.line).
 	MaxLine int
-	// MaxRows bounds the rows that Decode gathers for one tenant before it returns, 32,768 by default.
+	// MaxRows bounds the rows that Decode gathers for one tenant before it returns, 8,192 by default.
 	MaxRows int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
@@ -32,7 +33,7 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultMaxLine = 64 << 10
-	DefaultMaxRows = 32768
+	DefaultMaxRows = 8192 // half a millisecond in the journal: whoever comes behind waits for it
 )
 
 // Decoder turns bodies into batches, one body after the other:
@@ -69,6 +70,16 @@ type Decoder struct {
 	part   *Part   // the one that took the last row
 	recent stamp   // the last timestamp
 	parse  scratch // of the slow path
+	turn   queue.Turn
+}
+
+// A byte on the slow path is about as much work as so many on the fast one.
+const slowness = 12
+
+// Pace makes the decoder say to a turn how much it has worked. The caller begins and ends the one that is returned.
+func (d *Decoder) Pace(t queue.Turn) *queue.Turn {
+	d.turn = t
+	return &d.turn
 }
 
 // NewDecoder makes a decoder that resolves unknown keys with defs.
@@ -136,27 +147,32 @@ func (d *Decoder) Decode() (more bool, err error) {
 		if d.full() {
 			return true, nil
 		}
-		d.known()
-		if d.pos < len(d.body) && !d.full() {
+		at := d.pos
+		d.known(min(len(d.body)-at, queue.DefaultQuantum) + at)
+		work := d.pos - at
+		if work < queue.DefaultQuantum && d.pos < len(d.body) && !d.full() {
+			at = d.pos
 			if err := d.entry(); err != nil {
 				return false, err
 			}
+			work += slowness * (d.pos - at)
 		}
+		d.turn.Spent(int64(work))
 	}
 	return false, nil
 }
 
 func (d *Decoder) full() bool { return d.part != nil && len(d.part.at) >= d.o.MaxRows }
 
-// known takes lines of known series until it meets one that it does not know, or that is not plain.
-func (d *Decoder) known() {
+// known takes lines of known series, those that begin before end, until it meets one that it does not know, or that is not plain.
+func (d *Decoder) known(end int) {
 	keys, body := d.keys, d.body
 	if keys == nil {
 		return
 	}
 	last, part := d.last, d.part
 	pos, first := d.pos, d.line
-	for pos < len(body) {
+	for pos < end {
 		// Which series? Most likely the one that followed last time.
 		var e *entry
 		predicted := false
@@ -367,5 +383,6 @@ func (d *Decoder) End() {
 	d.parts, d.part = d.parts[:0], nil
 	d.m, d.body, d.table, d.keys, d.last = nil, nil, nil, nil, nil
 	d.tally = Tally{}
+	d.turn = queue.Turn{}
 	d.parse.release()
 }
