@@ -102,7 +102,7 @@ func (s *Store) commit(p *pending) error {
 	s.sayTaken()
 	for _, w := range list {
 		s.apply(w)
-		w.done, w.fresh, w.updates, w.grids = true, nil, nil, nil
+		w.done, w.fresh, w.named, w.updates, w.grids, w.accounts = true, nil, nil, nil, nil, nil
 	}
 	clear(list)
 	s.settle(undone)
@@ -215,6 +215,7 @@ func (s *Store) apply(p *pending) {
 			panic("measures: own definition record: " + err.Error())
 		}
 	}
+	s.applyAccount(p)
 	switch {
 	case p.apply != nil:
 		p.apply()
@@ -334,6 +335,12 @@ func (s *Store) sequenceChange(kind journal.Kind, prepare func(wrote int64) ([]b
 	}
 	if err != nil || payload == nil {
 		return nil, err
+	}
+	switch kind {
+	case recRemove:
+		s.accountRemoval(p, payload)
+	case recReads:
+		p.accounts = payload
 	}
 	s.record(kind, p, func(b []byte) []byte { return append(b, payload...) })
 	s.seq.waiting = append(s.seq.waiting, p)

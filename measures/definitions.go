@@ -79,6 +79,7 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 	q := &s.seq
 	q.unnamed = recycle(q.unnamed)
 	var known []metricdef.Ref
+	made := make(map[tenant.Num]uint64)
 	for i := range drafts {
 		d := &drafts[i]
 		if err := s.checkDraft(d); err != nil {
@@ -103,11 +104,13 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 			continue
 		}
 		results[i].Ref = ref
+		made[d.Tenant]++
 		q.unnamed = append(q.unnamed, ref)
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
 		s.table.at(ref).dictionary = uint32(q.segment)
 	}
 	s.appendDictionary(p)
+	s.appendChanges(p, made, nil)
 	s.appendUpdates(p, known, func(metricdef.Ref) *metricdef.Update { return &metricdef.Update{Explicit: true} }, nil)
 	return wait
 }

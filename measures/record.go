@@ -25,7 +25,9 @@ const (
 	recTenantState journal.Kind = 12 // a tenant as it is from now on, tenant's form
 	recScopes      journal.Kind = 13 // policy's form: policies and rules of one scope, all of them
 	recKeys        journal.Kind = 15 // API keys as they are from now on, identity's form
-	// 14 is taken: tiers; 16 what a batch is accounted for; 17 counts of what is read.
+	recAccount     journal.Kind = 16 // usage's form: what the samples behind it, or series that are made or end, count for
+	recReads       journal.Kind = 17 // usage's form: what was read
+	// 14 is taken: tiers.
 )
 
 // A samples record:

@@ -20,6 +20,7 @@ import (
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/identity"
+	"granary/tenant/usage"
 )
 
 // Recover brings the state back: the catalog, the state file of the last snapshot, the tail of the journal, and then the
@@ -44,6 +45,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.settleUsage()
 	// A series of which a damaged file has left nothing but the definition takes samples as the others do.
 	for ref := range s.Definitions.All() {
 		if sr := s.table.grow(ref); sr.state == unused {
@@ -143,6 +145,7 @@ func (s *Store) openCatalog() (lost bool, err error) {
 		return false, err
 	}
 	s.o.Logger.Error("damaged file put aside", "file", path, "error", err)
+	used := s.rescueUsage()
 	if s.catalog != nil {
 		err = s.catalog.Close(nil)
 	}
@@ -152,7 +155,7 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	if s.catalog, err = catalog.Open(path, o); err != nil {
 		return false, err
 	}
-	if err := s.seal(); err != nil {
+	if err := errors.Join(s.seal(), s.restoreUsage(used)); err != nil {
 		return false, err
 	}
 	s.applying = 1 // the lowest number: everything in the journal is newer
@@ -202,7 +205,16 @@ func (s *Store) loadCatalog() error {
 	if err := s.catalog.Load(policy.Bucket, func(k, v []byte) error { return skip(s.Policies.Restore(k, v)) }); err != nil {
 		return err
 	}
-	return s.catalog.Load(metricdef.Bucket, func(k, v []byte) error { return skip(s.Definitions.Restore(k, v)) })
+	if err := s.catalog.Load(metricdef.Bucket, func(k, v []byte) error { return skip(s.Definitions.Restore(k, v)) }); err != nil {
+		return err
+	}
+	// What the ledger holds is read when somebody asks. Damage must be found now, when it can be put aside.
+	for _, bucket := range usage.Buckets {
+		if err := s.catalog.Load(bucket, func(_, _ []byte) error { return nil }); err != nil {
+			return err
+		}
+	}
+	return s.Usage.Load()
 }
 
 func (s *Store) loadState() error {
@@ -268,7 +280,7 @@ func (s *Store) openJournal() error {
 		s.o.Logger.Error("damaged part of the journal put aside", "problem", p)
 	}
 	// At start the next number is above every stored position.
-	floor := s.catalog.Position()
+	floor := max(s.catalog.Position(), s.Usage.Position())
 	for _, p := range s.manifest.Positions {
 		floor = max(floor, p)
 	}
@@ -292,20 +304,30 @@ func (s *Store) replay(ctx context.Context) (replayCounts, error) {
 	for _, p := range s.manifest.Positions {
 		from = min(from, p)
 	}
-	s.progress.target.Store(int64(s.log.Last().Seq - min(from, s.log.Last().Seq)))
+	// The ledger has a position of its own, and needs what the journal's segment said of series before it.
+	s.account.from = s.Usage.Position()
+	s.account.counted = max(s.account.counted, s.account.from)
+	begin := from + 1
+	if s.Usage.Position() < s.log.Last().Seq {
+		begin = min(begin, s.log.Begins(s.Usage.Position()+1))
+	}
+	s.progress.target.Store(int64(s.log.Last().Seq - min(begin-1, s.log.Last().Seq)))
 	var n replayCounts
 	b := new(Batch)
-	err := s.log.ReadFrom(ctx, from+1, func(r journal.Record) error {
+	err := s.log.ReadFrom(ctx, begin, func(r journal.Record) error {
 		n.records++
 		s.progress.records.Store(n.records)
-		s.applying = r.Pos.Seq
-		err := s.replayRecord(r, b, &n)
+		err := s.replayAccount(r, r.Pos.Seq <= from)
+		if r.Pos.Seq > from {
+			s.applying = r.Pos.Seq
+			err = errors.Join(err, s.replayRecord(r, b, &n))
+		}
 		var damaged *DamagedError
 		if errors.As(err, &damaged) {
 			s.o.Logger.Error("journal record left out", "position", r.Pos.Seq, "error", err)
 			return nil
 		}
-		if err == nil {
+		if err == nil && r.Pos.Seq > from {
 			s.catalog.Advance(r.Pos.Seq)
 		}
 		return err
@@ -322,6 +344,7 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		if err := decodeSamples(r.Payload, b); err != nil {
 			return err
 		}
+		s.replayRows(seq, b.Refs, b.Times)
 		s.skipHeld(b, seq, n)
 		s.applySamples(b.Refs, b.Times, b.Values, r.Time)
 		n.samples += int64(len(b.Refs))
@@ -341,6 +364,8 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 			rest = rest[used:]
 		}
 		return nil
+	case recAccount, recReads:
+		return nil // replayAccount has looked at it
 	case recTenantState:
 		return s.applyTenantState(r.Payload, r.Time)
 	case recKeys:

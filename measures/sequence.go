@@ -8,6 +8,7 @@ import (
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/usage"
 )
 
 // rowsPerRecord keeps a samples record below the journal's limit whatever its refs and times are.
@@ -56,10 +57,14 @@ type pending struct {
 	// updates are the definitions that change, as they are from now on.
 	updates []byte
 	grids   []gridChange // grids that begin with the batch
-	wrote   int64
-	seq     uint64 // last record of this write
-	done    bool   // under the committer's lock, as err is
-	err     error
+	named   []byte       // definitions that the journal's segment names again
+	// accounts are what the write counts for, entry is that of a batch; its tenant is 0 if there is none.
+	accounts []byte
+	entry    usage.Entry
+	wrote    int64
+	seq      uint64 // last record of this write
+	done     bool   // under the committer's lock, as err is
+	err      error
 }
 
 // undo is what the sequencer did for a group that may still fail.
@@ -127,7 +132,7 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 func (s *Store) sequence(p *pending) {
 	b, q := p.batch, &s.seq
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
-	s.resolve(p)
+	made := s.resolve(p)
 	generation := s.Policies.Generation()
 	hasTexts := len(b.Texts)+len(b.Tags) > 0
 	windowed := false
@@ -209,6 +214,11 @@ func (s *Store) sequence(p *pending) {
 		p.grids = append(p.grids, grids[:n]...)
 		grids = grids[n:]
 	}
+	if p.entry = s.entryOf(b, made); p.entry.Tenant != 0 {
+		q.group.Begin(recAccount, p.wrote)
+		q.group.Buf = usage.AppendEntry(usage.AppendAccount(q.group.Buf), &p.entry)
+		s.end(p)
+	}
 	refs := b.Refs
 	b.numbers = b.numbers[:0]
 	if hasTexts {
@@ -270,8 +280,9 @@ func (s *Store) end(p *pending) {
 	s.seq.next++
 }
 
-// resolve gives each draft of the batch its ref, reserving definitions that nobody has made. REQUIRES: s.seq.mu.
-func (s *Store) resolve(p *pending) {
+// resolve gives each draft of the batch its ref, reserving definitions that nobody has made, and says how many those are.
+// REQUIRES: s.seq.mu.
+func (s *Store) resolve(p *pending) (made int) {
 	b, q := p.batch, &s.seq
 	var there tenant.Num // known to be there
 	for i := range b.Drafts {
@@ -309,12 +320,14 @@ func (s *Store) resolve(p *pending) {
 				d.Ref = 0
 				continue
 			}
+			made++
 		} else if sr := s.table.grow(ref); sr.state == unused {
 			sr.state = live // it came from the catalog, and nothing on disk has a sample of it
 		}
 		d.Ref = ref
 		b.Refs[d.At] = ref
 	}
+	return made
 }
 
 // touch is the slow side of a row: the series is new, its policy may have changed, or this journal segment does not
@@ -367,6 +380,8 @@ func (s *Store) appendDictionary(p *pending) {
 			q.group.Buf = s.Definitions.AppendRecord(q.group.Buf, ref)
 			if kind == recDefinitions {
 				p.fresh = append(p.fresh, q.group.Buf[mark:]...)
+			} else {
+				p.named = append(p.named, q.group.Buf[mark:]...)
 			}
 			if len(q.group.Buf)-start >= definitionBytes {
 				s.end(p)

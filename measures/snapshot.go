@@ -138,6 +138,10 @@ func (s *Store) snapshot() (err error) {
 		return fmt.Errorf("merging segment files: %w", err)
 	}
 	s.forgetDeletes()
+	if err := s.saveUsage(); err != nil {
+		// The journal keeps what the ledger has not saved.
+		s.o.Logger.Error("the usage ledger was not saved", "error", err)
+	}
 	if err := s.trim(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -405,7 +409,7 @@ func (s *Store) trim() error {
 	if err := s.catalog.Flush(s.syncTo); err != nil {
 		return err
 	}
-	low := s.catalog.Position()
+	low := min(s.catalog.Position(), s.Usage.Position())
 	for _, p := range s.manifest.Positions {
 		low = min(low, p)
 	}

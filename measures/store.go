@@ -20,6 +20,7 @@ import (
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/identity"
+	"granary/tenant/usage"
 )
 
 // Options are what a store needs to know.
@@ -40,6 +41,7 @@ type Options struct {
 	CreateBurst     int64            // how many of them at once
 	Now             func() time.Time // nil: time.Now
 	Logger          *slog.Logger     // nil: slog.Default
+	Usage           usage.Options    // what counts as a node, and for how long usage is kept; the store says the rest
 
 	journalFS journal.FS // nil: that of the machine; tests put one that fails in its place
 }
@@ -75,6 +77,8 @@ type Store struct {
 	Policies    *policy.Registry
 	Definitions *metricdef.Registry
 	Keys        *identity.Keys
+	// Usage is the ledger of what tenants use.
+	Usage *usage.Ledger
 
 	o        Options
 	lock     *os.File
@@ -85,8 +89,9 @@ type Store struct {
 	segments *segmentSet
 	policies policyCache
 
-	seq sequencer
-	com committer
+	seq     sequencer
+	com     committer
+	account accounting
 
 	defining     sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
 	maintenance  sync.Mutex        // one snapshot, expiry or eviction at a time
@@ -155,6 +160,7 @@ func Open(o Options) (*Store, error) {
 	s.Keys = identity.NewKeys(sink{s})
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
+	s.Usage = s.newLedger()
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)
 	s.setStep("opening files")
 	return s, nil
@@ -261,6 +267,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	wasReady := s.ready.Load()
+	if wasReady {
+		if err := s.JournalReads(); err != nil {
+			s.o.Logger.Warn("what was read at last is not counted", "error", err)
+		}
+	}
 	s.seq.mu.Lock()
 	s.seq.closed = true
 	s.seq.mu.Unlock()

@@ -219,6 +219,27 @@ func (p *recordReader) fields(rec *record) {
 	rec.more = view(more)
 }
 
+// RecordReader reads definition records without a registry, for who has to know what a definition was when its record was written.
+// It keeps its memory from one record to the next.
+type RecordReader struct{ rec record }
+
+// Read reads the record at the front of b and returns its length.
+func (r *RecordReader) Read(b []byte) (int, error) { return r.rec.decode(b) }
+
+// Ref is the ref of the record that was read last, and Tenant whose definition it is.
+func (r *RecordReader) Ref() Ref           { return r.rec.ref }
+func (r *RecordReader) Tenant() tenant.Num { return r.rec.tenant }
+
+// Tag is the value of a tag, "" if there is none. The text lies in the bytes of the record.
+func (r *RecordReader) Tag(name string) string {
+	for _, t := range r.rec.tags {
+		if t.Name == name {
+			return t.Value
+		}
+	}
+	return ""
+}
+
 type recordReader struct {
 	b   []byte
 	at  int

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -237,4 +238,27 @@ func FuzzApply(f *testing.F) {
 			t.Fatal("the definition is still there")
 		}
 	})
+}
+
+func TestRecordReader(t *testing.T) {
+	reg := NewRegistry(Options{})
+	var b []byte
+	for i := range 3 {
+		ref := reg.Reserve(&Draft{Identity: Identity{Tenant: 7, Type: Gauge, Name: "m", Tags: []Tag{{"host", fmt.Sprint("h", i)}}}, Plain: []Tag{{"user", "u"}}}, 5)
+		b = reg.AppendRecord(b, ref)
+	}
+	var r RecordReader
+	for i := range 3 {
+		n, err := r.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = b[n:]
+		if r.Ref() != Ref(i+1) || r.Tenant() != 7 || r.Tag("host") != fmt.Sprint("h", i) || r.Tag("user") != "u" || r.Tag("none") != "" {
+			t.Errorf("%d: ref %d of tenant %d, %q %q", i, r.Ref(), r.Tenant(), r.Tag("host"), r.Tag("user"))
+		}
+	}
+	if _, err := r.Read([]byte{1, 2}); err == nil {
+		t.Error("half a record")
+	}
 }

@@ -142,6 +142,24 @@ func (f *File) Segment() uint64 {
 	return f.active.id
 }
 
+// Begins is part of Log.
+func (f *File) Begins(seq uint64) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := uint64(0)
+	for i, below := range voidFrom(f.segments) {
+		s := f.segments[i]
+		if s.first > seq {
+			break
+		}
+		// Of a damaged head the first record that can be read is known, and one that nothing can be read of says nothing.
+		if s.first != 0 && s.first < below {
+			first = s.first
+		}
+	}
+	return first
+}
+
 // Size is part of Log.
 func (f *File) Size() int64 {
 	f.mu.Lock()

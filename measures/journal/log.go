@@ -50,6 +50,10 @@ type Log interface {
 	// Segment is the id of the segment that the next Append goes to. Ids grow.
 	Segment() uint64
 
+	// Begins is the number that the segment begins with that has a record, or would have it; 0 if there is none. A reader that
+	// starts there finds what its segment said before of what the record names.
+	Begins(seq uint64) uint64
+
 	// Size is the size in bytes of the segment that is being written, 0 if the next Append opens a new one.
 	Size() int64
 

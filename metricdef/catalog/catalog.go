@@ -35,15 +35,18 @@ type Options struct {
 	Logger     *slog.Logger  // for failed flushes of Run; slog.Default if nil
 }
 
-// Catalog is the open file with its queue. It is safe for concurrent use; lock order: flush, then queue.
+// Catalog is the open file with its queue. It is safe for concurrent use; lock order: flush, handle, queue.
 type Catalog struct {
 	path string
 	o    Options
 	full chan struct{} // holds a token when the queue has reached MaxChanges
 
-	flush struct {
+	// handle is held for reading while somebody reads or writes beside the queue, and for writing while flush.db changes; it is
+	// taken behind flush.
+	handle sync.RWMutex
+	flush  struct {
 		sync.Mutex
-		db   *bbolt.DB // nil after Close
+		db   *bbolt.DB // nil after Close; changed under handle too
 		held []batch   // taken from the queue, not yet committed
 	}
 	queue struct {
@@ -155,6 +158,8 @@ func (c *Catalog) Load(bucket string, fn func(k, v []byte) error) error {
 	if err != nil {
 		return err
 	}
+	c.handle.Lock()
+	defer c.handle.Unlock()
 	if err := c.flush.db.Close(); err != nil {
 		return fmt.Errorf("catalog %s: %w", c.path, err)
 	}
@@ -294,6 +299,8 @@ func (c *Catalog) Close(syncTo func(seq uint64) error) error {
 	if syncTo != nil {
 		err = c.flushLocked(syncTo)
 	}
+	c.handle.Lock()
+	defer c.handle.Unlock()
 	err = errors.Join(err, c.flush.db.Close())
 	c.flush.db = nil
 	return err

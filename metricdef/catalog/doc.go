@@ -3,7 +3,7 @@
 // flush writes the queue in one transaction, with the position up to which the file then holds everything.
 //
 // It promises that no position is committed before the journal is synced up to it, that a damaged or newer file gives
-// an error that says so (DamagedError, NewerError), and that a newer file is left as it was. It never reads back what
-// it has written, since every page that is touched counts as memory of the process, and it knows nothing of what the
-// values mean.
+// an error that says so (DamagedError, NewerError), and that a newer file is left as it was. Of what the queue
+// has written it reads nothing back, since every page that is touched counts as memory of the process, and it knows nothing
+// of what the values mean. Rooms that keep more than fits into memory read and write their own buckets with View and Update.
 package catalog

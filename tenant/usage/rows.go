@@ -60,10 +60,15 @@ func (l *Ledger) base(t tenant.Num, tag func(string) string) uint32 {
 	return n
 }
 
-// Begin says that rows come which one subject wrote, "" if nobody knows who. End must follow.
-func (l *Ledger) Begin(subject string) {
+// Begin counts the account of a batch, if it names a tenant, and says that its rows come, which its subject wrote. wrote is the time of
+// the record, nanoseconds since 1970 UTC. End must follow.
+func (l *Ledger) Begin(e *Entry, wrote int64) {
 	l.mu.Lock()
-	l.who = subject
+	if e.Tenant != 0 {
+		l.of(e.Tenant).count(wrote/1e9/hour*hour, &e.Counts)
+		l.totals.Add(&e.Counts)
+	}
+	l.who = e.Subject
 }
 
 // End ends what Begin began.

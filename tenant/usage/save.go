@@ -20,9 +20,6 @@ type Saving struct {
 	of       []*node // of nodes
 }
 
-// Position is the record up to which everything is counted.
-func (s *Saving) Position() uint64 { return s.position }
-
 // Position is the record up to which everything is in the store.
 func (l *Ledger) Position() uint64 {
 	l.mu.Lock()
@@ -85,14 +82,17 @@ func (l *Ledger) Take(position uint64) *Saving {
 	return s
 }
 
-// Save writes what Take has handed out, in one transaction with its position. The journal must be durable up to there. After an
-// error everything is where it was before Take.
-func (l *Ledger) Save(s *Saving) error {
+// Save writes what Take has handed out, in one transaction with its position. It calls syncTo with the position first, which returns
+// when the journal is durable up to there. After an error everything is where it was before Take.
+func (l *Ledger) Save(s *Saving, syncTo func(seq uint64) error) error {
 	for i := range s.nodes {
 		s.nodes[i].key = s.nodes[i].node.key()
 	}
 	slices.SortFunc(s.nodes, func(a, b held) int { return bytes.Compare(a.key, b.key) })
-	err := l.o.Store.Update(func(w Writer) error { return l.write(s, w) })
+	err := syncTo(s.position)
+	if err == nil && (len(s.tenants)+len(s.nodes) > 0 || s.position != l.Position()) {
+		err = l.o.Store.Update(func(w Writer) error { return l.write(s, w) })
+	}
 	l.leaving.Lock()
 	l.mu.Lock()
 	l.saving = nil

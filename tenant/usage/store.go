@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,6 +20,14 @@ const (
 	// how many series it has and the newest hour that was counted in, two varints.
 	BucketState = "usage-state"
 )
+
+// Buckets are all of them.
+var Buckets = []string{BucketHours, BucketNodes, BucketState}
+
+// IsPosition says whether a key is the one of the position.
+func IsPosition(bucket string, key []byte) bool {
+	return bucket == BucketState && bytes.Equal(key, positionKey)
+}
 
 var positionKey = []byte("position")
 

@@ -121,14 +121,14 @@ func (w *world) rows(subject string, pairs ...int64) {
 		series = append(series, uint32(pairs[i]))
 		times = append(times, start.UnixNano()+pairs[i+1]*minute)
 	}
-	w.l.Begin(subject)
+	w.l.Begin(&Entry{Subject: subject}, 0)
 	Rows(w.l, series, times)
 	w.l.End()
 }
 
 func (w *world) save(position uint64) {
 	w.t.Helper()
-	if err := w.l.Save(w.l.Take(position)); err != nil {
+	if err := w.l.Save(w.l.Take(position), func(uint64) error { return nil }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -235,14 +235,14 @@ func TestLivesAgainstModel(t *testing.T) {
 		asked()
 		named()
 		var since [][]int64 // rows since the last save
-		for range rng.IntN(40) {
+		for step := range rng.Uint64N(40) {
 			switch rng.IntN(8) {
 			case 0:
 				w.m.fail = nil
 				if rng.IntN(3) == 0 {
 					w.m.fail = errors.New("full")
 				}
-				if err := w.l.Save(w.l.Take(1)); (err != nil) != (w.m.fail != nil) {
+				if err := w.l.Save(w.l.Take(step+1), func(uint64) error { return nil }); (err != nil) != (w.m.fail != nil) {
 					t.Fatal(err)
 				} else if err == nil {
 					since = nil
@@ -333,7 +333,7 @@ func TestHours(t *testing.T) {
 			t.Errorf("got\n%s", got)
 		}
 		w.m.fail = errors.New("full")
-		if err := w.l.Save(w.l.Take(1)); !errors.Is(err, w.m.fail) {
+		if err := w.l.Save(w.l.Take(1), func(uint64) error { return nil }); !errors.Is(err, w.m.fail) {
 			t.Error(err)
 		}
 		if w.l.Position() != 0 {

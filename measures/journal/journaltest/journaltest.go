@@ -306,12 +306,20 @@ func testRotateAndTrim(t *testing.T, open Open) {
 		}
 	}
 	add(t, l, 41, 45)
+	for seq, want := range map[uint64]uint64{0: 0, 1: 1, 10: 1, 11: 11, 20: 11, 40: 31, 41: 41, 45: 41, 99: 41} {
+		if got := l.Begins(seq); got != want {
+			t.Errorf("Begins(%d) = %d, want %d", seq, got, want)
+		}
+	}
 	before := l.Bytes()
 	for _, c := range []struct{ trim, first uint64 }{{0, 1}, {10, 1}, {11, 11}, {30, 21}, {1000, 41}} {
 		if err := l.Trim(c.trim); err != nil {
 			t.Fatalf("Trim(%d): %v", c.trim, err)
 		}
 		wantRecords(t, l, 0, c.first, 45)
+	}
+	if got := l.Begins(40); got != 0 {
+		t.Errorf("Begins of a record that was trimmed = %d", got)
 	}
 	if got := l.Bytes(); got >= before {
 		t.Errorf("Bytes went from %d to %d", before, got)
