@@ -197,7 +197,7 @@ func parseRecord(rec []byte) (int, record, error) {
 		return 0, record{}, p.err
 	}
 	var err error
-	if r.ID, err = Parse(string(id)); err == nil {
+	if r.ID, err = parse(string(id)); err == nil {
 		err = r.Settings.sound()
 	}
 	if err != nil {

@@ -2,8 +2,7 @@ package tenant
 
 import "time"
 
-// ID is a tenant's validated name: 1 to 128 bytes of printable UTF-8 without "/" and control characters. Make one with
-// Parse. It is never used as a file name.
+// ID is a tenant's validated name: 1 to 128 bytes of printable UTF-8 in normal form C, without "/". Make one with Parse. It is never used as a file name.
 type ID string
 
 // Num is the small number that a tenant has inside one partition: assigned in order by the record that created it,

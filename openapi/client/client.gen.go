@@ -1942,7 +1942,7 @@ type Status struct {
 		// Held What a tenant holds. It costs the service nothing to say.
 		Held Held `json:"held"`
 
-		// Id 1 to 128 bytes of printable UTF-8 without a slash.
+		// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 		Id     TenantID `json:"id"`
 		Series int      `json:"series"`
 
@@ -1977,7 +1977,7 @@ type Tenant struct {
 	// Held What a tenant holds. It costs the service nothing to say.
 	Held Held `json:"held"`
 
-	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 	Id TenantID `json:"id"`
 
 	// Implicit Made by a write and not by a call.
@@ -1997,7 +1997,7 @@ type Tenant struct {
 type TenantChange struct {
 	Description *string `json:"description,omitempty"`
 
-	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 	Id     *TenantID     `json:"id,omitempty"`
 	Limits *TenantLimits `json:"limits,omitempty"`
 	Name   *string       `json:"name,omitempty"`
@@ -2010,7 +2010,7 @@ type TenantChange struct {
 type TenantDraft struct {
 	Description *string `json:"description,omitempty"`
 
-	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 	Id     TenantID      `json:"id"`
 	Limits *TenantLimits `json:"limits,omitempty"`
 
@@ -2021,7 +2021,7 @@ type TenantDraft struct {
 	Retention *TenantRetention `json:"retention,omitempty"`
 }
 
-// TenantID 1 to 128 bytes of printable UTF-8 without a slash.
+// TenantID 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 type TenantID = string
 
 // TenantLimits defines model for TenantLimits.
@@ -2154,7 +2154,7 @@ type SelectorParameter = string
 // TagCondition defines model for TagCondition.
 type TagCondition = []string
 
-// TenantParameter 1 to 128 bytes of printable UTF-8 without a slash.
+// TenantParameter 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 type TenantParameter = TenantID
 
 // Times defines model for Times.
@@ -12202,7 +12202,7 @@ type DeleteTenantResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *struct {
-		// Id 1 to 128 bytes of printable UTF-8 without a slash.
+		// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 		Id    TenantID    `json:"id"`
 		State interface{} `json:"state"`
 	}
@@ -12224,7 +12224,7 @@ type DeleteTenantResponse struct {
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r DeleteTenantResponse) GetJSON202() *struct {
-	// Id 1 to 128 bytes of printable UTF-8 without a slash.
+	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 	Id    TenantID    `json:"id"`
 	State interface{} `json:"state"`
 } {
@@ -16312,7 +16312,7 @@ func ParseDeleteTenantResponse(rsp *http.Response) (*DeleteTenantResponse, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
 		var dest struct {
-			// Id 1 to 128 bytes of printable UTF-8 without a slash.
+			// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 			Id    TenantID    `json:"id"`
 			State interface{} `json:"state"`
 		}
