@@ -86,6 +86,7 @@ func TestGuard(t *testing.T) {
 		{"own and configured", NewGuard(GuardOptions{Authority: configured, Locked: true}).With(own{}), near, "old", "token-expired 401"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = "localhost"
 		r.RemoteAddr = c.remote
 		if c.token != "" {
 			r.Header.Set("X-Api-Key", c.token)
@@ -151,5 +152,24 @@ func TestGuardParameters(t *testing.T) {
 	r.Header["Authorization"] = []string{"Bearer good", "Bearer bad"}
 	if _, err := g.Authenticate(r); Status(err) != 400 || strings.Contains(err.Error(), "good") {
 		t.Error(err)
+	}
+}
+
+// TestHere: a page of somewhere else whose name has been given the address of this machine is not here.
+func TestHere(t *testing.T) {
+	for host, want := range map[string]bool{
+		"": true, "localhost": true, "LOCALHOST:8082": true, "localhost.": true, "granary:8082": true, "127.0.0.1:8082": true, "127.0.0.1": true, "[::1]:8082": true, "[::1]": true, "::1": true,
+		"a.localhost:1": true, "192.0.2.1:8082": true,
+		"evil.example.org": false, "evil.example.org:8082": false, "127.0.0.1.nip.io:8082": false, "localhost.evil.org": false, "evil.org.": false, "1.2.3.4.5": false, "0x7f.1": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:4711", host
+		if Here(r) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+		r.RemoteAddr = "192.0.2.1:4711"
+		if Here(r) {
+			t.Errorf("%q from elsewhere is here", host)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -62,12 +63,26 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return ip
 }
 
-// Here says whether a request comes from this machine. What a proxy on this machine hands on does not.
+// Here says whether a request comes from this machine. What a proxy on this machine hands on does not, nor does what a browser on
+// it sends for a page of somewhere else: such a page can give its own name the address of this machine, and to the browser
+// the service is then the page's own.
 func Here(r *http.Request) bool {
 	for _, name := range forwarded {
 		if len(r.Header[name]) > 0 {
 			return false
 		}
 	}
-	return addressOf(r.RemoteAddr).IsLoopback()
+	return addressOf(r.RemoteAddr).IsLoopback() && private(r.Host)
+}
+
+// private says whether a host, which may have a port, is an address or a name that nobody outside can own.
+func private(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost")
 }

@@ -103,7 +103,7 @@ func running(t testing.TB, cfg *config.Config) *Server {
 // ask sends a request past the network, from an address.
 func ask(s *Server, from, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
-	r.RemoteAddr = from
+	r.RemoteAddr, r.Host = from, "localhost:8082"
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
