@@ -26,6 +26,7 @@ var parts = []string{
 	"query",
 	"native",
 	"clustercockpit",
+	"coopr",
 	"service",
 }
 

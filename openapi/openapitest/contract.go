@@ -13,8 +13,9 @@ import (
 
 // What the document says beyond OpenAPI.
 const (
-	deep = "x-granary-deep" // of a path: everything below it is answered alike
-	also = "x-granary-also" // of an operation: methods that are answered alike and have no place in OpenAPI
+	deep  = "x-granary-deep"  // of a path: everything below it is answered alike
+	also  = "x-granary-also"  // of an operation: methods that are answered alike and have no place in OpenAPI
+	alone = "x-granary-alone" // of a GET: HEAD is not answered like it
 
 	alias = "x-granary-alias" // of a parameter: another name that means the same
 )
@@ -25,6 +26,7 @@ type Operation struct {
 	Path   string // "/v2/tenants/{tenant}"
 	Deep   bool   // everything below the path is answered alike
 	Also   bool   // it has no place in OpenAPI and is answered like one that has
+	Alone  bool   // HEAD is not answered like this GET
 
 	at   string // JSON pointer
 	node map[string]any
@@ -70,6 +72,7 @@ func New(document []byte) (*Contract, error) {
 				continue
 			}
 			o := Operation{Method: method, Path: path, Deep: isDeep, at: pointer("", "paths", path, key), node: node}
+			o.Alone, _ = node[alone].(bool)
 			c.operations = append(c.operations, o)
 			others, _ := node[also].([]any)
 			for _, other := range others {
@@ -88,7 +91,7 @@ func New(document []byte) (*Contract, error) {
 // Operations are all operations, sorted by path and method.
 func (c *Contract) Operations() []Operation { return slices.Clone(c.operations) }
 
-// Find returns the operation of a request. HEAD is answered where GET is. known says whether the path is in the document
+// Find returns the operation of a request. HEAD is answered where GET is, unless that is alone. known says whether the path is in the document
 // under any method.
 func (c *Contract) Find(method, path string) (op Operation, found, known bool) {
 	best := -1
@@ -98,7 +101,7 @@ func (c *Contract) Find(method, path string) (op Operation, found, known bool) {
 			continue
 		}
 		known = true
-		if (o.Method == method || o.Method == http.MethodGet && method == http.MethodHead) && n > best {
+		if (o.Method == method || o.Method == http.MethodGet && method == http.MethodHead && !o.Alone) && n > best {
 			op, found, best = o, true, n
 		}
 	}

@@ -55,6 +55,7 @@ type Config struct {
 	Bounds         Bounds
 	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
+	Coopr          Coopr
 	Native         Native
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
@@ -268,6 +269,7 @@ func Default() *Config {
 			Enabled: true, Tenants: map[string]tenant.ID{},
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
+		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 

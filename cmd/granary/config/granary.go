@@ -39,6 +39,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	compat := s.sub("compat")
 	c.readClusterCockpit(compat.sub("clustercockpit"))
 	c.readCompatNATS(compat.sub("nats"))
+	c.readCoopr(compat.sub("coopr"))
 	compat.end(true)
 
 	q := s.sub("queue")

@@ -52,31 +52,34 @@ type step struct {
 
 // example is what a page lets its readers do.
 type example struct {
-	config string // that the server is started with, JSON; "" for none
+	before []step // what is done before the server starts
+	config string // that the server is started with, JSON or YAML; "" for none
 	now    int64  // the value of NOW when the page was written
 	steps  []step
 }
 
 var (
-	isCommand = regexp.MustCompile(`^([A-Z]+=|curl |for )`)
+	isCommand = regexp.MustCompile(`^([A-Za-z]+=|curl |for |umask |cat |while )`)
+	isConfig  = regexp.MustCompile(`^(\{|granary:|main:)`)
 	writtenAt = regexp.MustCompile("NOW=([0-9]{10})`")
 )
 
-// exampleOf reads a page. A block that begins like a command is one, a block behind it is what it prints; JSON in front of
-// all commands is the configuration. A page without commands has no example.
+// exampleOf reads a page. A block that begins like a command is one, a block behind it is what it prints. The first block that
+// looks like a configuration is one if no command before it asks the server for anything; what stands in front of it is done
+// before the server starts. A page without commands has no example.
 func exampleOf(t *testing.T, page string) (e example) {
 	t.Helper()
 	if m := writtenAt.FindStringSubmatch(page); m != nil {
 		e.now, _ = strconv.ParseInt(m[1], 10, 64)
 	}
 	for _, b := range blocks(page) {
+		asked := slices.ContainsFunc(e.steps, func(s step) bool { return strings.Contains(s.command, "curl ") })
 		switch last := len(e.steps) - 1; {
 		case isCommand.MatchString(b.text):
 			e.steps = append(e.steps, step{line: b.line, command: b.text})
+		case e.config == "" && !asked && isConfig.MatchString(b.text):
+			e.config, e.before, e.steps = b.text, e.steps, nil
 		case last < 0:
-			if strings.HasPrefix(b.text, "{") {
-				e.config = b.text
-			}
 		case e.steps[last].expected == "":
 			e.steps[last].expected = b.text
 		default:
@@ -121,14 +124,27 @@ func TestExamplesOfThePages(t *testing.T) {
 
 func runExample(t *testing.T, e example) {
 	dir := t.TempDir()
-	config := ""
+	for _, s := range e.before {
+		shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", s.command)
+		shell.Dir = dir
+		if out, err := shell.CombinedOutput(); err != nil {
+			t.Fatalf("line %d: %v\n%s", s.line, err, out)
+		}
+	}
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", "data"}
 	if e.config != "" {
-		config = filepath.Join(dir, "config.json")
+		config := filepath.Join(dir, "granary.yaml")
+		if strings.HasPrefix(e.config, "{") {
+			config = filepath.Join(dir, "config.json")
+		}
 		if err := os.WriteFile(config, []byte(e.config), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		args = append(args, "--config", config)
 	}
-	p := serve(t, config, filepath.Join(dir, "data"))
+	p := launch(t, dir, args...) // relative paths of the configuration are those of the reader
+	p.url = "http://" + p.log.await(t, listening)[1]
+	p.ready()
 	address := checkedProxy(t, p.url)
 
 	const mark = "\x1e"

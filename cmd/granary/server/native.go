@@ -4,6 +4,7 @@ import (
 	"granary/api/edge"
 	"granary/api/native"
 	"granary/compat/clustercockpit"
+	"granary/compat/coopr"
 	"granary/measures"
 	"granary/measures/query"
 	"granary/metricdef"
@@ -62,6 +63,9 @@ func (s *Server) capabilities() native.Capabilities {
 	}}
 	if cfg.ClusterCockpit.Enabled {
 		c.Dialects = append(c.Dialects, clustercockpit.Name)
+	}
+	if cfg.Coopr.Enabled {
+		c.Dialects = append(c.Dialects, coopr.Name)
 	}
 	if cfg.NATS.Active() {
 		c.Dialects = append(c.Dialects, "nats")

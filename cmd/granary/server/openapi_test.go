@@ -67,7 +67,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	} {
 		for _, o := range c.Operations() {
 			for _, method := range []string{o.Method, http.MethodHead} {
-				if method == http.MethodHead && o.Method != http.MethodGet {
+				if method == http.MethodHead && (o.Method != http.MethodGet || o.Alone) {
 					continue
 				}
 				path := strings.NewReplacer("{file}", "index.html", "{id}", "00000000-0000-0000-0000-000000000000", "{", "", "}", "").Replace(o.Path)

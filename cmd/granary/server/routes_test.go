@@ -103,6 +103,13 @@ func TestRouteTable(t *testing.T) {
 		{"/v2/rules", "GET HEAD POST", "native"},
 		{"/v2/query", "GET HEAD POST", "native"},
 		{"/v2/rules/x", "GET HEAD PATCH DELETE", "native"},
+		{"/status", "GET", "coopr"},
+		{"/v1/loom/metrics/queues", "GET", "coopr"},
+		{"/v1/loom/metrics/nodes/usage", "GET", "coopr"},
+		{"/v2/metrics/queues", "GET", "coopr"},
+		{"/v2/metrics/nodes/usage", "GET", "coopr"},
+		{"/v3/metrics/queues", "GET", "coopr"},
+		{"/v3/metrics/nodes/usage", "GET", "coopr"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
@@ -113,8 +120,7 @@ func TestRouteTable(t *testing.T) {
 
 	// What dialects to come claim: no other may stand in their way.
 	for _, path := range []string{
-		"/v1/loom/metrics/queues", "/v1/loom/metrics/nodes/usage", "/v2/metrics/queues", "/v2/metrics/nodes/usage", "/v3/metrics/queues",
-		"/healthcheck", "/status", "/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
+		"/healthcheck", "/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
 		"/hawkular/metrics", "/hawkular/metrics/status", "/v1/metric", "/v1/archive_policy", "/gnocchi/v1/metric", "/gnocchi",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
@@ -125,11 +131,24 @@ func TestRouteTable(t *testing.T) {
 	}
 }
 
+// TestCleanedPaths: what only lies at a report of Coopr when the path is cleaned goes there too; all else below /v2 does not.
+func TestCleanedPaths(t *testing.T) {
+	s := unserved(t, configured(t, ""))
+	for path, owner := range map[string]string{
+		"/v2//metrics/queues": "coopr", "/v2/metrics/nodes//usage/": "coopr", "/x/../v1/loom/metrics": "coopr", "/v2/metrics": "native", "/v2//metrics": "native",
+		"/v2/metrics/queuesx": "native", "/v2/metrics/nodes": "coopr", "/v1/loomx": "", "/v3x": "",
+	} {
+		if got := s.handler().Owner(path); got != owner {
+			t.Errorf("%s: %q, want %q", path, got, owner)
+		}
+	}
+}
+
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
-	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}}}"))
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}}}"))
 	for _, r := range s.handler().Routes() {
-		if r.Dialect == "native" || r.Dialect == "clustercockpit" {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" {
 			t.Errorf("%+v", r)
 		}
 	}

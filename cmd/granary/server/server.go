@@ -21,6 +21,7 @@ import (
 	"granary/cmd/granary/config"
 	"granary/compat/clustercockpit"
 	"granary/compat/clustercockpit/backend"
+	"granary/compat/coopr"
 	"granary/compat/nats"
 	"granary/measures"
 	"granary/measures/ingest"
@@ -193,6 +194,12 @@ func (s *Server) handler() *edge.Dispatcher {
 	if s.cfg.ClusterCockpit.Enabled {
 		d.Mount(clustercockpit.Prefix, clustercockpit.Name, clustercockpit.New(s.clusterCockpit()))
 	}
+	if s.cfg.Coopr.Enabled {
+		h := coopr.New(s.coopr())
+		for _, prefix := range coopr.Prefixes {
+			d.MountClean(prefix, coopr.Name, h)
+		}
+	}
 	docs := openapi.New(openapi.Options{Page: s.cfg.Swagger})
 	for _, prefix := range docs.Prefixes() {
 		d.Mount(prefix, openapi.Name, docs)
@@ -217,6 +224,9 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.ClusterCockpit.Enabled {
 		list = append(list, edge.Place{Path: "/api/query, /api/write, /api/free, /api/debug, /api/healthcheck", Text: "speak ClusterCockpit"})
+	}
+	if s.cfg.Coopr.Enabled {
+		list = append(list, edge.Place{Path: "/v2/metrics/queues, /v2/metrics/nodes/usage", Text: "are the reports of Coopr"})
 	}
 	return list
 }

@@ -19,6 +19,7 @@ import (
 	"granary/api/edge"
 	"granary/cmd/granary/config"
 	"granary/compat/clustercockpit"
+	"granary/compat/coopr"
 	"granary/measures/ingest/line"
 	"granary/measures/journal"
 	"granary/policy"
@@ -61,6 +62,7 @@ granary:
   compat:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
+    coopr: {usage-access: source, queue-cache: 3s}
   admin: {listen: "localhost:0"}
 `
 
@@ -162,6 +164,9 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.nats.batch-wait":                 {messages.BatchWait, time.Second},
 		"granary.compat.nats.pending-messages":           {messages.PendingMessages, 11},
 		"granary.compat.nats.pending":                    {messages.PendingBytes, 65537},
+		"granary.compat.coopr.enabled":                   {ask(unserved(t, configured(t, "granary: {compat: {coopr: {enabled: false}}}")), here, http.MethodGet, "/status", "").Code, http.StatusNotFound},
+		"granary.compat.coopr.usage-access":              {s.coopr().Usage, coopr.AccessSource},
+		"granary.compat.coopr.queue-cache":               {s.coopr().Cached, 3 * time.Second},
 		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                        {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},
