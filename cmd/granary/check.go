@@ -18,6 +18,7 @@ import (
 
 	"granary/cmd/granary/config"
 	"granary/policy"
+	"granary/tenant/identity"
 )
 
 // CheckCmd checks a configuration.
@@ -76,6 +77,9 @@ func surroundings(cfg *config.Config) []string {
 			notes = append(notes, "the certificate cannot be used: "+err.Error())
 		}
 	}
+	if _, err := identity.NewAuthority(cfg.Identity.Sources()); err != nil {
+		notes = append(notes, "granary.identity cannot be used: "+err.Error())
+	}
 	if f := cfg.NATS.CredsFile; f != "" {
 		if _, err := os.Stat(f); err != nil {
 			notes = append(notes, "nats.creds-file-path: "+err.Error())
@@ -111,7 +115,7 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	}
 	row("listen", "%s://%s", scheme, cfg.Listen)
 	row("data", "%s", dataFolder(cfg.Data))
-	row("identity", "%s", identity(cfg))
+	row("identity", "%s", whoMayEnter(cfg))
 	if cfg.AnyMetric {
 		row("metrics", "any, every 60 s, averaged")
 	} else {
@@ -163,10 +167,33 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	return t.Flush()
 }
 
-// identity says who may do what.
-func identity(cfg *config.Config) string {
+// sources names the sources of identities.
+func sources(cfg *config.Config) string {
+	i := &cfg.Identity
+	var list []string
+	for _, s := range []struct {
+		name  string
+		there bool
+	}{
+		{"JWTs", len(i.Issuers) > 0}, {"API keys", i.Keys}, {"tokens of the configuration", len(i.Tokens) > 0}, {"names with passwords", i.Htpasswd != ""},
+		{"header fields of proxies", i.Proxy.Subject != ""}, {"client certificates", len(i.Certificates) > 0},
+	} {
+		if s.there {
+			list = append(list, s.name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// whoMayEnter says who may do what.
+func whoMayEnter(cfg *config.Config) string {
 	key, open := cfg.Auth.ClusterCockpitKey != nil, cfg.Auth.Open
+	list := sources(cfg)
 	switch {
+	case list != "" && key:
+		return list + "; JWTs of main.jwt-public-key on /api"
+	case list != "":
+		return list
 	case key && open:
 		return "JWTs of main.jwt-public-key on /api; none for the rest"
 	case key:

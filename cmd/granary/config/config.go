@@ -29,7 +29,8 @@ type Config struct {
 	// User and Group are taken on once the listener, the lock and the data are open: main.user, main.group. "" keeps them.
 	User, Group string
 
-	Auth Auth
+	Auth     Auth
+	Identity Identity
 
 	// MemoryCap bounds what the process holds for samples and index, in bytes; 0 is no bound. granary.memory-cap,
 	// else metric-store.memory-cap in units of 1e9 bytes.
@@ -273,6 +274,7 @@ func Default() *Config {
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 
+		Identity:     Identity{Failures: Failures{Allowed: 10, Window: time.Minute, Block: time.Minute}},
 		Compress:     CompressFast,
 		DiskFreeMark: 512 << 20,
 		Log:          Log{Level: slog.LevelInfo},

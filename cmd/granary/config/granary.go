@@ -35,6 +35,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readStorage(s)
 	c.readLimits(s, o)
 	c.readBackend(s.sub("backend"), o)
+	c.readIdentity(s.sub("identity"))
 
 	compat := s.sub("compat")
 	c.readClusterCockpit(compat.sub("clustercockpit"))

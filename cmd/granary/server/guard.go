@@ -10,13 +10,15 @@ import (
 )
 
 // authorityOptions are the sources of identities that the configuration names.
-func authorityOptions(_ *config.Config, o Options) identity.AuthorityOptions {
-	return identity.AuthorityOptions{Logger: o.Logger}
+func authorityOptions(cfg *config.Config, o Options, keys *identity.Keys) identity.AuthorityOptions {
+	a := cfg.Identity.Sources()
+	a.Keys, a.Logger = keys, o.Logger
+	return a
 }
 
 // openGuard makes what says who makes a request.
 func (s *Server) openGuard() error {
-	o := authorityOptions(s.cfg, s.o)
+	o := authorityOptions(s.cfg, s.o, s.store.Keys)
 	var err error
 	if s.authority, err = identity.NewAuthority(o); err != nil {
 		return err

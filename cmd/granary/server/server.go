@@ -356,7 +356,9 @@ func (s *Server) wait(ctx context.Context) {
 			overrides.Changed()
 			s.reload(ctx)
 			s.reloadOverrides()
+			s.authority.Refresh()
 		case <-tick.C:
+			s.authority.Refresh()
 			if changes.Changed() {
 				s.reload(ctx)
 			}
