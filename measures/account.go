@@ -16,6 +16,7 @@ import (
 type held struct {
 	heads   int64 // buffers of open heads
 	chunks  int64 // pieces in slabs: chunks of samples, texts and tiers
+	saved   int64 // those of them that a segment file holds too
 	late    int64 // late samples that are not sealed, and lists of late chunks
 	texts   int64 // columns of texts: heads and lists of chunks
 	tiers   int64 // what series know of their tiers, without chunks and their lists
@@ -29,6 +30,7 @@ type held struct {
 func (h *held) add(o *held) {
 	h.heads += o.heads
 	h.chunks += o.chunks
+	h.saved += o.saved
 	h.late += o.late
 	h.texts += o.texts
 	h.tiers += o.tiers
@@ -42,6 +44,7 @@ func (h *held) add(o *held) {
 func (h *held) sub(o *held) {
 	h.heads -= o.heads
 	h.chunks -= o.chunks
+	h.saved -= o.saved
 	h.late -= o.late
 	h.texts -= o.texts
 	h.tiers -= o.tiers
@@ -255,6 +258,9 @@ func (sh *shard) weigh(ref metricdef.Ref, sr *series) (h held) {
 	chunks := func(e *entry) {
 		if e.mem != 0 {
 			h.chunks += sh.chunks.Size(e.mem)
+			if e.seg != 0 {
+				h.saved += sh.chunks.Size(e.mem)
+			}
 		}
 		if e.seg != 0 {
 			h.file += int64(e.seg.len())
@@ -283,6 +289,9 @@ func (sh *shard) weigh(ref metricdef.Ref, sr *series) (h held) {
 		for _, t := range c.chunks {
 			if t.mem != 0 {
 				h.chunks += sh.chunks.Size(t.mem)
+				if t.loc.file != 0 {
+					h.saved += sh.chunks.Size(t.mem)
+				}
 			}
 			h.file += int64(t.loc.size)
 			h.samples += w.samples(int(t.n))

@@ -168,10 +168,11 @@ const (
 	TextTooLong                 // a text, or tags of a sample, longer than the setting
 	OutsideWindow               // older than the window of its policy, and not shown as a raw sample either
 	Duplicate                   // another value for a time that has one, under a policy that refuses it
+	MemoryLimit                 // the metric does not exist, and the tenant's limit on memory is reached
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate"}
+var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate", "memory-limit"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

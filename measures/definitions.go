@@ -142,6 +142,9 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 	if n := int64(s.Definitions.Claimed(d.Tenant)); limit > 0 && n >= limit {
 		return 0, &tenant.LimitError{Tenant: s.Tenants.ID(d.Tenant), Limit: "series", Value: n + 1, Max: limit, Setting: "granary.limits.series"}
 	}
+	if err := s.memoryFull(d.Tenant); err != nil {
+		return 0, err
+	}
 	ref := s.Definitions.Reserve(d, now)
 	if ref == 0 {
 		if err := d.Validate(); err != nil {

@@ -273,14 +273,20 @@ func (s *Store) promote(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
 	sh.bill(sr)
 	i := sort.Search(len(sr.chunks), func(i int) bool { return sr.chunks[i].start >= start })
 	if i == len(sr.chunks) || sr.chunks[i].start != start || sr.chunks[i].seg != loc {
-		sh.promoteTier(ref, start, loc, b)
+		if s.mayReturn(sr, len(b)) {
+			sh.promoteTier(ref, start, loc, b)
+		}
 		return
 	}
 	if sr.chunks[i].mem != 0 {
 		return // somebody else has brought it
 	}
-	if mem, err := sh.chunks.Put(sr.window(start), b); err == nil {
+	if !s.mayReturn(sr, len(b)) {
+		return
+	}
+	if mem, err := sh.chunks.Put(sr.window(start), b); err == nil && mem != 0 {
 		sr.chunks[i].mem = mem
+		sh.counts.held.saved += sh.chunks.Size(mem)
 	}
 }
 

@@ -46,6 +46,7 @@ type sequencer struct {
 	texts   textWriter
 
 	duplicates duplicates
+	memory     memoryRoom
 }
 
 // pending is one write between the sequencer and its acknowledgement.
@@ -315,8 +316,9 @@ func (s *Store) resolve(p *pending) (made int) {
 				d.Ref = 0
 				continue
 			}
-			if ref, _ = s.reserve(&d.Def, p.wrote); ref == 0 {
-				b.refuse(d.At, SeriesLimit)
+			var err error
+			if ref, err = s.reserve(&d.Def, p.wrote); ref == 0 {
+				b.refuse(d.At, refusalOf(err))
 				d.Ref = 0
 				continue
 			}

@@ -312,6 +312,9 @@ func (s *Store) publish(infos []segment.FileInfo, list []placed) error {
 				files[p.textLoc.file].live.Add(1)
 			}
 		} else if e := sh.find(s, p); e != nil {
+			if e.seg == 0 && e.mem != 0 {
+				sh.counts.held.saved += sh.chunks.Size(e.mem)
+			}
 			sh.counts.held.file += int64(p.loc.len()) - int64(e.seg.len())
 			e.seg = p.loc
 			files[p.loc.file()].live.Add(1)

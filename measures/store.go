@@ -130,6 +130,7 @@ type Store struct {
 	snapshotJournal atomic.Int64
 	progress        progress
 	evict           evictState
+	rooms           atomic.Pointer[map[tenant.Num]*atomic.Int64] // what may come back of tenants that are near their limit on memory
 }
 
 // progress is how far recovery has come.

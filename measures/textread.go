@@ -182,8 +182,12 @@ func (s *Store) promoteText(ref metricdef.Ref, t *textChunk, loc textLoc, b []by
 		return
 	}
 	sh.bill(sr)
-	if mem, err := sh.chunks.Put(sr.window(t.end), b); err == nil {
+	if !s.mayReturn(sr, len(b)) {
+		return
+	}
+	if mem, err := sh.chunks.Put(sr.window(t.end), b); err == nil && mem != 0 {
 		t.mem = mem
+		sh.counts.held.saved += sh.chunks.Size(mem)
 	}
 }
 

@@ -233,6 +233,9 @@ func (sh *shard) dropTextChunks(s *Store, w which, c *textColumn, fn func(*textC
 			return false
 		}
 		if t.mem != 0 {
+			if t.loc.file != 0 {
+				sh.counts.held.saved -= sh.chunks.Size(t.mem)
+			}
 			sh.chunks.Free(t.mem)
 			t.mem = 0
 		}

@@ -65,6 +65,9 @@ func (p *placed) placeText(sh *shard) bool {
 	if p.text.gone {
 		return false
 	}
+	if p.text.loc.file == 0 && p.text.mem != 0 {
+		sh.counts.held.saved += sh.chunks.Size(p.text.mem)
+	}
 	sh.counts.held.file += int64(p.textLoc.size) - int64(p.text.loc.size)
 	p.text.loc, p.text.seq = p.textLoc, p.seq
 	return true
@@ -176,22 +179,6 @@ func (s *Store) settleTexts() {
 					}
 					return 1
 				})
-			}
-		}
-	}
-}
-
-// evictTexts gives back the memory of a series' chunks of texts that a segment holds and that lie in a window. REQUIRES: sh.mu.
-func (sh *shard) evictTexts(ref metricdef.Ref, window int64) {
-	for w := range textColumns {
-		c := sh.texts[w][ref]
-		if c == nil {
-			continue
-		}
-		for _, t := range c.chunks {
-			if t.mem != 0 && t.loc.file != 0 && sh.chunks.Window(t.mem) == window {
-				sh.chunks.Free(t.mem)
-				t.mem = 0
 			}
 		}
 	}

@@ -498,8 +498,9 @@ func (sh *shard) putTier(col *tierColumn, c *columnJob) bool {
 // promoteTier keeps the bytes of a chunk of a tier in memory that only a segment held. REQUIRES: sh.mu.
 func (sh *shard) promoteTier(ref metricdef.Ref, start int64, loc segLoc, b []byte) {
 	if c, i := sh.tierChunk(ref, start, loc); c != nil && c.chunks[i].mem == 0 {
-		if mem, err := sh.chunks.Put(tierWindow(c.step, start), b); err == nil {
+		if mem, err := sh.chunks.Put(tierWindow(c.step, start), b); err == nil && mem != 0 {
 			c.chunks[i].mem = mem
+			sh.counts.held.saved += sh.chunks.Size(mem)
 		}
 	}
 }

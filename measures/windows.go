@@ -215,6 +215,9 @@ func (sh *shard) dropEntry(s *Store, e *entry) int64 {
 // letGo gives up the bytes of a chunk, wherever they are. REQUIRES: sh.mu.
 func (sh *shard) letGo(s *Store, e *entry) {
 	if e.mem != 0 {
+		if e.seg != 0 {
+			sh.counts.held.saved -= sh.chunks.Size(e.mem)
+		}
 		sh.chunks.Free(e.mem)
 	}
 	if e.seg != 0 {

@@ -23,12 +23,12 @@ type LimitError struct {
 // Over refuses what has passed the limit of that number.
 func Over(id ID, number int, value, most int64) *LimitError {
 	f := LimitNumbered(number)
-	return &LimitError{Tenant: id, Limit: limitWords[number], Value: value, Max: most, Setting: f.Setting(), Unit: f.Unit, Fixed: number != LimitSeries}
+	return &LimitError{Tenant: id, Limit: limitWords[number], Value: value, Max: most, Setting: f.Setting(), Unit: f.Unit, Fixed: number != LimitSeries && number != LimitMemory}
 }
 
 // limitWords are what limits bound, as errors say it, of those that errors are about.
 var limitWords = [numLimits]string{
-	LimitSeries: "series", LimitTags: "tags of a series", LimitTagName: "bytes of the name of a tag", LimitTagValue: "bytes of the value of a tag",
+	LimitSeries: "series", LimitMemory: "bytes of memory", LimitTags: "tags of a series", LimitTagName: "bytes of the name of a tag", LimitTagValue: "bytes of the value of a tag",
 }
 
 func (e *LimitError) Error() string {

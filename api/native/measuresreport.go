@@ -70,7 +70,7 @@ func (r *report) reason(name string, n int) {
 func (r *report) count(why measures.Reason, n int) {
 	r.rejected += n
 	r.reason(why.String(), n)
-	if why == measures.SeriesLimit {
+	if why == measures.SeriesLimit || why == measures.MemoryLimit {
 		r.limited += n
 	}
 }

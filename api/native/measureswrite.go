@@ -559,6 +559,7 @@ var reasonTexts = func() (t [measures.NumReasons]string) {
 	t[measures.Duplicate] = "there is another value at this time, and the policy refuses a second one"
 	t[measures.Freed] = "it is older than what was freed"
 	t[measures.SeriesLimit] = "the tenant's limit on series is reached (setting granary.limits.series)"
+	t[measures.MemoryLimit] = "the metric does not exist, and the tenant's limit on memory is reached (setting granary.limits.memory)"
 	t[measures.WrongKind] = "its metric cannot have such a value"
 	t[measures.TextTooLong] = "the text, or its tags, are too long"
 	return t

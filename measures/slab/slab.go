@@ -21,6 +21,7 @@ type slab struct {
 	used   uint32
 	live   uint32 // bytes of pieces that were not freed
 	window int64
+	sparse bool // its pieces are to move elsewhere
 }
 
 // Slabs keeps pieces of bytes, grouped by a window: pieces of one window share slabs, so that they can go together.
@@ -132,6 +133,42 @@ func (s *Slabs) Trim() {
 			delete(s.current, w)
 		}
 	}
+}
+
+// thin is the part of a slab that is much, if it is free.
+const thin = 16
+
+// Thin marks the slabs that have much free room between their pieces, so that Move empties them, and says whether there are
+// any. What is put from now on goes elsewhere.
+func (s *Slabs) Thin() bool {
+	found := false
+	for i := range s.slabs {
+		sl := &s.slabs[i]
+		if sl.mem == nil {
+			continue
+		}
+		if sl.sparse = sl.live > 0 && thin*(sl.used-sl.live) >= sl.used; sl.sparse {
+			found = true
+			if n, ok := s.current[sl.window]; ok && n == i {
+				delete(s.current, sl.window)
+			}
+		}
+	}
+	return found
+}
+
+// Move puts a piece elsewhere if its slab was marked, and returns where it lies now.
+func (s *Slabs) Move(l Loc) Loc {
+	sl := &s.slabs[l>>offsetBits-1]
+	if !sl.sparse {
+		return l
+	}
+	to, err := s.Put(sl.window, s.Get(l))
+	if err != nil || to == 0 {
+		return l
+	}
+	s.Free(l)
+	return to
 }
 
 // Window is the window that the piece at l was put under.

@@ -223,6 +223,53 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// TestMove frees every other piece and moves the rest together: half of the memory goes back, and every piece is what it was.
+func TestMove(t *testing.T) {
+	s := NewSlabs()
+	defer s.Close()
+	var locs []Loc
+	piece := func(i int) []byte { return fmt.Appendf(make([]byte, 300), "piece %d", i) }
+	for i := range 20_000 {
+		l, err := s.Put(int64(i%2), piece(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		locs = append(locs, l)
+	}
+	if s.Thin() {
+		t.Error("full slabs are thin")
+	}
+	for i := 0; i < len(locs); i += 4 {
+		s.Free(locs[i])
+		s.Free(locs[i+1])
+	}
+	before, bytes := s.Mapped(), s.Bytes()
+	if !s.Thin() {
+		t.Fatal("half of it is free")
+	}
+	for i := range locs {
+		if i%4 < 2 {
+			continue
+		}
+		window := s.Window(locs[i])
+		locs[i] = s.Move(locs[i])
+		if got := s.Get(locs[i]); string(got) != string(piece(i)) || s.Window(locs[i]) != window || s.Size(locs[i]) != int64(len(got)+2+3)&^3 {
+			t.Fatalf("piece %d is %q in window %d", i, got, s.Window(locs[i]))
+		}
+	}
+	if s.Mapped() > before*6/10 || s.Bytes() != bytes {
+		t.Errorf("%d of %d bytes taken, %d of %d live", s.Mapped(), before, s.Bytes(), bytes)
+	}
+	if s.Thin() {
+		t.Error("thin behind the move")
+	}
+	for i := range locs {
+		if i%4 > 1 && s.Move(locs[i]) != locs[i] {
+			t.Fatal("a piece of a full slab moved")
+		}
+	}
+}
+
 func BenchmarkPutFree(b *testing.B) {
 	s := NewSlabs()
 	defer s.Close()

@@ -35,6 +35,10 @@ func (c *Config) readTenantLimits(l *section, o Options) {
 		switch f.Number {
 		case tenant.LimitBody, tenant.LimitLine: // memory has an end
 			l.size(f.Name, f.Of(own), f.Min, f.Max)
+		case tenant.LimitMemory:
+			if !l.part(f, own, c.MemoryCap) {
+				l.limit(f, own, 0)
+			}
 		default:
 			l.limit(f, own, 0)
 		}
@@ -72,6 +76,24 @@ func (s *section) status(key string, dst *int, allowed ...int) {
 		expected = append(expected, strconv.Itoa(status))
 	}
 	s.wrong(n, key, "one of "+strings.Join(expected, ", "))
+}
+
+// part reads a limit that is given as a part of the memory cap: "10%". It is false if it is given in another form.
+func (s *section) part(f *tenant.LimitField, l *tenant.Limits, memoryCap int64) bool {
+	n := s.get(f.Name)
+	if n == nil || n.kind != text || !strings.HasSuffix(n.text, "%") {
+		return false
+	}
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(n.text, "%"), 64)
+	switch {
+	case err != nil || !(percent > 0 && percent <= 100): // NaN is none
+		s.wrong(n, f.Name, `a size, or a part of granary.memory-cap such as "10%"`)
+	case memoryCap == 0:
+		s.wrong(n, f.Name, "a size, since there is no granary.memory-cap to take a part of")
+	default:
+		*f.Of(l) = max(int64(float64(memoryCap)*percent/100), f.Min)
+	}
+	return true
 }
 
 // limit reads a limit of a tenant, by its name. The text "none" gives that value, and so does 0 where that is 0.

@@ -83,3 +83,30 @@ func TestOverridesFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryPart gives tenants a part of the memory cap.
+func TestMemoryPart(t *testing.T) {
+	for text, want := range map[string]int64{
+		"granary: {memory-cap: 100MB, limits: {memory: 10%}}":               10_000_000,
+		"granary: {memory-cap: 100MB, limits: {memory: 2.5%}}":              2_500_000,
+		"granary: {memory-cap: 1MiB, limits: {memory: 1%}}":                 1 << 20,
+		"{metric-store: {memory-cap: 2}, granary: {limits: {memory: 50%}}}": 1_000_000_000,
+		"granary: {memory-cap: 100MB, limits: {memory: 3MB}}":               3_000_000,
+	} {
+		c, _, err := load(t, files{"config.yaml": text}, Overrides{})
+		if err != nil || c.Limits.Memory != want {
+			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"granary: {limits: {memory: 10%}}":                      "there is no granary.memory-cap",
+		"granary: {memory-cap: 100MB, limits: {memory: 0%}}":    `found "0%"`,
+		"granary: {memory-cap: 100MB, limits: {memory: NaN%}}":  `found "NaN%"`,
+		"granary: {memory-cap: 100MB, limits: {memory: 101%}}":  `found "101%"`,
+		"granary: {memory-cap: 100MB, limits: {memory: many%}}": "a part of granary.memory-cap",
+	} {
+		if _, _, err := load(t, files{"config.yaml": text}, Overrides{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
