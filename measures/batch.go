@@ -23,6 +23,9 @@ type Batch struct {
 	// uses.
 	Bytes   int64
 	Subject string
+	// Admitted says that the tenant's rate was asked for an earlier batch of the same body. It is not asked again, so that a body
+	// is stored as a whole or not at all as far as the rate goes.
+	Admitted bool
 
 	// kinds is the kind of the value of each row up to the last one that is not a float; 0 is a float. Commit turns a
 	// number into what its series takes.
@@ -72,7 +75,7 @@ type Draft struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
-	b.Tenant, b.Bytes, b.Subject = 0, 0, ""
+	b.Tenant, b.Bytes, b.Subject, b.Admitted = 0, 0, "", false
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	clear(b.Texts)
@@ -169,10 +172,19 @@ const (
 	OutsideWindow               // older than the window of its policy, and not shown as a raw sample either
 	Duplicate                   // another value for a time that has one, under a policy that refuses it
 	MemoryLimit                 // the metric does not exist, and the tenant's limit on memory is reached
+	TagsLimit                   // a new series has more tags than the tenant may have
+	TagNameLimit                // the name of a tag of a new series is longer than the tenant may have
+	TagValueLimit               // the value of such a tag is
+	PastLimit                   // older than the tenant may write
+	FutureLimit                 // further in the future than the tenant may write
+	LineLimit                   // on a line that is longer than the tenant may send
+	RateLimit                   // the tenant has sent more than its rate allows
+
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate", "memory-limit"}
+var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate", "memory-limit",
+	"tags-limit", "tag-name-limit", "tag-value-limit", "past-limit", "future-limit", "line-limit", "rate-limit"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

@@ -138,9 +138,12 @@ func (s *Store) checkPolicy(num tenant.Num, name string) error {
 
 // reserve makes a definition that is visible when its record is applied. REQUIRES: s.seq.mu, and that nothing has its key.
 func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
-	limit := s.Tenants.Limits(d.Tenant).Series
-	if n := int64(s.Definitions.Claimed(d.Tenant)); limit > 0 && n >= limit {
-		return 0, &tenant.LimitError{Tenant: s.Tenants.ID(d.Tenant), Limit: "series", Value: n + 1, Max: limit, Setting: "granary.limits.series"}
+	limits := s.Tenants.Standing(d.Tenant).Limits()
+	if n := int64(s.Definitions.Claimed(d.Tenant)); limits.Series > 0 && n >= limits.Series {
+		return 0, tenant.Over(s.Tenants.ID(d.Tenant), tenant.LimitSeries, n+1, limits.Series)
+	}
+	if err := s.checkTags(limits, d); err != nil {
+		return 0, err
 	}
 	if err := s.memoryFull(d.Tenant); err != nil {
 		return 0, err
@@ -151,7 +154,7 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 			return 0, err
 		}
 		const all = 1<<32 - 2
-		return 0, &tenant.LimitError{Tenant: s.Tenants.ID(d.Tenant), Limit: "series", Value: all + 1, Max: all, Setting: "granary.limits.series"}
+		return 0, tenant.Over(s.Tenants.ID(d.Tenant), tenant.LimitSeries, all+1, all)
 	}
 	sr := s.table.grow(ref)
 	sr.state, sr.takes = reserved, d.Values()

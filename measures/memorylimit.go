@@ -1,8 +1,6 @@
 package measures
 
 import (
-	"errors"
-
 	"granary/tenant"
 )
 
@@ -33,12 +31,4 @@ func (s *Store) memoryFull(num tenant.Num) error {
 	}
 	m.left -= newSeriesBytes
 	return nil
-}
-
-// refusalOf is the reason for which a series was not made.
-func refusalOf(err error) Reason {
-	if e, ok := errors.AsType[*tenant.LimitError](err); ok && e.Setting == tenant.LimitNumbered(tenant.LimitMemory).Setting() {
-		return MemoryLimit
-	}
-	return SeriesLimit
 }

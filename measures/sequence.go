@@ -63,9 +63,11 @@ type pending struct {
 	accounts []byte
 	entry    usage.Entry
 	wrote    int64
-	seq      uint64 // last record of this write
-	done     bool   // under the committer's lock, as err is
-	err      error
+	// low and high are what the times of samples have to lie between.
+	low, high int64
+	seq       uint64 // last record of this write
+	done      bool   // under the committer's lock, as err is
+	err       error
 }
 
 // undo is what the sequencer did for a group that may still fail.
@@ -104,6 +106,9 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 	}
 	p := &b.pending
 	*p = pending{batch: b, wrote: s.o.Now().UnixNano()}
+	num := s.ownerOf(b)
+	standing := s.Tenants.Standing(num)
+	p.bounded(standing.Limits())
 	s.recall(b)
 
 	s.seq.mu.Lock()
@@ -111,7 +116,16 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 		s.seq.mu.Unlock()
 		return errClosed
 	}
+	if !b.Admitted {
+		// Whoever was let in may have met others that were let in at the same moment. Only here one sees what they have stored.
+		if err := s.Tenants.CheckRate(num, p.wrote); err != nil {
+			s.seq.mu.Unlock()
+			standing.Refuse(tenant.LimitSamplesPerSecond, len(b.Refs))
+			return err
+		}
+	}
 	s.sequence(p)
+	b.charge(standing, p.wrote)
 	if p.seq == 0 {
 		if len(b.Stale) == 0 && !s.seq.duplicates.waits {
 			s.seq.mu.Unlock()
@@ -123,7 +137,11 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 	}
 	s.seq.waiting = append(s.seq.waiting, p)
 	s.seq.mu.Unlock()
-	return s.commit(p)
+	err := s.commit(p)
+	if err != nil {
+		standing.Charge(p.wrote, -b.stored())
+	}
+	return err
 }
 
 // sequence turns the rows of a batch into records of the group; p.seq is the last of them, 0 if there is none. Rows that
@@ -149,8 +167,8 @@ func (s *Store) sequence(p *pending) {
 			continue
 		}
 		t := b.Times[i]
-		if t <= minTime || t >= maxTime {
-			b.refuse(i, pastOrFuture(t))
+		if t <= p.low || t >= p.high {
+			b.refuse(i, p.outside(t))
 			continue
 		}
 		if sr.takes == 0 {
@@ -249,13 +267,6 @@ func anyRef(refs []metricdef.Ref) bool {
 	return false
 }
 
-func pastOrFuture(t int64) Reason {
-	if t < 0 {
-		return TooOld
-	}
-	return TooNew
-}
-
 func (b *Batch) refuse(row int, why Reason) {
 	b.Refused[why]++
 	b.Refs[row] = 0
@@ -297,9 +308,9 @@ func (s *Store) resolve(p *pending) (made int) {
 			}
 			there = d.Def.Tenant
 		}
-		if t := b.Times[d.At]; t <= minTime || t >= maxTime {
+		if t := b.Times[d.At]; t <= p.low || t >= p.high {
 			// A definition goes into the journal with its first sample, so that one without must not be made.
-			b.refuse(d.At, pastOrFuture(t))
+			b.refuse(d.At, p.outside(t))
 			d.Ref = 0
 			continue
 		}
@@ -318,7 +329,7 @@ func (s *Store) resolve(p *pending) (made int) {
 			}
 			var err error
 			if ref, err = s.reserve(&d.Def, p.wrote); ref == 0 {
-				b.refuse(d.At, refusalOf(err))
+				b.refuse(d.At, reasonOf(err))
 				d.Ref = 0
 				continue
 			}

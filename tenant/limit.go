@@ -14,8 +14,8 @@ type LimitError struct {
 	Setting string // its key: "granary.tenants.max"
 	// Wait is how long it is so at least; 0 if nobody knows.
 	Wait time.Duration
-	// Unit is what Value and Max count.
-	Unit LimitUnit
+	// Number is that of the limit in LimitFields, 0 if it is none of them.
+	Number int
 	// Fixed says that it stays so: what was sent is more than may ever be.
 	Fixed bool
 }
@@ -23,7 +23,7 @@ type LimitError struct {
 // Over refuses what has passed the limit of that number.
 func Over(id ID, number int, value, most int64) *LimitError {
 	f := LimitNumbered(number)
-	return &LimitError{Tenant: id, Limit: limitWords[number], Value: value, Max: most, Setting: f.Setting(), Unit: f.Unit, Fixed: number != LimitSeries && number != LimitMemory}
+	return &LimitError{Tenant: id, Limit: limitWords[number], Value: value, Max: most, Setting: f.Setting(), Number: number, Fixed: number != LimitSeries && number != LimitMemory}
 }
 
 // limitWords are what limits bound, as errors say it, of those that errors are about.

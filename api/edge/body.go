@@ -36,6 +36,8 @@ type BodyOptions struct {
 	// Queues, if not nil, bounds the bytes of all bodies that ReadFor holds at the same time, and is fair between tenants.
 	Queues       *queue.Fair
 	QueueSetting string // the name of the setting behind the bound of Queues
+	// Standing, if not nil, tells how a tenant stands: its limit may be lower than Limit for the bodies of ReadFor.
+	Standing func(tenant.ID) *tenant.Standing
 }
 
 // Bodies reads request bodies whole into pooled, counted buffers. It is safe for concurrent use.
@@ -68,22 +70,42 @@ type Body struct {
 	counted int64        // bytes of held
 	queue   *queue.Queue // nil: it waits in none
 	ticket  queue.Ticket
+	// whose limit it is; nil if that of no tenant
+	standing *tenant.Standing
+	tenant   tenant.ID
 }
 
 // Read reads the body of r, undoing its Content-Encoding (gzip, zstd, deflate). The error is a *TooLargeError, *EncodingError,
 // *RatioError or *DamagedError; a body that is cut short is not an error, see Body.Cut.
-func (b *Bodies) Read(r *http.Request) (*Body, error) { return b.read(r, nil) }
+func (b *Bodies) Read(r *http.Request) (*Body, error) { return b.read(r, "", nil) }
 
 // ReadFor is Read for a body that waits in the queue of a tenant until there is room. The error may also be a *queue.FullError,
 // or the cause of the request's context. Work on the body takes its turns in the context that Body.Context gives.
 func (b *Bodies) ReadFor(r *http.Request, id tenant.ID) (*Body, error) {
 	if b.o.Queues == nil {
-		return b.read(r, nil)
+		return b.read(r, id, nil)
 	}
-	return b.read(r, b.o.Queues.Queue(id))
+	return b.read(r, id, b.o.Queues.Queue(id))
 }
 
-func (b *Bodies) read(r *http.Request, q *queue.Queue) (*Body, error) {
+// limitOf is what a body of a tenant may have, by Limit, by the size of the queue, and by the limit of the tenant: whose Standing is
+// told if that is what bounds it.
+func (b *Bodies) limitOf(id tenant.ID, q *queue.Queue) (limit int64, standing *tenant.Standing) {
+	limit = b.o.Limit
+	if q != nil {
+		limit = min(limit, q.Max())
+	}
+	if id != "" && b.o.Standing != nil {
+		if st := b.o.Standing(id); st != nil {
+			if own := st.Limits().Body; own > 0 && own < limit {
+				return own, st
+			}
+		}
+	}
+	return limit, nil
+}
+
+func (b *Bodies) read(r *http.Request, id tenant.ID, q *queue.Queue) (*Body, error) {
 	encoding, err := contentEncoding(r)
 	if err != nil {
 		return nil, err
@@ -92,12 +114,9 @@ func (b *Bodies) read(r *http.Request, q *queue.Queue) (*Body, error) {
 	if encoding == "" {
 		expect = r.ContentLength
 	}
-	limit := b.o.Limit
-	if q != nil {
-		limit = min(limit, q.Max())
-	}
+	limit, standing := b.limitOf(id, q)
 	if expect > limit {
-		return nil, b.tooLarge(limit)
+		return nil, b.tooLarge(limit, id, standing)
 	}
 	// Room for a usual body is taken at once: bodies that each hold a part and wait for more would stand in each other's way.
 	// A larger one takes room for what has come, so that many announcements take little.
@@ -110,7 +129,7 @@ func (b *Bodies) read(r *http.Request, q *queue.Queue) (*Body, error) {
 	if body == nil {
 		body = &Body{Bytes: make([]byte, 0, min(size, firstRead))}
 	}
-	body.from, body.queue, body.limit = b, q, limit
+	body.from, body.queue, body.limit, body.tenant, body.standing = b, q, limit, id, standing
 	if err := body.count(r.Context(), size); err != nil {
 		body.Free()
 		return nil, err
@@ -130,7 +149,7 @@ func (b *Body) Free() {
 	}
 	from.held.Add(-b.counted)
 	b.ticket.Leave()
-	b.from, b.queue, b.counted, b.Cut, b.Bytes = nil, nil, 0, nil, b.Bytes[:0]
+	b.from, b.queue, b.standing, b.counted, b.Cut, b.Bytes = nil, nil, nil, 0, nil, b.Bytes[:0]
 	from.keep(b)
 }
 
@@ -142,7 +161,11 @@ func (b *Body) Context(ctx context.Context) context.Context {
 	return queue.With(ctx, &b.ticket)
 }
 
-func (b *Bodies) tooLarge(limit int64) error {
+func (b *Bodies) tooLarge(limit int64, id tenant.ID, standing *tenant.Standing) error {
+	if standing != nil {
+		standing.Refuse(tenant.LimitBody, 1)
+		return &TooLargeError{What: "request body", Limit: limit, Tenant: id, Setting: tenant.LimitNumbered(tenant.LimitBody).Setting()}
+	}
 	setting := b.o.Setting
 	if limit < b.o.Limit {
 		setting = b.o.QueueSetting
@@ -299,7 +322,7 @@ func (b *Body) drain(ctx context.Context, src *wire, r io.Reader, encoding strin
 		n, err := r.Read(b.Bytes[len(b.Bytes):cap(b.Bytes)])
 		b.Bytes = b.Bytes[:len(b.Bytes)+n]
 		if int64(len(b.Bytes)) > b.limit {
-			return b.from.tooLarge(b.limit)
+			return b.from.tooLarge(b.limit, b.tenant, b.standing)
 		}
 		if encoding != "" && int64(len(b.Bytes)) > ratioFrom && int64(len(b.Bytes)) > MaxRatio*src.n {
 			return &RatioError{Encoding: encoding}

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
+
+	"granary/tenant"
 )
 
 // Kind is the kind of an error, as rooms give it with a method Kind() string. Each dialect has one table from kind to
@@ -76,18 +80,33 @@ func Status(err error) int {
 	}
 }
 
+// RetryAfter is what an answer to err says in the header field of that name: whole seconds, 1 at least, as many as the error
+// asks for if it does.
+func RetryAfter(err error) string {
+	var wait time.Duration
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		wait = asks.RetryAfter()
+	}
+	return strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10)
+}
+
 // TooLargeError refuses a body or an answer that is larger than its limit.
 type TooLargeError struct {
 	What    string // "request body", "answer"
 	Limit   int64
-	Points  bool   // the limit is one of points, not of bytes
-	Setting string // the setting that changes the limit
+	Points  bool      // the limit is one of points, not of bytes
+	Setting string    // the setting that changes the limit
+	Tenant  tenant.ID // whose limit it is; "": that of the service
 }
 
 func (e *TooLargeError) Error() string {
 	unit := "bytes"
 	if e.Points {
 		unit = "points"
+	}
+	if e.Tenant != "" {
+		return fmt.Sprintf("%s exceeds the limit of %d %s of tenant %q (setting %s)", e.What, e.Limit, unit, e.Tenant, e.Setting)
 	}
 	return fmt.Sprintf("%s exceeds the limit of %d %s (setting %s)", e.What, e.Limit, unit, e.Setting)
 }

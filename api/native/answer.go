@@ -12,6 +12,9 @@ import (
 // fail answers an error as a problem document. What is internal is logged and not shown.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := edge.ProblemOf(err)
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
+		w.Header()["Retry-After"] = []string{edge.RetryAfter(err)}
+	}
 	switch {
 	case r.Context().Err() != nil && errors.Is(err, r.Context().Err()):
 		// The client has gone; nobody reads this answer.

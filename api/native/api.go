@@ -56,6 +56,15 @@ type Options struct {
 	Queries     Queries
 	// Reads bounds the queries that are worked on at the same time, and lets tenants take turns; nil: nothing does.
 	Reads *queue.Fair
+	// CheckRate says whether a tenant may send samples now; nil: always.
+	CheckRate func(tenant.ID) error
+	// SeriesStatus is the answer to a write of which nothing was stored since the limit on series is reached; 0: 429.
+	SeriesStatus int
+	// LimitSources says where each limit in force for a tenant comes from, in the order of tenant.LimitFields; LimitUse how much of a
+	// limit, by its number, is used, and false where that cannot be said; Refused how much was refused for one. Nil: nothing is said.
+	LimitSources func(tenant.Num) []tenant.LimitSource
+	Refused      func(n tenant.Num, number int) uint64
+	LimitUse     func(t *tenant.Tenant, number int) (int64, bool)
 	// TenantChanges is the store again.
 	TenantChanges TenantChanges
 	Ranges        Ranges // and again
@@ -134,6 +143,7 @@ func (a *API) table() []route {
 	for _, resource := range [][]route{
 		a.statusRoutes(),
 		a.tenantRoutes(),
+		a.limitRoutes(),
 		a.measuresRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),

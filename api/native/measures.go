@@ -55,6 +55,11 @@ func (a *API) writeMeasures(w http.ResponseWriter, r *http.Request) error {
 	if !create && slices.Contains(lineTypes, media) {
 		return &parameterError{name: "create", text: "is not possible with line protocol"}
 	}
+	if a.o.CheckRate != nil {
+		if err := a.o.CheckRate(tenantOf(r)); err != nil {
+			return err
+		}
+	}
 	body, err := a.o.Bodies.ReadFor(r, tenantOf(r))
 	if err != nil {
 		return err
@@ -90,8 +95,8 @@ func (a *API) writeMeasures(w http.ResponseWriter, r *http.Request) error {
 		return &partError{err, done}
 	case body.Cut != nil:
 		return &partError{&syntaxError{text: body.Cut.Error()}, done}
-	case done.stored == 0 && done.rejected > 0:
-		return &nothingError{done}
+	case done.stored == 0 && done.rejected > 0 && !(done.allLimited() && a.o.SeriesStatus == http.StatusOK):
+		return &nothingError{done, a.o.SeriesStatus}
 	}
 	return a.send(w, r, http.StatusOK, done.answer())
 }
@@ -184,6 +189,7 @@ func (a *API) writeLines(ctx context.Context, id tenant.ID, text []byte) (*repor
 	for reason, n := range res.Ignored {
 		if n > 0 {
 			r.count(measures.Reason(reason), n)
+			r.showLimit(measures.Reason(reason), res.Example(measures.Reason(reason)), a.limitText(id, measures.Reason(reason)))
 		}
 	}
 	if res.First != nil {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 
 	"granary/api/edge"
@@ -95,8 +96,24 @@ func (r *report) answer() *measuresAnswer {
 	return out
 }
 
+// showLimit adds an error of a line that a limit of the tenant refused: one for each limit, since lines are counted by reason.
+func (r *report) showLimit(why measures.Reason, line int, text string) {
+	if text == "" || len(r.errors) >= maxItemErrors {
+		return
+	}
+	e := &refusedError{why, text}
+	r.errors = append(r.errors, itemError{Index: max(line-1, 0), Line: line, Code: e.Code(), Reason: why.String(), Detail: edge.DetailOf(e)})
+}
+
+// allLimited says that all samples met the limit on series.
+func (r *report) allLimited() bool { return r.limited == r.rejected }
+
 // nothingError says that nothing of a body was stored, since nothing of it was right.
-type nothingError struct{ r *report }
+type nothingError struct {
+	r *report
+	// series is the status if all samples met the limit on series; 0: 429.
+	series int
+}
 
 func (e *nothingError) Error() string {
 	if len(e.r.errors) == 0 {
@@ -107,14 +124,25 @@ func (e *nothingError) Error() string {
 
 // Kind is over limit if all samples met the limit on series: they are right, and may be sent again.
 func (e *nothingError) Kind() string {
-	if e.r.limited == e.r.rejected {
+	if e.r.allLimited() {
 		return string(edge.OverLimit)
 	}
 	return string(edge.Invalid)
 }
 
+// Status is what the setting says, if it says something.
+func (e *nothingError) Status() int {
+	switch {
+	case !e.r.allLimited():
+		return http.StatusBadRequest
+	case e.series != 0:
+		return e.series
+	}
+	return http.StatusTooManyRequests
+}
+
 func (e *nothingError) Code() string {
-	if e.r.limited == e.r.rejected {
+	if e.r.allLimited() {
 		return "tenant-limit"
 	}
 	return "nothing-stored"
@@ -124,7 +152,7 @@ func (e *nothingError) Code() string {
 func (e *nothingError) Problem() map[string]any {
 	a := e.r.answer()
 	m := map[string]any{"stored": a.Stored, "rejected": a.Rejected, "reasons": a.Reasons, "errors": a.Errors}
-	if e.r.limited == e.r.rejected {
+	if e.r.allLimited() {
 		m["setting"] = "granary.limits.series"
 	}
 	return m

@@ -27,6 +27,8 @@ type intake struct {
 	num    tenant.Num // 0: not there
 	create bool       // make metrics that are not there
 	now    time.Time
+	// admitted is measures.Batch.Admitted.
+	admitted bool
 
 	batch  measures.Batch
 	from   []origin // of the rows of the batch, in order
@@ -72,7 +74,7 @@ type origin struct {
 
 func (in *intake) begin(ctx context.Context, a *API, id tenant.ID, create bool) {
 	in.a, in.ctx, in.id, in.create, in.now = a, ctx, id, create, a.o.Now()
-	in.num, in.last, in.report = 0, nil, report{}
+	in.num, in.last, in.report, in.admitted = 0, nil, report{}, false
 	in.turn = queue.From(ctx).Turn()
 	in.cols.turn = &in.turn
 	if t, ok := a.o.Tenants.Lookup(id); ok {
@@ -394,9 +396,11 @@ func (in *intake) flush() error {
 	b, line := &in.batch, in.report.line
 	for round := 0; len(b.Refs) > 0; round++ {
 		in.turn.End()
+		b.Tenant, b.Admitted = in.num, in.admitted
 		if err := ingest.Commit(in.ctx, in.a.o.Store, b); err != nil {
 			return err
 		}
+		in.admitted = true
 		refused := 0
 		for reason, n := range b.Refused {
 			if n > 0 {
@@ -407,7 +411,7 @@ func (in *intake) flush() error {
 		for _, r := range b.Refusals {
 			o := in.originOf(r.Row)
 			in.report.line = o.line
-			in.report.show(o.index, o.path.String()+"/samples/"+strconv.Itoa(int(in.at[r.Row])), &refusedError{r.Why})
+			in.report.show(o.index, o.path.String()+"/samples/"+strconv.Itoa(int(in.at[r.Row])), &refusedError{r.Why, in.a.limitText(in.id, r.Why)})
 		}
 		in.report.line = line
 		in.report.stored += len(b.Refs) - len(b.Stale) - refused
@@ -544,11 +548,47 @@ func (*unstableError) Kind() string { return string(edge.Unavailable) }
 func (*unstableError) Code() string { return "series-unstable" }
 
 // refusedError says why the store did not take a sample.
-type refusedError struct{ why measures.Reason }
+type refusedError struct {
+	why   measures.Reason
+	limit string // which limit of the tenant it was; "" for none
+}
 
-func (e *refusedError) Error() string { return "not stored: " + reasonTexts[e.why] }
-func (*refusedError) Kind() string    { return string(edge.Invalid) }
-func (*refusedError) Code() string    { return "sample-refused" }
+func (e *refusedError) Error() string {
+	if e.limit != "" {
+		return "not stored: " + e.limit
+	}
+	return "not stored: " + reasonTexts[e.why]
+}
+func (*refusedError) Kind() string { return string(edge.Invalid) }
+func (*refusedError) Code() string { return "sample-refused" }
+
+// limitText names the limit of the tenant that a reason comes from, with its value and its setting; "" if it comes from none.
+func (a *API) limitText(id tenant.ID, why measures.Reason) string {
+	number := why.Limit()
+	if number == 0 {
+		return ""
+	}
+	t, ok := a.o.Tenants.Lookup(id)
+	if !ok {
+		return ""
+	}
+	f, l := tenant.LimitNumbered(number), a.o.Tenants.Limits(t.Num)
+	value := strconv.FormatInt(*f.Of(&l), 10)
+	switch f.Unit {
+	case tenant.UnitDuration:
+		value = durationText(time.Duration(*f.Of(&l)))
+	case tenant.UnitBytes:
+		value += " bytes"
+	}
+	return fmt.Sprintf("%s; the limit of tenant %q is %s (setting %s)", limitTexts[why], shorten(string(id)), value, f.Setting())
+}
+
+var limitTexts = map[measures.Reason]string{
+	measures.SeriesLimit: "the tenant has as many series as it may have", measures.TagsLimit: "the new series has too many tags",
+	measures.TagNameLimit: "the name of a tag of the new series is too long", measures.TagValueLimit: "the value of a tag of the new series is too long",
+	measures.PastLimit: "it is too old", measures.FutureLimit: "it is too far in the future", measures.LineLimit: "its line is too long",
+	measures.RateLimit: "too many samples came in a short time",
+}
 
 var reasonTexts = func() (t [measures.NumReasons]string) {
 	for r := range t {

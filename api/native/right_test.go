@@ -32,6 +32,7 @@ POST /tenants operates
 GET /tenants/{tenant} enters
 PATCH /tenants/{tenant} operates
 DELETE /tenants/{tenant} operates
+GET /limits enters
 POST /measures writes
 DELETE /measures manages
 POST /measures/delete manages

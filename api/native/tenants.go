@@ -42,13 +42,11 @@ type tenantBody struct {
 		Availability *duration `json:"availability"`
 		String       *duration `json:"string"`
 	} `json:"retention"`
-	Limits struct {
-		Series *int64 `json:"series"`
-	} `json:"limits"`
+	Limits limitsBody `json:"limits"`
 }
 
 // onto puts what the body names in the place of what s has.
-func (b *tenantBody) onto(s *tenant.Settings) {
+func (b *tenantBody) onto(s *tenant.Settings) error {
 	if b.Name != nil {
 		s.Name = *b.Name
 	}
@@ -66,9 +64,10 @@ func (b *tenantBody) onto(s *tenant.Settings) {
 			*r.to = time.Duration(*r.from)
 		}
 	}
-	if b.Limits.Series != nil {
-		s.Limits.Series = *b.Limits.Series
+	if err := b.Limits.onto(&s.Limits); err != nil {
+		return err
 	}
+	return settingsAt(s.Validate())
 }
 
 // tenantAnswer is a tenant as it is shown.
@@ -80,7 +79,7 @@ type tenantAnswer struct {
 	Implicit    bool            `json:"implicit"` // made by a write
 	Series      int             `json:"series"`
 	Retention   tenantRetention `json:"retention"`
-	Limits      tenantLimits    `json:"limits"`
+	Limits      map[string]any  `json:"limits"` // those that were set for it
 	Held        held            `json:"held"`
 }
 
@@ -91,10 +90,6 @@ type tenantRetention struct {
 	Counter      string `json:"counter,omitzero"`
 	Availability string `json:"availability,omitzero"`
 	String       string `json:"string,omitzero"`
-}
-
-type tenantLimits struct {
-	Series int64 `json:"series"` // in force; 0: none
 }
 
 // jsonTime is a time that is written already.
@@ -115,7 +110,7 @@ func (a *API) show(t *tenant.Tenant, f edge.TimeFormat) *tenantAnswer {
 		ID: string(t.ID), Name: t.Name, Description: t.Description, Created: f.Append(nil, t.Created.UnixNano()), Implicit: t.Implicit,
 		Series:    a.o.Definitions.Count(t.Num),
 		Retention: tenantRetention{text(r.Gauge), text(r.Counter), text(r.Availability), text(r.Text)},
-		Limits:    tenantLimits{a.o.Tenants.Limits(t.Num).Series},
+		Limits:    ownLimits(&t.Limits),
 		Held:      heldOf(a.o.Store.Held(t.Num)),
 	}
 }
@@ -166,8 +161,7 @@ func (a *API) createTenant(w http.ResponseWriter, r *http.Request) error {
 		return edge.At("/id", err)
 	}
 	d := tenant.Draft{ID: id}
-	b.onto(&d.Settings)
-	if err := settingsAt(d.Settings.Validate()); err != nil {
+	if err := b.onto(&d.Settings); err != nil {
 		return err
 	}
 	before, _ := a.o.Tenants.Lookup(id)
@@ -199,11 +193,7 @@ func settingsAt(err error) error {
 	if !errors.As(err, &s) {
 		return err
 	}
-	path := "/" + s.Field
-	if s.Field == "limits" {
-		path = "/limits/series"
-	}
-	return edge.At(path, err)
+	return edge.At("/"+strings.NewReplacer(".", "/", "-", "_").Replace(s.Field), err)
 }
 
 // tenantExistsError says that a tenant is there already.
@@ -266,8 +256,7 @@ func (a *API) updateTenant(w http.ResponseWriter, r *http.Request) error {
 	if b.ID != nil && *b.ID != string(t.ID) {
 		return &syntaxError{text: "the id of a tenant cannot change", path: "/id", has: true}
 	}
-	b.onto(&t.Settings)
-	if err := settingsAt(t.Settings.Validate()); err != nil {
+	if err := b.onto(&t.Settings); err != nil {
 		return err
 	}
 	if err := a.o.TenantChanges.UpdateTenant(r.Context(), t.Num, t.Settings); err != nil {

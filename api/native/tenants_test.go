@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"granary/tenant"
 )
@@ -62,6 +63,8 @@ func TestTenants(t *testing.T) {
 
 	for body, path := range map[string]string{
 		`{}`: "/id", `{"id":""}`: "/id", `{"id":"a/b"}`: "/id", `{"id":7}`: "/id", `{"id":"y","limits":{"series":-1}}`: "/limits/series", `{"id":"y","limits":{"series":1.5}}`: "/limits/series",
+		`{"id":"y","limits":{"past":"1ms"}}`: "/limits/past", `{"id":"y","limits":{"tag_name":"x"}}`: "/limits/tag_name", `{"id":"y","limits":{"tag-name":1}}`: "/limits/tag-name",
+		`{"id":"y","limits":{"a/b":1}}`: "/limits/a~1b", `{"id":"y","limits":{"retention":-5}}`: "/limits/retention", `{"id":"y","limits":{"body":100}}`: "/limits/body",
 		`{"id":"y","retention":{"gauge":"-1h"}}`: "/retention/gauge", `{"id":"y","retention":{"text":"1h"}}`: "/retention/text", `{"id":"y","name":"` + strings.Repeat("x", 300) + `"}`: "/name",
 	} {
 		w := ask(s, "POST", "/v2/tenants", body)
@@ -178,5 +181,91 @@ func TestWhoSeesTenants(t *testing.T) {
 	theirs, nobody := ask(a, "GET", "/v2/tenants/theirs", "", "Tenant", "mine"), ask(a, "GET", "/v2/tenants/nobody", "", "Tenant", "mine")
 	if strings.ReplaceAll(theirs.Body.String(), "theirs", "nobody") != nobody.Body.String() {
 		t.Errorf("%s is not %s", theirs.Body, nobody.Body)
+	}
+}
+
+// TestTenantLimits sets, shows and takes back every limit of the table.
+func TestTenantLimits(t *testing.T) {
+	s := newStored(t, tenant.Limits{Series: 77})
+	s.o.LimitSources, s.o.Refused = s.store.Tenants.LimitSources, func(tenant.Num, int) uint64 { return 3 }
+	s.o.LimitUse = func(_ *tenant.Tenant, number int) (int64, bool) { return 9, number == tenant.LimitSeries }
+	ask(s, "POST", "/v2/tenants", `{"id":"a"}`)
+	all := func(value func(f *tenant.LimitField) string) string {
+		var list []string
+		for i := range tenant.LimitFields {
+			f := &tenant.LimitFields[i]
+			list = append(list, fmt.Sprintf("%q:%s", limitMember(f), value(f)))
+		}
+		return `{"limits":{` + strings.Join(list, ",") + `}}`
+	}
+	own := func() (v struct{ Limits map[string]any }) {
+		w := ask(s, "GET", "/v2/tenants/a", "")
+		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil || w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+		return v
+	}
+	patch := func(body string) {
+		t.Helper()
+		if w := ask(s, "PATCH", "/v2/tenants/a", body); w.Code != 200 {
+			t.Fatalf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	patch(all(func(f *tenant.LimitField) string {
+		if f.Unit == tenant.UnitDuration {
+			return `"1h"`
+		}
+		return fmt.Sprint(max(f.Min, 5))
+	}))
+	if v := own(); len(v.Limits) != len(tenant.LimitFields) || v.Limits["past"] != "1h" || v.Limits["series"] != 5.0 || v.Limits["queue_wait"] != "1h" {
+		t.Errorf("%v", v.Limits)
+	}
+	set, _ := s.store.Tenants.Lookup("a")
+	for i := range tenant.LimitFields {
+		f := &tenant.LimitFields[i]
+		if got := *f.Of(&set.Limits); f.Unit == tenant.UnitDuration && got != int64(time.Hour) || f.Unit != tenant.UnitDuration && got != max(f.Min, 5) {
+			t.Errorf("%s is %d", f.Name, got)
+		}
+	}
+	patch(`{"limits":{"series":"none","past":"none","tags":null,"future":7200}}`)
+	v := own()
+	if _, tags := v.Limits["tags"]; tags || v.Limits["series"] != "none" || v.Limits["past"] != "none" || v.Limits["future"] != "2h" || v.Limits["weight"] != 5.0 {
+		t.Errorf("%v", v.Limits)
+	}
+
+	var shown struct {
+		Tenant string
+		Limits []struct {
+			Name, Unit, Source, Setting string
+			Value                       any
+			Used                        *int
+			Refused                     int
+		}
+	}
+	limits := func(headers ...string) {
+		t.Helper()
+		w := ask(s, "GET", "/v2/limits", "", headers...)
+		shown.Limits = nil
+		if err := json.Unmarshal(w.Body.Bytes(), &shown); err != nil || w.Code != 200 || len(shown.Limits) != len(tenant.LimitFields) {
+			t.Fatalf("%d %s %v", w.Code, w.Body, err)
+		}
+	}
+	limits("Tenant", "a")
+	if l := shown.Limits[0]; shown.Tenant != "a" || l.Name != "series" || l.Value != nil || l.Unit != "count" || l.Source != "tenant" || l.Setting != "granary.limits.series" || *l.Used != 9 || l.Refused != 3 {
+		t.Errorf("%+v", l)
+	}
+	if l := shown.Limits[tenant.LimitFuture-1]; l.Value != "2h" || l.Unit != "duration" || l.Used != nil {
+		t.Errorf("%+v", l)
+	}
+	limits("Tenant", "nobody")
+	if l := shown.Limits[0]; l.Value != 77.0 || l.Source != "configuration" || l.Used != nil || l.Refused != 0 {
+		t.Errorf("%+v", l)
+	}
+	if s.store.Tenants.Len() != 1 {
+		t.Error("reading the limits has made a tenant")
+	}
+	patch(all(func(*tenant.LimitField) string { return "null" }))
+	if v := own(); len(v.Limits) != 0 {
+		t.Errorf("%v", v.Limits)
 	}
 }

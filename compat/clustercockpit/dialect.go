@@ -64,6 +64,11 @@ type Options struct {
 	Queries  int   // queries of one request; 0: DefaultQueries
 	Answer   int64 // bytes of one answer; 0: DefaultAnswer
 	Points   int64 // points of all grids of one answer; 0: no limit
+	// CheckRate says whether a tenant may send samples now; nil: always.
+	CheckRate func(tenant.ID) error
+	// SeriesStatus is the answer to a write of which samples were not stored since the limit on series is reached. 0 or 200: as if
+	// nothing were, but for X-Granary-Ignored.
+	SeriesStatus int
 	// Select finds the tenant of clusters that Clusters does not name, for who comes with another identity than a token of
 	// ClusterCockpit, and the tenant in whose queue a request waits. Its default is Default.
 	Select edge.Tenants
@@ -224,6 +229,18 @@ func (d *Dialect) charged(r *http.Request, cluster string) tenant.ID {
 	return d.o.Select.Charged(r, v.scope, "")
 }
 
+// checkRate refuses a body before it is read if all its lines can only be those of one tenant, and that one has sent more than its
+// rate allows. Whose the lines of other bodies are is seen when they are decoded.
+func (d *Dialect) checkRate(r *http.Request) error {
+	if d.o.CheckRate == nil {
+		return nil
+	}
+	if all := viewOf(r.Context()).tenants(); len(all) == 1 {
+		return d.o.CheckRate(all[0])
+	}
+	return nil
+}
+
 // cleanPath is the path without empty, "." and ".." elements, keeping a slash at its end.
 func cleanPath(p string) string {
 	if p == "" {
@@ -284,7 +301,7 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 		d.refuse(w, r, status, "internal error")
 		return
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", edge.RetryAfter(err))
 	}
 	code := ""
 	if status != http.StatusBadRequest { // what the original answers too is answered as the original does

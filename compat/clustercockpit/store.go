@@ -95,6 +95,8 @@ type Written struct {
 	Malformed int    // lines
 	Ignored   string // the value of X-Granary-Ignored: "unknown-metric=3, too-old=1"; "" if nothing was ignored
 	First     BadLine
+	// Limited is how many samples were not stored since a tenant's limit on series is reached.
+	Limited int
 }
 
 // BadLine is the first malformed line of a body.

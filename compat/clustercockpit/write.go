@@ -15,6 +15,10 @@ import (
 // 200: senders throw away, or send again for ever, what got a 4xx.
 func (d *Dialect) write(w http.ResponseWriter, r *http.Request) {
 	cluster := clusterParameter(r.URL.RawQuery)
+	if err := d.checkRate(r); err != nil {
+		d.fail(w, r, err)
+		return
+	}
 	body, err := d.o.Lines.ReadFor(r, d.charged(r, cluster))
 	if err != nil {
 		d.fail(w, r, err)
@@ -39,10 +43,23 @@ func (d *Dialect) write(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, http.StatusBadRequest, fmt.Sprintf("%v; %d lines stored", body.Cut, done.Stored))
 	case done.Malformed > 0:
 		d.refuse(w, r, http.StatusBadRequest, malformed(done))
+	case done.Limited > 0 && d.o.SeriesStatus > http.StatusOK:
+		d.fail(w, r, &seriesError{done.Limited, done.Stored, d.o.SeriesStatus})
 	default:
 		edge.CompressOff.Answer(w, r, http.StatusOK, "application/json", nil)
 	}
 }
+
+// seriesError says that a tenant's limit on series is reached, where that is no success.
+type seriesError struct{ limited, stored, status int }
+
+func (e *seriesError) Error() string {
+	return fmt.Sprintf("%d samples of new series were not stored: the tenant's limit on series is reached (setting granary.limits.series); %d were stored", e.limited, e.stored)
+}
+
+func (*seriesError) Kind() string  { return string(edge.OverLimit) }
+func (*seriesError) Code() string  { return "tenant-limit" }
+func (e *seriesError) Status() int { return e.status }
 
 // malformed is the error of a body with bad lines: the original's text of the first one, then what came of the others.
 func malformed(done Written) string {

@@ -7,6 +7,7 @@ import (
 
 	"granary/measures"
 	"granary/measures/ingest/line"
+	"granary/tenant"
 )
 
 // warnEvery is how much time passes between two warnings about the same thing.
@@ -54,22 +55,34 @@ func (w *warnings) due(k warnKey, n int) (count int, ok bool) {
 	return count, true
 }
 
-func (w *warnings) ignored(dialect string, r measures.Reason, n int, b line.Bounds, at int, example string) {
+func (w *warnings) ignored(dialect string, r measures.Reason, n int, remedy []any, at int, example string) {
 	if count, ok := w.due(warnKey{dialect, r.String()}, n); ok {
-		attrs := []any{"dialect", dialect, "reason", r.String(), "count", count, "line", at, "example", example}
-		w.log.Warn("samples not stored", append(attrs, remedy(r, b)...)...)
+		attrs := []any{"dialect", dialect, "reason", r.String(), "count", count}
+		if at > 0 {
+			attrs = append(attrs, "line", at, "example", example)
+		}
+		w.log.Warn("samples not stored", append(attrs, remedy...)...)
 	}
 }
 
-// remedy names the setting that would have let the samples in, and how far it reaches where it is a limit.
-func remedy(r measures.Reason, b line.Bounds) []any {
-	switch {
+// remedy names the setting that would have let the samples in, and how far it reaches where it is a limit. limited has the tenant of
+// each reason that comes from a limit of tenants.
+func (w *Writer) remedy(r measures.Reason, b line.Bounds, limited *[measures.NumReasons]tenant.Num) []any {
+	switch number := r.Limit(); {
 	case r == measures.TooOld && b.Past > 0:
 		return []any{"limit", b.Past, "setting", "granary.bounds.past"}
 	case r == measures.TooNew && b.Future > 0:
 		return []any{"limit", b.Future, "setting", "granary.bounds.future"}
 	case r == measures.UnknownMetric:
 		return []any{"setting", "metrics"}
+	case number != 0:
+		f := tenant.LimitNumbered(number)
+		attrs := []any{"setting", f.Setting()}
+		if num := limited[r]; num != 0 && w.tenants != nil {
+			l := w.tenants.Standing(num).Limits()
+			attrs = append(attrs, "tenant", w.tenants.ID(num), "limit", *f.Of(l))
+		}
+		return attrs
 	}
 	return nil
 }

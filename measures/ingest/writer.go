@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -36,6 +37,14 @@ type Options struct {
 	Now      func() time.Time  // time.Now by default
 	Logger   *slog.Logger      // slog.Default by default
 	Counters *Counters         // where to count; own ones by default
+	Tenants  Tenants           // what tenants may do; nil: everything
+}
+
+// Tenants says what tenants may do. tenant.Registry does.
+type Tenants interface {
+	Standing(n tenant.Num) *tenant.Standing
+	CheckRate(n tenant.Num, now int64) error
+	ID(n tenant.Num) tenant.ID
 }
 
 // Writer is the way in for samples. It is safe for concurrent use.
@@ -44,6 +53,8 @@ type Writer struct {
 	cache    *line.Cache
 	counters *Counters
 	warnings *warnings
+	tenants  Tenants
+	now      func() time.Time
 	decoders sync.Pool // of *line.Decoder
 }
 
@@ -66,10 +77,14 @@ func New(store Store, defs Resolver, o Options) *Writer {
 		cache:    line.NewCache(o.Cache),
 		counters: o.Counters,
 		warnings: newWarnings(o.Logger, o.Now),
+		tenants:  o.Tenants,
+		now:      o.Now,
 	}
-	w.decoders.New = func() any {
-		return line.NewDecoder(defs, line.Options{Cache: w.cache, MaxLine: o.MaxLine, MaxRows: o.MaxRows, Now: o.Now})
+	decode := line.Options{Cache: w.cache, MaxLine: o.MaxLine, MaxRows: o.MaxRows, Now: o.Now}
+	if o.Tenants != nil {
+		decode.LineLimit = func(n tenant.Num) int64 { return o.Tenants.Standing(n).Limits().Line }
 	}
+	w.decoders.New = func() any { return line.NewDecoder(defs, decode) }
 	return w
 }
 
@@ -93,7 +108,16 @@ type Result struct {
 	Ignored   [measures.NumReasons]int // samples that were well-formed and not stored, by reason
 	Malformed int                      // lines
 	First     *LineError               // the first malformed line, nil if there is none
+
+	// examples are lines that show reasons, 0 where there is none.
+	examples [measures.NumReasons]int
+	// limited is a tenant that each reason was met in, of those that come from limits of tenants.
+	limited [measures.NumReasons]tenant.Num
+	rate    error // of the tenant that must wait longest, a *tenant.RateError
 }
+
+// Example is the number of a line whose sample was not stored for a reason, 0 if none is known.
+func (r *Result) Example(why measures.Reason) int { return r.examples[why] }
 
 // IgnoredHeader is the value of the header X-Granary-Ignored: "unknown-metric=3, too-old=1", empty if nothing was ignored.
 func (r *Result) IgnoredHeader() string {
@@ -118,6 +142,9 @@ type Sender struct {
 	// May refuses a tenant to the sender; nil: none is. It is asked before anything of a tenant is stored, also where the
 	// cache of keys knows the tenant of a line from what others have sent.
 	May func(tenant.Num) error
+	// Whole is for a sender that asks again: if a tenant has sent more than its rate allows nothing is stored, so that asking again
+	// stores nothing twice.
+	Whole bool
 }
 
 // WriteLines is WriteFrom for a sender who needs no asking.
@@ -131,10 +158,22 @@ func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (R
 // An error is one of the store, of the mapping or of the context; Result tells what was stored before. Lines that are
 // not as they should be are no error: they are in the Result. A body that did not arrive as a whole must be cut by
 // line.Complete first.
+//
+// Samples of a tenant that has sent more than its rate allows are not stored; those of the others are. The error is a
+// *tenant.RateError then.
 func (w *Writer) WriteFrom(ctx context.Context, m line.Mapping, from Sender, body []byte) (Result, error) {
 	d := w.decoders.Get().(*line.Decoder)
 	var r Result
 	err := w.write(ctx, d, m, from, body, &r)
+	if err == nil {
+		err = r.rate
+	}
+	for _, p := range d.Parts() {
+		if p.TooLong > 0 && w.tenants != nil {
+			w.tenants.Standing(p.Tenant).Refuse(tenant.LimitLine, p.TooLong)
+			r.limited[measures.LineLimit] = p.Tenant
+		}
+	}
 	w.account(m, d, len(body), &r, err)
 	d.End()
 	w.decoders.Put(d)
@@ -154,6 +193,11 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 		}
 		more, failed := d.Decode()
 		turn.End()
+		if from.Whole {
+			if err := w.checkRates(d.Parts()); err != nil {
+				return err
+			}
+		}
 		for _, p := range d.Parts() {
 			if from.May != nil {
 				if err := from.May(p.Tenant); err != nil {
@@ -162,6 +206,10 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 			}
 			p.Batch.Subject = from.Subject
 			if err := w.commit(ctx, d, p, r); err != nil {
+				if errors.As(err, new(*tenant.RateError)) && !from.Whole {
+					w.refuse(d, p, err, r)
+					continue
+				}
 				return err
 			}
 		}
@@ -171,20 +219,68 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 	}
 }
 
+// checkRates says whether a tenant of which nothing is stored yet has sent more than its rate allows.
+func (w *Writer) checkRates(parts []*line.Part) error {
+	if w.tenants == nil {
+		return nil
+	}
+	now := w.now().UnixNano()
+	for _, p := range parts {
+		if len(p.Batch.Refs) > 0 && !p.Admitted {
+			if err := w.tenants.CheckRate(p.Tenant, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// refuse counts a part that is not stored since its tenant has sent more than its rate allows. What follows of the body is not
+// stored for it either.
+func (w *Writer) refuse(d *line.Decoder, p *line.Part, err error, r *Result) {
+	r.Ignored[measures.RateLimit] += len(p.Batch.Refs)
+	r.limited[measures.RateLimit] = p.Tenant
+	p.Refused = err
+	d.Drop(p)
+	if wait(err) > wait(r.rate) {
+		r.rate = err
+	}
+}
+
+// wait is how long an error says that its sender should wait.
+func wait(err error) time.Duration {
+	var rate *tenant.RateError
+	if errors.As(err, &rate) {
+		return rate.Wait
+	}
+	return 0
+}
+
 // commit stores one part. Rows whose series ended meanwhile are decoded once more, which makes the series anew.
 func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, r *Result) error {
 	for round := 0; len(p.Batch.Refs) > 0; round++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if p.Refused != nil {
+			return p.Refused
+		}
+		p.Batch.Admitted = p.Admitted
 		if err := Commit(ctx, w.store, &p.Batch); err != nil {
 			return err
 		}
+		p.Admitted = true
 		stale := len(p.Batch.Stale)
 		stored := len(p.Batch.Refs) - stale
 		for reason, n := range p.Batch.Refused {
 			r.Ignored[reason] += n
 			stored -= n
+			if n > 0 {
+				r.limited[reason] = p.Tenant
+			}
+		}
+		for _, refusal := range p.Batch.Refusals {
+			d.Note(p, refusal)
 		}
 		r.Stored += stored
 		if stale == 0 {
@@ -238,7 +334,8 @@ func (w *Writer) account(m line.Mapping, d *line.Decoder, size int, r *Result, e
 		if total := r.Ignored[reason]; total > 0 {
 			c.Ignored[reason].Add(uint64(total))
 			at, example := d.Example(measures.Reason(reason))
-			w.warnings.ignored(dialect, measures.Reason(reason), n+refused[reason], m.Bounds(), at, example)
+			r.examples[reason] = at
+			w.warnings.ignored(dialect, measures.Reason(reason), n+refused[reason], w.remedy(measures.Reason(reason), m.Bounds(), &r.limited), at, example)
 		}
 	}
 	if r.Malformed > 0 {

@@ -1140,6 +1140,60 @@ type LastLine struct {
 // LastLineStatus defines model for LastLine.Status.
 type LastLineStatus string
 
+// LimitDuration A duration as a text, or in seconds.
+type LimitDuration struct {
+	union json.RawMessage
+}
+
+// LimitDuration0 defines model for LimitDuration.0.
+type LimitDuration0 = string
+
+// LimitDuration1 defines model for LimitDuration.1.
+type LimitDuration1 = float32
+
+// LimitInForce defines model for LimitInForce.
+type LimitInForce struct {
+	// Name As the member of `limits` of a tenant is called.
+	Name    string `json:"name"`
+	Refused int    `json:"refused"`
+
+	// Setting The key of the configuration.
+	Setting string `json:"setting"`
+
+	// Source `tenant`: set for it by a call; `overrides`: the file `granary.limits.overrides`; `configuration`: the setting, as it is written
+	// or by default.
+	Source interface{} `json:"source"`
+	Unit   interface{} `json:"unit"`
+
+	// Used How much of it is used at this moment; of `samples_burst` more than there is while the tenant has to wait.
+	Used *int `json:"used,omitempty"`
+
+	// Value A number, or a duration as a text; null is no limit.
+	Value *LimitInForce_Value `json:"value"`
+}
+
+// LimitInForceValue0 defines model for LimitInForce.Value.0.
+type LimitInForceValue0 = int
+
+// LimitInForceValue1 defines model for LimitInForce.Value.1.
+type LimitInForceValue1 = string
+
+// LimitInForce_Value A number, or a duration as a text; null is no limit.
+type LimitInForce_Value struct {
+	union json.RawMessage
+}
+
+// LimitNumber defines model for LimitNumber.
+type LimitNumber struct {
+	union json.RawMessage
+}
+
+// LimitNumber0 defines model for LimitNumber.0.
+type LimitNumber0 = int
+
+// LimitNumber1 defines model for LimitNumber.1.
+type LimitNumber1 = interface{}
+
 // Measures A metric, by its id or by what it is, and its samples.
 type Measures struct {
 	// Id The id of a metric. It follows from tenant, type, name and identity tags, so it is the same wherever that metric is made.
@@ -1982,11 +2036,11 @@ type Tenant struct {
 
 	// Implicit Made by a write and not by a call.
 	Implicit bool `json:"implicit"`
-	Limits   struct {
-		// Series In force; 0 is no limit.
-		Series int `json:"series"`
-	} `json:"limits"`
-	Name *string `json:"name,omitempty"`
+
+	// Limits Limits that were set for the tenant; `GET /v2/limits` has those in force. `"none"` is no limit. In a change null, or 0, takes back what
+	// was set, and what is not named stays.
+	Limits TenantLimits `json:"limits"`
+	Name   *string      `json:"name,omitempty"`
 
 	// Retention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
 	Retention TenantRetention `json:"retention"`
@@ -1998,7 +2052,10 @@ type TenantChange struct {
 	Description *string `json:"description,omitempty"`
 
 	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
-	Id     *TenantID     `json:"id,omitempty"`
+	Id *TenantID `json:"id,omitempty"`
+
+	// Limits Limits that were set for the tenant; `GET /v2/limits` has those in force. `"none"` is no limit. In a change null, or 0, takes back what
+	// was set, and what is not named stays.
 	Limits *TenantLimits `json:"limits,omitempty"`
 	Name   *string       `json:"name,omitempty"`
 
@@ -2011,7 +2068,10 @@ type TenantDraft struct {
 	Description *string `json:"description,omitempty"`
 
 	// Id 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
-	Id     TenantID      `json:"id"`
+	Id TenantID `json:"id"`
+
+	// Limits Limits that were set for the tenant; `GET /v2/limits` has those in force. `"none"` is no limit. In a change null, or 0, takes back what
+	// was set, and what is not named stays.
 	Limits *TenantLimits `json:"limits,omitempty"`
 
 	// Name For people.
@@ -2024,10 +2084,65 @@ type TenantDraft struct {
 // TenantID 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
 type TenantID = string
 
-// TenantLimits defines model for TenantLimits.
+// TenantLimits Limits that were set for the tenant; `GET /v2/limits` has those in force. `"none"` is no limit. In a change null, or 0, takes back what
+// was set, and what is not named stays.
 type TenantLimits struct {
-	// Series Metrics that there may be; 0 is what `granary.limits.series` says.
-	Series *int `json:"series,omitempty"`
+	// Body Bytes of a body of measures, after decompression.
+	Body *LimitNumber `json:"body,omitempty"`
+
+	// ConcurrentQueries Queries at the same time.
+	ConcurrentQueries *LimitNumber `json:"concurrent_queries,omitempty"`
+
+	// Future How far ahead of now it may be.
+	Future *LimitDuration `json:"future,omitempty"`
+
+	// Line Bytes of a line of line protocol.
+	Line *LimitNumber `json:"line,omitempty"`
+
+	// Memory Bytes of memory for definitions and samples.
+	Memory *LimitNumber `json:"memory,omitempty"`
+
+	// Past How old a sample may be when it comes.
+	Past *LimitDuration `json:"past,omitempty"`
+
+	// QuerySamples Samples that a query goes through.
+	QuerySamples *LimitNumber `json:"query_samples,omitempty"`
+
+	// QuerySeries Series that a query reads.
+	QuerySeries *LimitNumber `json:"query_series,omitempty"`
+
+	// Queue Bytes of bodies that wait or are worked on.
+	Queue *LimitNumber `json:"queue,omitempty"`
+
+	// QueueLength Writes that wait.
+	QueueLength *LimitNumber `json:"queue_length,omitempty"`
+
+	// QueueWait How long a write or a query waits for its turn.
+	QueueWait *LimitDuration `json:"queue_wait,omitempty"`
+
+	// Retention The longest that anything is kept.
+	Retention *LimitDuration `json:"retention,omitempty"`
+
+	// SamplesBurst Samples that may come at once beyond that.
+	SamplesBurst *LimitNumber `json:"samples_burst,omitempty"`
+
+	// SamplesPerSecond Samples stored, averaged over time.
+	SamplesPerSecond *LimitNumber `json:"samples_per_second,omitempty"`
+
+	// Series Metrics that there may be.
+	Series *LimitNumber `json:"series,omitempty"`
+
+	// TagName Bytes of the name of an identity tag of a new metric.
+	TagName *LimitNumber `json:"tag_name,omitempty"`
+
+	// TagValue Bytes of its value.
+	TagValue *LimitNumber `json:"tag_value,omitempty"`
+
+	// Tags Identity tags of a new metric.
+	Tags *LimitNumber `json:"tags,omitempty"`
+
+	// Weight Share of the service beside others that want it too.
+	Weight *LimitNumber `json:"weight,omitempty"`
 }
 
 // TenantRetention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
@@ -3038,6 +3153,192 @@ func (t Frame_Values_Item) MarshalJSON() ([]byte, error) {
 }
 
 func (t *Frame_Values_Item) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsLimitDuration0 returns the union data inside the LimitDuration as a LimitDuration0
+func (t LimitDuration) AsLimitDuration0() (LimitDuration0, error) {
+	var body LimitDuration0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitDuration0 overwrites any union data inside the LimitDuration as the provided LimitDuration0
+func (t *LimitDuration) FromLimitDuration0(v LimitDuration0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitDuration0 performs a merge with any union data inside the LimitDuration, using the provided LimitDuration0
+func (t *LimitDuration) MergeLimitDuration0(v LimitDuration0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLimitDuration1 returns the union data inside the LimitDuration as a LimitDuration1
+func (t LimitDuration) AsLimitDuration1() (LimitDuration1, error) {
+	var body LimitDuration1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitDuration1 overwrites any union data inside the LimitDuration as the provided LimitDuration1
+func (t *LimitDuration) FromLimitDuration1(v LimitDuration1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitDuration1 performs a merge with any union data inside the LimitDuration, using the provided LimitDuration1
+func (t *LimitDuration) MergeLimitDuration1(v LimitDuration1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LimitDuration) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LimitDuration) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsLimitInForceValue0 returns the union data inside the LimitInForce_Value as a LimitInForceValue0
+func (t LimitInForce_Value) AsLimitInForceValue0() (LimitInForceValue0, error) {
+	var body LimitInForceValue0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitInForceValue0 overwrites any union data inside the LimitInForce_Value as the provided LimitInForceValue0
+func (t *LimitInForce_Value) FromLimitInForceValue0(v LimitInForceValue0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitInForceValue0 performs a merge with any union data inside the LimitInForce_Value, using the provided LimitInForceValue0
+func (t *LimitInForce_Value) MergeLimitInForceValue0(v LimitInForceValue0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLimitInForceValue1 returns the union data inside the LimitInForce_Value as a LimitInForceValue1
+func (t LimitInForce_Value) AsLimitInForceValue1() (LimitInForceValue1, error) {
+	var body LimitInForceValue1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitInForceValue1 overwrites any union data inside the LimitInForce_Value as the provided LimitInForceValue1
+func (t *LimitInForce_Value) FromLimitInForceValue1(v LimitInForceValue1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitInForceValue1 performs a merge with any union data inside the LimitInForce_Value, using the provided LimitInForceValue1
+func (t *LimitInForce_Value) MergeLimitInForceValue1(v LimitInForceValue1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LimitInForce_Value) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LimitInForce_Value) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsLimitNumber0 returns the union data inside the LimitNumber as a LimitNumber0
+func (t LimitNumber) AsLimitNumber0() (LimitNumber0, error) {
+	var body LimitNumber0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitNumber0 overwrites any union data inside the LimitNumber as the provided LimitNumber0
+func (t *LimitNumber) FromLimitNumber0(v LimitNumber0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitNumber0 performs a merge with any union data inside the LimitNumber, using the provided LimitNumber0
+func (t *LimitNumber) MergeLimitNumber0(v LimitNumber0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLimitNumber1 returns the union data inside the LimitNumber as a LimitNumber1
+func (t LimitNumber) AsLimitNumber1() (LimitNumber1, error) {
+	var body LimitNumber1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitNumber1 overwrites any union data inside the LimitNumber as the provided LimitNumber1
+func (t *LimitNumber) FromLimitNumber1(v LimitNumber1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitNumber1 performs a merge with any union data inside the LimitNumber, using the provided LimitNumber1
+func (t *LimitNumber) MergeLimitNumber1(v LimitNumber1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LimitNumber) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LimitNumber) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -4120,6 +4421,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	Cardinality(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReadLimits The limits of the tenant that are in force
+	//
+	// Each with its value, where it comes from, and how much of it is used where there is such a thing. What was refused is counted since the
+	// start of the service: samples, or requests where the limit is one of requests.
+	//
+	// Corresponds with GET /v2/limits (the `ReadLimits` operationId).
+	ReadLimits(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteMeasures Delete samples of a range
 	//
 	// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
@@ -4483,7 +4792,7 @@ type ClientInterface interface {
 
 	// UpdateTenantWithBody Change settings of a tenant
 	//
-	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4492,7 +4801,7 @@ type ClientInterface interface {
 
 	// UpdateTenant Change settings of a tenant
 	//
-	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4522,6 +4831,24 @@ func (c *Client) Capabilities(ctx context.Context, params *CapabilitiesParams, r
 // Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 func (c *Client) Cardinality(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCardinalityRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadLimits The limits of the tenant that are in force
+//
+// Each with its value, where it comes from, and how much of it is used where there is such a thing. What was refused is counted since the
+// start of the service: samples, or requests where the limit is one of requests.
+//
+// Corresponds with GET /v2/limits (the `ReadLimits` operationId).
+func (c *Client) ReadLimits(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadLimitsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5325,7 +5652,7 @@ func (c *Client) ReadTenant(ctx context.Context, tenant TenantID, params *ReadTe
 
 // UpdateTenantWithBody Change settings of a tenant
 //
-// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5344,7 +5671,7 @@ func (c *Client) UpdateTenantWithBody(ctx context.Context, tenant TenantID, para
 
 // UpdateTenant Change settings of a tenant
 //
-// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5503,6 +5830,33 @@ func NewCardinalityRequest(server string, params *CardinalityParams) (*http.Requ
 			req.Header.Set("Tenant", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewReadLimitsRequest constructs an http.Request for the ReadLimits method
+func NewReadLimitsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/limits")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -8491,6 +8845,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v2/cardinality (the `Cardinality` operationId).
 	CardinalityWithResponse(ctx context.Context, params *CardinalityParams, reqEditors ...RequestEditorFn) (*CardinalityResponse, error)
 
+	// ReadLimitsWithResponse The limits of the tenant that are in force
+	//
+	// Each with its value, where it comes from, and how much of it is used where there is such a thing. What was refused is counted since the
+	// start of the service: samples, or requests where the limit is one of requests.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/limits (the `ReadLimits` operationId).
+	ReadLimitsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadLimitsResponse, error)
+
 	// DeleteMeasuresWithResponse Delete samples of a range
 	//
 	// Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
@@ -8888,7 +9252,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTenantWithBodyWithResponse Change settings of a tenant
 	//
-	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8897,7 +9261,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTenantWithResponse Change settings of a tenant
 	//
-	// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+	// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9079,6 +9443,106 @@ func (r CardinalityResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CardinalityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReadLimitsResponse503Headers the declared response headers of an HTTP 503 response for ReadLimits
+type ReadLimitsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReadLimitsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *struct {
+		Limits []LimitInForce `json:"limits"`
+
+		// Tenant 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
+		Tenant TenantID `json:"tenant"`
+	}
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReadLimitsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadLimitsResponse) GetJSON200() *struct {
+	Limits []LimitInForce `json:"limits"`
+
+	// Tenant 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
+	Tenant TenantID `json:"tenant"`
+} {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReadLimitsResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadLimitsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadLimitsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadLimitsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadLimitsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12540,6 +13004,22 @@ func (c *ClientWithResponses) CardinalityWithResponse(ctx context.Context, param
 	return ParseCardinalityResponse(rsp)
 }
 
+// ReadLimitsWithResponse The limits of the tenant that are in force
+//
+// Each with its value, where it comes from, and how much of it is used where there is such a thing. What was refused is counted since the
+// start of the service: samples, or requests where the limit is one of requests.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/limits (the `ReadLimits` operationId).
+func (c *ClientWithResponses) ReadLimitsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadLimitsResponse, error) {
+	rsp, err := c.ReadLimits(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadLimitsResponse(rsp)
+}
+
 // DeleteMeasuresWithResponse Delete samples of a range
 //
 // Of metrics by ids, or by conditions as in a search. At least one of `start` and `end` is given; the other is open. Samples are hidden when the answer comes.
@@ -13195,7 +13675,7 @@ func (c *ClientWithResponses) ReadTenantWithResponse(ctx context.Context, tenant
 
 // UpdateTenantWithBodyWithResponse Change settings of a tenant
 //
-// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13210,7 +13690,7 @@ func (c *ClientWithResponses) UpdateTenantWithBodyWithResponse(ctx context.Conte
 
 // UpdateTenantWithResponse Change settings of a tenant
 //
-// What the body does not name stays as it is. A retention or a limit of 0 takes away what was set.
+// What the body does not name stays as it is. A retention or a limit of 0, or a limit that is null, takes away what was set.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13369,6 +13849,92 @@ func ParseCardinalityResponse(rsp *http.Response) (*CardinalityResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CardinalityResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadLimitsResponse parses an HTTP response from a ReadLimitsWithResponse call
+func ParseReadLimitsResponse(rsp *http.Response) (*ReadLimitsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadLimitsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest struct {
+			Limits []LimitInForce `json:"limits"`
+
+			// Tenant 1 to 128 bytes of printable UTF-8 in Unicode's normal form C, without a slash, without a space at either end.
+			Tenant TenantID `json:"tenant"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers ReadLimitsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -1,6 +1,31 @@
 package server
 
-import "granary/cmd/granary/config"
+import (
+	"granary/cmd/granary/config"
+	"granary/tenant"
+)
+
+// standing is how a tenant stands. One that does not exist stands like one of which nothing is said.
+func (s *Server) standing(id tenant.ID) *tenant.Standing {
+	num, ok := s.store.Tenants.Resolve(id)
+	if !ok {
+		num = 0
+	}
+	return s.store.Tenants.Standing(num)
+}
+
+// checkRate says whether a tenant may send samples now.
+func (s *Server) checkRate(id tenant.ID) error {
+	num, ok := s.store.Tenants.Resolve(id)
+	if !ok {
+		return nil
+	}
+	err := s.store.Tenants.CheckRate(num, s.o.Now().UnixNano())
+	if err != nil {
+		s.store.Tenants.Standing(num).Refuse(tenant.LimitSamplesPerSecond, 1)
+	}
+	return err
+}
 
 // reloadOverrides takes over the file of limits by tenant. One with a fault changes nothing.
 func (s *Server) reloadOverrides() {
@@ -13,4 +38,29 @@ func (s *Server) reloadOverrides() {
 	if s.cfg.Limits.Overrides != "" {
 		s.o.Logger.Info("limits of tenants reloaded", "file", s.cfg.Limits.Overrides, "tenants", len(over.Tenants))
 	}
+}
+
+// limitUse is how much of a limit a tenant uses, and false where that cannot be said.
+func (s *Server) limitUse(t *tenant.Tenant, number int) (int64, bool) {
+	switch number {
+	case tenant.LimitSeries:
+		return int64(s.store.Definitions.Count(t.Num)), true
+	case tenant.LimitSamplesBurst:
+		st := s.store.Tenants.Standing(t.Num)
+		return st.BurstUsed(s.o.Now().UnixNano()), st.Limits().SamplesPerSecond > 0
+	case tenant.LimitConcurrentQueries:
+		return s.queries.Stats(t.ID).Held, true
+	case tenant.LimitQueue:
+		return s.writes.Stats(t.ID).Held, true
+	case tenant.LimitQueueLength:
+		return int64(s.writes.Stats(t.ID).Queued), true
+	case tenant.LimitMemory:
+		return s.store.Held(t.Num).Memory.Total(), true
+	}
+	return 0, false
+}
+
+// refused is how much was refused for a limit of a tenant since the start.
+func (s *Server) refused(n tenant.Num, number int) uint64 {
+	return s.store.Tenants.Standing(n).Refused(number)
 }

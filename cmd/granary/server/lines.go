@@ -77,7 +77,7 @@ func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body
 		return nil // it is gone, and the store says so
 	}}
 	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, from.Cluster, otherKey(from.Other), from.Tenant), sender, body)
-	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader()}
+	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader(), Limited: r.Ignored[measures.SeriesLimit]}
 	if r.First != nil {
 		w.First = clustercockpit.BadLine{Line: r.First.Line, Text: r.First.Text, Reason: r.First.Reason}
 	}
@@ -113,7 +113,7 @@ func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []b
 		}
 		return id, edge.Demand(who, id, identity.Write)
 	}
-	sender := ingest.Sender{Subject: who.Subject}
+	sender := ingest.Sender{Subject: who.Subject, Whole: true}
 	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, s.ClusterTag, key, tenantOf), sender, body)
 	out := nats.Result{Stored: r.Stored, Malformed: r.Malformed}
 	for _, n := range r.Ignored {

@@ -137,12 +137,14 @@ func (s *Server) open() error {
 	o := queryOptions(cfg)
 	o.Definitions = s.store.Definitions
 	s.engine = query.New(s.store, o)
-	s.writer = ingest.New(s.store, s.store.Definitions, ingestOptions(cfg, s.o))
+	in := ingestOptions(cfg, s.o)
+	in.Tenants = s.store.Tenants
+	s.writer = ingest.New(s.store, s.store.Definitions, in)
 	s.watch = newRequests()
 	s.turns = queue.NewTurns(int(cfg.Queue.Workers), 0)
 	s.writes, s.queries = queue.NewFair(s.writeQueues()), queue.NewFair(s.queryQueues())
 	s.lines = newLines(s.store, s.writer, s.writes, cfg)
-	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, QueueSetting: settingQueue})
+	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, QueueSetting: settingQueue, Standing: s.standing})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch
 	s.http.RegisterOnShutdown(s.silent.close)
@@ -243,7 +245,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
 		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
-		Auth: s.clusterCockpitGuard(), Reads: s.queries, Select: s.selector(), Now: s.o.Now, Logger: s.o.Logger,
+		Auth: s.clusterCockpitGuard(), Reads: s.queries, Select: s.selector(), CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, Now: s.o.Now, Logger: s.o.Logger,
 	}
 	return o
 }

@@ -81,6 +81,13 @@ func unserved(t testing.TB, cfg *config.Config) *Server {
 func running(t testing.TB, cfg *config.Config) *Server {
 	t.Helper()
 	s := made(t, cfg)
+	serve(t, s)
+	return s
+}
+
+// serve runs a server until the test ends, and returns when it is ready.
+func serve(t testing.TB, s *Server) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	s.o.Ready = func(string) { close(ready) }
@@ -97,7 +104,6 @@ func running(t testing.TB, cfg *config.Config) *Server {
 		done <- nil
 		t.Fatal(err)
 	}
-	return s
 }
 
 // ask sends a request past the network, from an address.

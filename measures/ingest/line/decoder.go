@@ -28,6 +28,8 @@ type Options struct {
 	MaxRows int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
+	// LineLimit is how long the lines of a tenant may be, beyond what MaxLine says of all; 0 is no limit. Nil: none has one.
+	LineLimit func(tenant.Num) int64
 }
 
 // Defaults of Options.
@@ -225,7 +227,7 @@ func (d *Decoder) known(end int) {
 			if num := keys.tenants[e.tenant]; part == nil || part.Tenant != num {
 				part = d.partOf(num)
 			}
-			if len(part.at) >= d.o.MaxRows {
+			if len(part.at) >= d.o.MaxRows || next-pos > part.maxLine {
 				break
 			}
 			if whole {
@@ -282,7 +284,12 @@ func (d *Decoder) partOf(num tenant.Num) *Part {
 	} else {
 		p = new(Part)
 	}
-	p.Tenant = num
+	p.Tenant, p.Batch.Tenant, p.maxLine = num, num, math.MaxInt
+	if d.o.LineLimit != nil {
+		if n := d.o.LineLimit(num); n > 0 {
+			p.maxLine = int(n)
+		}
+	}
 	d.parts = append(d.parts, p)
 	return p
 }
@@ -308,6 +315,9 @@ func (d *Decoder) learn(p *Part) {
 	}
 	d.o.Cache.learn(d.epoch, d.scope, p.resolved)
 }
+
+// Drop empties a part that was not stored. The cache learns nothing of it.
+func (d *Decoder) Drop(p *Part) { p.reset() }
 
 // Again decodes the stale rows of a part that was stored once more; the part then holds nothing else. The cache forgets
 // their keys, and their lines go to the resolver as if they were new.
@@ -350,12 +360,20 @@ func (d *Decoder) Dialect() string { return d.m.Dialect() }
 // Tally is what became of the lines so far.
 func (d *Decoder) Tally() *Tally { return &d.tally }
 
-// Example is the first line that was ignored for a reason, shortened, and its number; 0 if there was none.
+// Note takes down the line of a row that the store refused, if it is the first for its reason.
+func (d *Decoder) Note(p *Part, r measures.Refusal) {
+	if x := &d.tally.examples[r.Why]; x.line == 0 && r.Row < len(p.at) {
+		at := int(p.at[r.Row])
+		*x = example{1 + bytes.Count(d.body[:at], newline), at}
+	}
+}
+
+// Example is a line that was ignored for a reason, shortened, and its number; 0 if there was none.
 func (d *Decoder) Example(r measures.Reason) (line int, text string) {
-	if d.tally.Ignored[r] == 0 {
+	x := d.tally.examples[r]
+	if x.line == 0 {
 		return 0, ""
 	}
-	x := d.tally.examples[r]
 	return x.line, shorten(d.body[x.at:])
 }
 
@@ -369,6 +387,7 @@ const (
 func (d *Decoder) End() {
 	for _, p := range d.parts {
 		p.reset()
+		p.Admitted, p.Refused, p.TooLong = false, nil, 0
 		if cap(p.Batch.Drafts) > keptDrafts {
 			p.Batch.Drafts = nil
 		}

@@ -324,6 +324,13 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		}
 		return nil
 	}
+	if len(s.values) > 0 {
+		if p := d.partOf(def.Tenant); len(bytes.TrimSuffix(text, newline)) > p.maxLine {
+			d.tally.ignore(measures.LineLimit, len(s.values), line, start)
+			p.TooLong += len(s.values)
+			return nil
+		}
+	}
 	raw := d.keyOf(text)
 	for i := range s.values {
 		v := &s.values[i]

@@ -11,6 +11,15 @@ type Part struct {
 	Tenant tenant.Num
 	Batch  measures.Batch
 
+	// Admitted is that of the batches of this body behind the first one that was stored. It is the writer's to set.
+	Admitted bool
+	// Refused is why nothing of this body is stored for the tenant, nil if that is not so. It is the writer's too.
+	Refused error
+	// TooLong is how many samples of this body stood on lines that are longer than the tenant may send.
+	TooLong int
+
+	// maxLine is how long the tenant's lines may be.
+	maxLine int
 	// at holds, for each row of the batch, where its line starts in the body.
 	at []uint32
 	// resolved are the keys whose refs were known to the resolver and not to the cache.
@@ -19,6 +28,7 @@ type Part struct {
 
 func (p *Part) reset() {
 	p.Batch.Reset()
+	p.Batch.Tenant = p.Tenant
 	p.at = p.at[:0]
 	clear(p.resolved)
 	p.resolved = p.resolved[:0]

@@ -28,7 +28,7 @@ type Tally struct {
 type example struct{ line, at int }
 
 func (t *Tally) ignore(r measures.Reason, n, line, at int) {
-	if t.Ignored[r] == 0 {
+	if t.examples[r].line == 0 {
 		t.examples[r] = example{line, at}
 	}
 	t.Ignored[r] += n
