@@ -114,6 +114,8 @@ func (f *Fair) Queue(id tenant.ID) *Queue {
 	defer f.mu.Unlock()
 	if q = f.queues[id]; q == nil {
 		q = &Queue{id: id, fair: f}
+		// Nothing but the number of turns bounds those of a tenant.
+		q.turn.bound, q.turn.weight = unbounded, q.share().Weight
 		f.queues[id] = q
 	}
 	return q

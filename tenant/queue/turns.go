@@ -84,7 +84,7 @@ func (t *Turn) Begin(ctx context.Context) error {
 	p.mu.Unlock()
 	share := q.share()
 	p.mu.Lock()
-	q.turn.bound, q.turn.weight = p.max, share.Weight
+	q.turn.weight = share.Weight
 	wait := forEver
 	if first := t.ticket.waiting(); first && !t.ticket.patient {
 		if wait = share.Wait; share.Length > 0 && int64(q.turn.entering.n) >= share.Length {
