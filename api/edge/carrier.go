@@ -61,7 +61,7 @@ func (c *Carriers) Find(r *http.Request) (identity.Credential, error) {
 			return identity.Credential{}, err
 		}
 	}
-	if c.Subject != "" && c.Proxies.Trust(r.RemoteAddr) {
+	if c.Subject != "" && len(r.Header[c.Subject]) > 0 && c.Proxies.Trust(r.RemoteAddr) {
 		cred, err := c.proxied(r)
 		if err == nil {
 			found, err = found.and(shown{cred, c.Subject})
@@ -141,7 +141,7 @@ func parameters(r *http.Request) identity.Credential {
 // proxied is what a trusted proxy says of its client.
 func (c *Carriers) proxied(r *http.Request) (identity.Credential, error) {
 	who := r.Header[c.Subject]
-	if len(who) == 0 || who[0] == "" {
+	if who[0] == "" {
 		return identity.Credential{}, nil
 	}
 	for _, other := range who[1:] {

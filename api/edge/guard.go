@@ -25,6 +25,10 @@ type GuardOptions struct {
 	Open bool
 	// Locked says that there is a source of identities beside the authority, which counts elsewhere.
 	Locked bool
+	// Throttle slows those who guess; nil: nothing does.
+	Throttle *Throttle
+	// Audit hears of refused credentials; nil: nobody does.
+	Audit *Audit
 	// Basic says that a name and a password can be shown, so that browsers ask for them.
 	Basic bool
 	Now   func() time.Time // nil: time.Now
@@ -87,15 +91,35 @@ func (g *Guard) Authenticate(r *http.Request) (*identity.Identity, error) {
 	if c.Kind == identity.NoCredential {
 		return g.anonymous(r)
 	}
-	who, err := g.identify(c, g.o.Now())
+	now := g.o.Now()
+	ip := g.o.Carriers.Proxies.Client(r)
+	blocked, err := g.o.Throttle.enter(ip, c, now)
+	if err != nil {
+		g.o.Audit.failed(r, c, err)
+		return nil, err
+	}
+	who, err := g.identify(c, now)
 	if err == nil {
+		g.o.Throttle.succeeded(ip, c)
 		return who, nil
 	}
 	if g.own == nil && !g.o.Authority.Configured() && !strings.HasPrefix(c.Token, keyPrefix) && !strings.HasPrefix(c.Password, keyPrefix) {
 		// Nobody could have said that this is right. What a client shows to an open service it shows to no purpose.
 		return g.anonymous(r)
 	}
+	if guessed(err) {
+		if late := g.o.Throttle.failed(ip, c, blocked, now); late != nil {
+			err = late
+		}
+	}
+	g.o.Audit.failed(r, c, err)
 	return nil, g.refusal(err, true)
+}
+
+// guessed says whether a refused credential could be a guess. What was good once, or is good elsewhere, is none.
+func guessed(err error) bool {
+	var judged interface{ Guess() bool }
+	return errors.As(err, &judged) && judged.Guess()
 }
 
 // keyPrefix begins an API key. One that was taken back must not do more than it did before, so it is refused by an open

@@ -79,6 +79,8 @@ type Options struct {
 	Select edge.Tenants
 	// Auth says who asks; nil: everybody may do everything.
 	Auth edge.Authenticator
+	// Audit hears of changes of what a tenant or the service is set up with, and of deletions; nil: nobody does.
+	Audit *edge.Audit
 	// CORS says which web pages may ask; nil: those of the service itself.
 	CORS *edge.CORS
 	// Ready says whether requests can be served; until then they get 503. nil: always.

@@ -24,8 +24,8 @@ type Lines interface {
 func (a *API) measuresRoutes() []route {
 	return []route{
 		{method: http.MethodPost, path: "/measures", right: writes, serve: a.writeMeasures},
-		{method: http.MethodDelete, path: "/measures", right: manages, serve: a.deleteMeasures},
-		{method: http.MethodPost, path: "/measures/delete", right: manages, serve: a.deleteMeasuresBy},
+		{method: http.MethodDelete, path: "/measures", right: manages, audit: "measures.delete", serve: a.deleteMeasures},
+		{method: http.MethodPost, path: "/measures/delete", right: manages, audit: "measures.delete", serve: a.deleteMeasuresBy},
 	}
 }
 

@@ -153,6 +153,9 @@ func (a *API) deleteRange(w http.ResponseWriter, r *http.Request, d *rangeDelete
 		}
 	}
 	out.Metrics = len(refs)
+	tell(r, "metrics", out.Metrics)
+	tell(r, "from", from)
+	tell(r, "to", to)
 	if len(refs) > 0 {
 		if err := a.o.Ranges.DeleteRange(r.Context(), refs, from, to); err != nil {
 			return err

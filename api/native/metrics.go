@@ -45,10 +45,10 @@ func (a *API) metricRoutes() []route {
 		{method: http.MethodGet, path: "/metrics", right: reads, serve: a.listMetrics},
 		{method: http.MethodPost, path: "/metrics/search", right: reads, serve: a.searchMetrics},
 		{method: http.MethodPost, path: "/metrics", right: writes, serve: a.createMetrics},
-		{method: http.MethodPost, path: "/metrics/delete", right: manages, serve: a.deleteMetrics},
+		{method: http.MethodPost, path: "/metrics/delete", right: manages, audit: "metric.delete", serve: a.deleteMetrics},
 		{method: http.MethodGet, path: "/metrics/{id}", right: reads, serve: a.readMetric},
 		{method: http.MethodPatch, path: "/metrics/{id}", right: writes, serve: a.patchMetric},
-		{method: http.MethodDelete, path: "/metrics/{id}", right: manages, serve: a.deleteMetric},
+		{method: http.MethodDelete, path: "/metrics/{id}", right: manages, audit: "metric.delete", serve: a.deleteMetric},
 	}
 }
 

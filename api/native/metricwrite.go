@@ -271,6 +271,10 @@ func (a *API) deleteMetrics(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		err = a.deleteFound(r, &m, &out)
 	}
+	tell(r, "deleted", out.Deleted)
+	if m.DryRun {
+		tell(r, "dry_run", true)
+	}
 	if err != nil {
 		return err
 	}

@@ -28,15 +28,15 @@ type Policies interface {
 func (a *API) policyRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/policies", right: reads, serve: a.listPolicies},
-		{method: http.MethodPost, path: "/policies", right: manages, serve: a.createPolicy},
+		{method: http.MethodPost, path: "/policies", right: manages, audit: "policy.create", serve: a.createPolicy},
 		{method: http.MethodGet, path: "/policies/{name}", right: reads, serve: a.readPolicy},
-		{method: http.MethodPatch, path: "/policies/{name}", right: manages, serve: a.updatePolicy},
-		{method: http.MethodDelete, path: "/policies/{name}", right: manages, serve: a.deletePolicy},
+		{method: http.MethodPatch, path: "/policies/{name}", right: manages, audit: "policy.change", serve: a.updatePolicy},
+		{method: http.MethodDelete, path: "/policies/{name}", right: manages, audit: "policy.delete", serve: a.deletePolicy},
 		{method: http.MethodGet, path: "/rules", right: reads, serve: a.listRules},
-		{method: http.MethodPost, path: "/rules", right: manages, serve: a.createRule},
+		{method: http.MethodPost, path: "/rules", right: manages, audit: "rule.create", serve: a.createRule},
 		{method: http.MethodGet, path: "/rules/{name}", right: reads, serve: a.readRule},
-		{method: http.MethodPatch, path: "/rules/{name}", right: manages, serve: a.updateRule},
-		{method: http.MethodDelete, path: "/rules/{name}", right: manages, serve: a.deleteRule},
+		{method: http.MethodPatch, path: "/rules/{name}", right: manages, audit: "rule.change", serve: a.updateRule},
+		{method: http.MethodDelete, path: "/rules/{name}", right: manages, audit: "rule.delete", serve: a.deleteRule},
 	}
 }
 

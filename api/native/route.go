@@ -12,6 +12,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 )
 
@@ -26,6 +27,8 @@ type route struct {
 	produces []string
 	// right is what it asks for in the tenant of the request.
 	right right
+	// audit is what the audit log calls it; "" for what changes no more than samples and definitions, and covers one tenant.
+	audit string
 	// early routes answer before the store is ready.
 	early bool
 }
@@ -193,12 +196,18 @@ func (a *API) serve(t *route, w http.ResponseWriter, r *http.Request) error {
 	}
 	r = r.WithContext(context.WithValue(r.Context(), tenantKey{}, id))
 	if err := a.demand(r, t.right); err != nil {
+		if t.audit != "" {
+			a.o.Audit.Often(r, edge.IdentityFrom(r.Context()), audit.Entry{Action: t.audit, Tenant: id, Outcome: edge.Outcome(err)})
+		}
 		return err
 	}
 	if !t.early && a.o.Ready != nil {
 		if ok, progress := a.o.Ready(); !ok {
 			return withTenant(&startingError{progress}, id)
 		}
+	}
+	if t.audit != "" {
+		return a.audited(t, w, r)
 	}
 	return withTenant(t.serve(w, r), id)
 }

@@ -22,11 +22,11 @@ type TenantChanges interface {
 
 func (a *API) tenantRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/tenants", right: operates, serve: a.listTenants},
-		{method: http.MethodPost, path: "/tenants", right: operates, serve: a.createTenant},
+		{method: http.MethodGet, path: "/tenants", right: operates, audit: "tenant.list", serve: a.listTenants},
+		{method: http.MethodPost, path: "/tenants", right: operates, audit: "tenant.create", serve: a.createTenant},
 		{method: http.MethodGet, path: "/tenants/{tenant}", right: enters, serve: a.readTenant},
-		{method: http.MethodPatch, path: "/tenants/{tenant}", right: operates, serve: a.updateTenant},
-		{method: http.MethodDelete, path: "/tenants/{tenant}", right: operates, serve: a.deleteTenant},
+		{method: http.MethodPatch, path: "/tenants/{tenant}", right: operates, audit: "tenant.change", serve: a.updateTenant},
+		{method: http.MethodDelete, path: "/tenants/{tenant}", right: operates, audit: "tenant.delete", serve: a.deleteTenant},
 	}
 }
 

@@ -68,6 +68,9 @@ func (tokenError) Kind() string { return string(edge.Forbidden) }
 // Code implements the codes of errors.
 func (tokenError) Code() string { return "token" }
 
+// Guess says whether somebody could be guessing; a token at the wrong time is no guess.
+func (e tokenError) Guess() bool { return e != textExpired && e != textNotYet && e != textIssued }
+
 // NewTokens judges by a key; every valid token may touch the scope. A key of a wrong length is taken, and refuses every token, as
 // the original does.
 func NewTokens(key []byte, scope identity.Scope) *Tokens {

@@ -64,6 +64,9 @@ type Config struct {
 	// Origins are those of the web pages whose scripts may ask, "*" for all: granary.cors.origins.
 	Origins []string
 
+	// AuditFile is the file of the audit log, "" for DATA/audit.log, AuditToLog for the log of the service: granary.audit.file.
+	AuditFile string
+
 	// Compress says how answers are compressed for those who ask for gzip: granary.compress.
 	Compress Compress
 	// DiskFreeMark is the free space on the data's file system below which writes are refused, in bytes; 0 is none:
@@ -192,6 +195,9 @@ type Bounds struct {
 	// Past is the age: past. 0 is the retention of the metric, Unbounded none.
 	Past time.Duration
 }
+
+// AuditToLog sends what the audit log says to the log of the service.
+const AuditToLog = "log"
 
 // Unbounded is the bound that lets all pass.
 const Unbounded time.Duration = -1

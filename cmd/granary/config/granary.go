@@ -76,6 +76,10 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	log.bool("access", &c.Log.Access)
 	log.end(true)
 
+	audit := s.sub("audit")
+	audit.text("file", &c.AuditFile)
+	audit.end(true)
+
 	admin := s.sub("admin")
 	admin.address("listen", &c.AdminListen, true)
 	admin.end(true)

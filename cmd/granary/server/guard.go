@@ -2,10 +2,12 @@ package server
 
 import (
 	"net/http"
+	"path/filepath"
 
 	"granary/api/edge"
 	"granary/cmd/granary/config"
 	"granary/compat/clustercockpit"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 )
 
@@ -16,24 +18,54 @@ func authorityOptions(cfg *config.Config, o Options, keys *identity.Keys) identi
 	return a
 }
 
+// openAuthority reads the sources of identities.
+func (s *Server) openAuthority() (err error) {
+	s.authority, err = identity.NewAuthority(authorityOptions(s.cfg, s.o, s.store.Keys))
+	return err
+}
+
 // openGuard makes what says who makes a request.
-func (s *Server) openGuard() error {
-	o := authorityOptions(s.cfg, s.o, s.store.Keys)
-	var err error
-	if s.authority, err = identity.NewAuthority(o); err != nil {
-		return err
-	}
+func (s *Server) openGuard() {
 	s.guard = edge.NewGuard(edge.GuardOptions{
 		Authority: s.authority,
-		Carriers: edge.Carriers{
-			Proxies: s.cfg.TrustedProxies, Certificates: len(o.Certificates) > 0,
-			Subject: http.CanonicalHeaderKey(o.Proxy.Subject), Roles: http.CanonicalHeaderKey(o.Proxy.Roles), Tenants: http.CanonicalHeaderKey(o.Proxy.Tenants),
-		},
-		Open:   s.cfg.Auth.Open,
-		Locked: s.cfg.Auth.ClusterCockpitKey != nil,
-		Now:    s.o.Now,
+		Carriers:  carriers(s.cfg, s.cfg.Identity.Sources()),
+		Throttle:  edge.NewThrottle(throttleOptions(s.cfg)),
+		Basic:     s.cfg.Identity.Htpasswd != "",
+		Audit:     s.audits(),
+		Open:      s.cfg.Auth.Open,
+		Locked:    s.cfg.Auth.ClusterCockpitKey != nil,
+		Now:       s.o.Now,
 	})
-	return nil
+}
+
+// throttleOptions say how often somebody may fail.
+func throttleOptions(cfg *config.Config) edge.ThrottleOptions {
+	f := cfg.Identity.Failures
+	return edge.ThrottleOptions{Allowed: int(f.Allowed), Window: f.Window, Block: f.Block}
+}
+
+// carriers are where credentials may stand, by the sources that there are.
+func carriers(cfg *config.Config, o identity.AuthorityOptions) edge.Carriers {
+	name := http.CanonicalHeaderKey
+	return edge.Carriers{Proxies: cfg.TrustedProxies, Certificates: len(o.Certificates) > 0,
+		Subject: name(o.Proxy.Subject), Roles: name(o.Proxy.Roles), Tenants: name(o.Proxy.Tenants)}
+}
+
+// audits tells the audit log about requests.
+func (s *Server) audits() *edge.Audit {
+	return &edge.Audit{Log: s.audit, Proxies: s.cfg.TrustedProxies}
+}
+
+// auditOptions are those of the audit log.
+func auditOptions(cfg *config.Config, o Options) audit.Options {
+	file := cfg.AuditFile
+	switch file {
+	case "":
+		file = filepath.Join(cfg.Data, "audit.log")
+	case config.AuditToLog:
+		file = ""
+	}
+	return audit.Options{File: file, Logger: o.Logger, Now: o.Now}
 }
 
 // clusterCockpitGuard is the guard of /api, which other machines may use where the service is open to this one, and where tokens of

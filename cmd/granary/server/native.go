@@ -22,7 +22,7 @@ func (s *Server) native() native.Options {
 		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, LimitSources: s.store.Tenants.LimitSources, LimitUse: s.limitUse, Refused: s.refused,
 		TenantChanges: s.store, Ranges: s.store,
 		Select: s.selector(),
-		Auth:   s.guard, CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
+		Auth:   s.guard, Audit: s.audits(), CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/openapi"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
@@ -57,6 +58,7 @@ type Server struct {
 
 	authority *identity.Authority
 	guard     *edge.Guard
+	audit     *audit.Log
 
 	turns   *queue.Turns
 	writes  *queue.Fair // bytes of bodies
@@ -128,12 +130,16 @@ func (s *Server) open() error {
 			return fmt.Errorf("admin listener: %w", err)
 		}
 	}
-	if err := s.openGuard(); err != nil { // before rights are dropped: files of keys may be root's
+	if err := s.openAuthority(); err != nil { // before rights are dropped: files of keys may be root's
 		return err
 	}
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
 		return err
 	}
+	if s.audit, err = audit.Open(auditOptions(cfg, s.o)); err != nil {
+		return err
+	}
+	s.openGuard()
 	o := queryOptions(cfg)
 	o.Definitions = s.store.Definitions
 	s.engine = query.New(s.store, o)
@@ -355,6 +361,7 @@ func (s *Server) wait(ctx context.Context) {
 			return
 		case <-s.o.Reload:
 			changes.Changed() // it is read now
+			s.audit.Reopen()
 			overrides.Changed()
 			s.reload(ctx)
 			s.reloadOverrides()
@@ -447,5 +454,6 @@ func (s *Server) closeAll() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
+	errs = append(errs, s.audit.Close())
 	return errors.Join(errs...)
 }

@@ -50,6 +50,8 @@ granary:
   cors: {origins: ["https://a.example.org"]}
   log: {access: true}
   disk-free-mark: 1MiB
+  audit: {file: log}
+  identity: {failures: {allowed: 3, window: 2m, block: 3m}}
   tenants: {default: me, create: explicit, max: 5, create-rate: 61, create-burst: 62}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
@@ -97,6 +99,10 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.memory-cap":                             {storeOptions(configured(t, "metric-store: {memory-cap: 3}\ngranary: {memory-cap: 4096}"), Options{}).MemoryCap, int64(4096)},
 		"granary.compress":                               {dialect.Compress, edge.CompressBest},
 		"granary.disk-free-mark":                         {store.DiskFreeMark, int64(1 << 20)},
+		"granary.identity.failures.allowed":              {throttleOptions(s.cfg).Allowed, 3},
+		"granary.identity.failures.window":               {throttleOptions(s.cfg).Window, 2 * time.Minute},
+		"granary.identity.failures.block":                {throttleOptions(s.cfg).Block, 3 * time.Minute},
+		"granary.audit.file":                             {auditOptions(s.cfg, s.o).File, ""},
 		"granary.policies.NAME.raw.retention":            {ours.Raw.Length, 6 * time.Hour},
 		"granary.policies.NAME.raw.clock":                {ours.Raw.Clock, policy.NewestClock},
 		"granary.policies.NAME.grid":                     {ours.Grid, 3 * time.Second},
@@ -222,9 +228,6 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.identity.certificates[].subject":   "TestIdentity ../config/identity_test.go",
 		"granary.identity.certificates[].roles":     "TestIdentity ../config/identity_test.go",
 		"granary.identity.certificates[].tenants":   "TestIdentity ../config/identity_test.go",
-		"granary.identity.failures.allowed":         "TestIdentity ../config/identity_test.go",
-		"granary.identity.failures.window":          "TestIdentity ../config/identity_test.go",
-		"granary.identity.failures.block":           "TestIdentity ../config/identity_test.go",
 		"metric-store.cleanup.mode":                 "TestGranarySection ../config/load_test.go",
 		"granary.limits.series-status":              "TestTenantLimits ../config/limits_test.go",
 		"granary.archive":                           "TestGranarySection ../config/load_test.go",
