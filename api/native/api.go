@@ -54,6 +54,8 @@ type Options struct {
 	Policies    Policies
 	Lines       Lines
 	Queries     Queries
+	// Writes is where bodies of measures wait, to be shown; nil: nowhere.
+	Writes *queue.Fair
 	// Reads bounds the queries that are worked on at the same time, and lets tenants take turns; nil: nothing does.
 	Reads *queue.Fair
 	// CheckRate says whether a tenant may send samples now; nil: always.
@@ -146,6 +148,7 @@ func (a *API) table() []route {
 		a.statusRoutes(),
 		a.tenantRoutes(),
 		a.limitRoutes(),
+		a.queueRoutes(),
 		a.measuresRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),

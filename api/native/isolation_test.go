@@ -56,7 +56,7 @@ var (
 	}
 	// These name nothing of a tenant. What they may list is seen to by looks.
 	withoutNames = []attack{
-		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"POST", "/v2/policies", `{"name":"own"}`}, {"GET", "/v2/tenants", ""}, {"GET", "/v2/status", ""}, {"GET", "/v2/capabilities", ""}, {"GET", "/v2/limits", ""},
+		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"POST", "/v2/policies", `{"name":"own"}`}, {"GET", "/v2/tenants", ""}, {"GET", "/v2/status", ""}, {"GET", "/v2/capabilities", ""}, {"GET", "/v2/limits", ""}, {"GET", "/v2/queues", ""},
 	}
 	// looks are what a tenant sees of itself.
 	looks = []attack{

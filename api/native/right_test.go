@@ -33,6 +33,7 @@ GET /tenants/{tenant} enters
 PATCH /tenants/{tenant} operates
 DELETE /tenants/{tenant} operates
 GET /limits enters
+GET /queues enters
 POST /measures writes
 DELETE /measures manages
 POST /measures/delete manages

@@ -1802,6 +1802,26 @@ type QuerySpec_Fill struct {
 // QuerySpecOrder defines model for QuerySpec.Order.
 type QuerySpecOrder string
 
+// QueueFigures defines model for QueueFigures.
+type QueueFigures struct {
+	Held       int `json:"held"`
+	InProgress int `json:"in_progress"`
+
+	// Limit Of the tenant; null if it may have all that there is.
+	Limit   *int `json:"limit"`
+	Queued  int  `json:"queued"`
+	Refused int  `json:"refused"`
+
+	// Waited Times that something had to wait.
+	Waited int `json:"waited"`
+
+	// WaitedMs How long in all, in milliseconds.
+	WaitedMs int `json:"waited_ms"`
+
+	// Waiting Calls that stand still at this moment, for room or for a turn.
+	Waiting int `json:"waiting"`
+}
+
 // RangeDelete `ids`, or conditions; at least one of `start` and `end`.
 type RangeDelete struct {
 	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
@@ -2143,6 +2163,21 @@ type TenantLimits struct {
 
 	// Weight Share of the service beside others that want it too.
 	Weight *LimitNumber `json:"weight,omitempty"`
+}
+
+// TenantQueues defines model for TenantQueues.
+type TenantQueues struct {
+	// Queries `held` and `limit` are queries.
+	Queries QueueFigures `json:"queries"`
+
+	// Tenant Empty for all tenants that do not exist, which share one queue.
+	Tenant string `json:"tenant"`
+
+	// Weight Share beside others that want something too: `granary.limits.weight`.
+	Weight int `json:"weight"`
+
+	// Writes `held` and `limit` are bytes.
+	Writes QueueFigures `json:"writes"`
 }
 
 // TenantRetention By type, how long raw samples live of metrics whose policy nobody chose; what is not there is left to the policy.
@@ -2680,6 +2715,12 @@ type QueryParams struct {
 
 // QueryParamsContentEncoding defines parameters for Query.
 type QueryParamsContentEncoding string
+
+// ReadQueuesParams defines parameters for ReadQueues.
+type ReadQueuesParams struct {
+	// Tenants Ids of tenants with commas between them, in each of which the caller has a role; `*` is all that have sent something, for operators. Without a word the tenant of the request.
+	Tenants *string `form:"tenants,omitempty" json:"tenants,omitempty"`
+}
 
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
@@ -4686,6 +4727,15 @@ type ClientInterface interface {
 	// Corresponds with POST /v2/query (the `Query` operationId).
 	Query(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReadQueues What waits and what is in progress, by tenant
+	//
+	// Memory for bodies, places for queries and processors are shared out fairly between tenants; this is how much each has and waits for at this
+	// moment. A write is queued while it waits for room, is received, or waits for its first turn on a processor, and in progress from then on until
+	// it is answered. A query is queued until it has a place. The counters begin with the service.
+	//
+	// Corresponds with GET /v2/queues (the `ReadQueues` operationId).
+	ReadQueues(ctx context.Context, params *ReadQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRules The rules that the tenant sees
 	//
 	// Corresponds with GET /v2/rules (the `ListRules` operationId).
@@ -5386,6 +5436,25 @@ func (c *Client) QueryWithBody(ctx context.Context, params *QueryParams, content
 // Corresponds with POST /v2/query (the `Query` operationId).
 func (c *Client) Query(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewQueryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadQueues What waits and what is in progress, by tenant
+//
+// Memory for bodies, places for queries and processors are shared out fairly between tenants; this is how much each has and waits for at this
+// moment. A write is queued while it waits for room, is received, or waits for its first turn on a processor, and in progress from then on until
+// it is answered. A query is queued until it has a place. The counters begin with the service.
+//
+// Corresponds with GET /v2/queues (the `ReadQueues` operationId).
+func (c *Client) ReadQueues(ctx context.Context, params *ReadQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadQueuesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7660,6 +7729,60 @@ func NewQueryRequestWithBody(server string, params *QueryParams, contentType str
 	return req, nil
 }
 
+// NewReadQueuesRequest constructs an http.Request for the ReadQueues method
+func NewReadQueuesRequest(server string, params *ReadQueuesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/queues")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenants != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenants", *params.Tenants, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRulesRequest constructs an http.Request for the ListRules method
 func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request, error) {
 	var err error
@@ -9127,6 +9250,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v2/query (the `Query` operationId).
 	QueryWithResponse(ctx context.Context, params *QueryParams, body QueryJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryResponse, error)
+
+	// ReadQueuesWithResponse What waits and what is in progress, by tenant
+	//
+	// Memory for bodies, places for queries and processors are shared out fairly between tenants; this is how much each has and waits for at this
+	// moment. A write is queued while it waits for room, is received, or waits for its first turn on a processor, and in progress from then on until
+	// it is answered. A query is queued until it has a place. The counters begin with the service.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/queues (the `ReadQueues` operationId).
+	ReadQueuesWithResponse(ctx context.Context, params *ReadQueuesParams, reqEditors ...RequestEditorFn) (*ReadQueuesResponse, error)
 
 	// ListRulesWithResponse The rules that the tenant sees
 	//
@@ -11501,6 +11635,100 @@ func (r QueryResponse) ContentType() string {
 	return ""
 }
 
+// ReadQueuesResponse503Headers the declared response headers of an HTTP 503 response for ReadQueues
+type ReadQueuesResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReadQueuesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *struct {
+		Queues []TenantQueues `json:"queues"`
+	}
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Internal
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Later
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReadQueuesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadQueuesResponse) GetJSON200() *struct {
+	Queues []TenantQueues `json:"queues"`
+} {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON500() *Internal {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReadQueuesResponse) GetApplicationproblemJSON503() *Later {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadQueuesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadQueuesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadQueuesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadQueuesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListRulesResponse503Headers the declared response headers of an HTTP 503 response for ListRules
 type ListRulesResponse503Headers struct {
 	RetryAfter int
@@ -13459,6 +13687,23 @@ func (c *ClientWithResponses) QueryWithResponse(ctx context.Context, params *Que
 		return nil, err
 	}
 	return ParseQueryResponse(rsp)
+}
+
+// ReadQueuesWithResponse What waits and what is in progress, by tenant
+//
+// Memory for bodies, places for queries and processors are shared out fairly between tenants; this is how much each has and waits for at this
+// moment. A write is queued while it waits for room, is received, or waits for its first turn on a processor, and in progress from then on until
+// it is answered. A query is queued until it has a place. The counters begin with the service.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/queues (the `ReadQueues` operationId).
+func (c *ClientWithResponses) ReadQueuesWithResponse(ctx context.Context, params *ReadQueuesParams, reqEditors ...RequestEditorFn) (*ReadQueuesResponse, error) {
+	rsp, err := c.ReadQueues(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadQueuesResponse(rsp)
 }
 
 // ListRulesWithResponse The rules that the tenant sees
@@ -15780,6 +16025,89 @@ func ParseQueryResponse(rsp *http.Response) (*QueryResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers QueryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadQueuesResponse parses an HTTP response from a ReadQueuesWithResponse call
+func ParseReadQueuesResponse(rsp *http.Response) (*ReadQueuesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadQueuesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest struct {
+			Queues []TenantQueues `json:"queues"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Later
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers ReadQueuesResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

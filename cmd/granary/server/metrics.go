@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"granary/api/edge"
 	"granary/measures"
@@ -47,7 +46,7 @@ func (r *requests) observe(o edge.Observation) {
 func (s *Server) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.watch.count, s.watch.took, &collector{s})
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	return s.withTenants(reg)
 }
 
 // collector reads the counters of the rooms when it is asked.
@@ -88,6 +87,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("queries_waiting", "Requests that wait for their turn to read.", float64(queries.Waiting))
 	count("queries_waited_total", "Requests that had to wait for their turn to read.", float64(queries.Waited))
 	count("queries_refused_total", "Requests whose turn to read did not come in time.", float64(queries.Refused))
+	waiting, taken := c.s.turns.Waiting()
+	gauge("turns_taken", "Bodies and queries that are worked on by a processor.", float64(taken))
+	gauge("turns_waiting", "Bodies and queries that wait for a processor.", float64(waiting))
 	c.s.writer.Counters().Each(func(dialect string, d *ingest.DialectCounters) {
 		l := []string{"dialect", dialect}
 		count("ingest_bodies_total", "Bodies decoded.", float64(d.Bodies.Load()), l...)

@@ -1,0 +1,110 @@
+package native
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"granary/api/edge"
+	"granary/tenant"
+	"granary/tenant/identity"
+	"granary/tenant/queue"
+)
+
+func (a *API) queueRoutes() []route {
+	return []route{{method: http.MethodGet, path: "/queues", right: enters, serve: a.readQueues}}
+}
+
+// queueFigures are those of one queue of a tenant. The counters begin with the service.
+type queueFigures struct {
+	Queued     int    `json:"queued"`
+	InProgress int    `json:"in_progress"`
+	Waiting    int    `json:"waiting"`
+	Held       int64  `json:"held"`
+	Limit      *int64 `json:"limit"` // null: none of its own
+	Waited     uint64 `json:"waited"`
+	WaitedMS   int64  `json:"waited_ms"`
+	Refused    uint64 `json:"refused"`
+}
+
+type tenantQueues struct {
+	Tenant  string       `json:"tenant"` // "" for all that do not exist
+	Weight  int64        `json:"weight"`
+	Writes  queueFigures `json:"writes"`
+	Queries queueFigures `json:"queries"`
+}
+
+func figuresOf(s queue.TenantStats) queueFigures {
+	f := queueFigures{Queued: s.Queued, InProgress: s.InProgress, Waiting: s.Waiting, Held: s.Held, Waited: s.Waited, WaitedMS: s.Delay.Milliseconds(), Refused: s.Refused}
+	if s.Share.Units > 0 {
+		f.Limit = &s.Share.Units
+	}
+	return f
+}
+
+// readQueues shows the queues of the request's tenant, or of those that the parameter tenants names.
+func (a *API) readQueues(w http.ResponseWriter, r *http.Request) error {
+	p := a.params(r)
+	ids, all, err := a.queuesOf(r, p)
+	if err != nil {
+		return err
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
+	var out struct {
+		Queues []tenantQueues `json:"queues"`
+	}
+	if all {
+		seen := map[tenant.ID]bool{}
+		for _, f := range []*queue.Fair{a.o.Writes, a.o.Reads} {
+			if f != nil {
+				f.Each(func(s queue.TenantStats) { seen[s.Tenant] = true })
+			}
+		}
+		for id := range seen {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		t := tenantQueues{Tenant: string(id), Weight: 1}
+		if a.o.Writes != nil {
+			s := a.o.Writes.Stats(id)
+			t.Writes, t.Weight = figuresOf(s), max(s.Share.Weight, 1)
+		}
+		if a.o.Reads != nil {
+			t.Queries = figuresOf(a.o.Reads.Stats(id))
+		}
+		out.Queues = append(out.Queues, t)
+	}
+	if out.Queues == nil {
+		out.Queues = []tenantQueues{}
+	}
+	return a.send(w, r, http.StatusOK, &out)
+}
+
+// queuesOf are the tenants whose queues a request wants: its own, or those that it names, in each of which the caller has to have a
+// role. "*" is for operators.
+func (a *API) queuesOf(r *http.Request, p *params) (ids []tenant.ID, all bool, err error) {
+	text := p.text("tenants", "")
+	switch {
+	case !p.has("tenants"):
+		return []tenant.ID{tenantOf(r)}, false, nil
+	case text == "*":
+		return nil, true, a.demand(r, operates)
+	}
+	scope := edge.ScopeFrom(r.Context())
+	for s := range strings.SplitSeq(text, ",") {
+		id, err := tenant.Parse(s)
+		if err != nil {
+			p.fail("tenants", "%v", err)
+			return nil, false, nil
+		}
+		if !scope.Contains(id) {
+			return nil, false, edge.Demand(edge.IdentityFrom(r.Context()), id, identity.Read)
+		}
+		ids = append(ids, id)
+	}
+	return ids, false, nil
+}
