@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strconv"
 
 	"granary/api/edge"
 	"granary/tenant"
@@ -174,20 +173,9 @@ func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 		}
 		h.Set("WWW-Authenticate", `Bearer realm="granary"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if h.Get("Retry-After") == "" {
-			h.Set("Retry-After", strconv.Itoa(retryAfter(no.err)))
-		}
+		h.Set("Retry-After", edge.RetryAfter(no.err))
 	case http.StatusInternalServerError:
 		d.o.Logger.Error("request failed", "dialect", Name, "path", r.URL.Path, "error", no.err)
 	}
 	d.text(w, r, no.status, no.text)
-}
-
-// retryAfter is after how many seconds to ask again, as the error says.
-func retryAfter(err error) int {
-	var after interface{ RetryAfter() int }
-	if errors.As(err, &after) {
-		return max(after.RetryAfter(), 1)
-	}
-	return 1
 }

@@ -10,7 +10,6 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
-	"granary/tenant/identity"
 )
 
 // Name is the dialect's name, in logs and in metrics.
@@ -94,8 +93,8 @@ type Options struct {
 	Proxies edge.Tenants
 	// Ready says whether requests can be served; until then they get 503. nil: always.
 	Ready func() (ok bool, progress string)
-	// Wide is told of each request that sees more than one tenant; nil: nobody is.
-	Wide func(r *http.Request, who *identity.Identity, action string)
+	// Audit is told of each request that sees more than one tenant; nil: nobody is.
+	Audit *edge.Audit
 
 	Usage  Access        // "": AccessDocs
 	Cached time.Duration // how old counts of queues may be; 0: as they are now

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"granary/api/edge"
 	"granary/tenant"
-	"granary/tenant/identity"
+	"granary/tenant/audit"
 )
 
 var asAdmin = []string{"Coopr-UserID", "admin", "Coopr-TenantID", "a"}
@@ -141,18 +144,33 @@ func TestCountsAreKept(t *testing.T) {
 	expect("x", "7")
 }
 
-// TestWide: whoever sees more than one tenant is noted, others are not.
+// TestWide: whoever sees more than one tenant, or names another, is noted; others are not.
 func TestWide(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	log, err := audit.Open(audit.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	seen := 0
 	for _, c := range []struct{ user, of, path, want string }{
-		{"admin", "superadmin", "/v2/metrics/queues", "coopr.queues"}, {"admin", "a", "/v2/metrics/queues", ""}, {"admin", "superadmin", "/v2/metrics/nodes/usage", "coopr.usage"},
-		{"admin", "superadmin", "/v2/metrics/nodes/usage?tenant=a", "coopr.usage"}, {"admin", "a", "/v2/metrics/nodes/usage", ""}, {"u", "superadmin", "/v2/metrics/nodes/usage", ""},
+		{"admin", "superadmin", "/v2/metrics/queues", `"action":"coopr.queues","target":"/v2/metrics/queues","tenants":"*","outcome":"ok"`},
+		{"admin", "a", "/v2/metrics/queues", ""},
+		{"admin", "superadmin", "/v2/metrics/nodes/usage", `"action":"coopr.usage","target":"/v2/metrics/nodes/usage","tenants":"*","outcome":"ok"`},
+		{"admin", "superadmin", "/v2/metrics/nodes/usage?tenant=a", `"action":"coopr.usage","target":"/v2/metrics/nodes/usage","tenants":"a","outcome":"ok"`},
+		{"admin", "a", "/v2/metrics/nodes/usage", ""}, {"u", "superadmin", "/v2/metrics/nodes/usage", ""},
 	} {
 		o := (&world{Tenants: []tenant.ID{"a"}}).options()
-		noted := ""
-		o.Wide = func(_ *http.Request, _ *identity.Identity, action string) { noted += action }
-		if get(t, New(o), c.path, "Coopr-UserID", c.user, "Coopr-TenantID", c.of); noted != c.want {
+		o.Audit = &edge.Audit{Log: log}
+		get(t, New(o), c.path, "Coopr-UserID", c.user, "Coopr-TenantID", c.of)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if noted := string(text[seen:]); !strings.Contains(noted, c.want) || (noted == "") != (c.want == "") {
 			t.Errorf("%+v: %q", c, noted)
 		}
+		seen = len(text)
 	}
 }
 

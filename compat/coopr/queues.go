@@ -8,6 +8,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 // queues answers how much work waits: of all tenants to superadmin, of their own to other administrators. No parameter is
@@ -24,7 +25,7 @@ func (d *Dialect) queues(w http.ResponseWriter, r *http.Request) {
 	list := []tenant.Tenant{c.tenant}
 	if c.super {
 		list = d.tenants()
-		d.wide(r, &c, "queues")
+		d.o.Audit.Wide(r, c.who, Name+".queues", identity.Everywhere)
 	}
 	now := d.o.Now()
 	buf := edge.NewBuffer()
@@ -47,13 +48,6 @@ func (d *Dialect) queues(w http.ResponseWriter, r *http.Request) {
 	b = append(b, '}')
 	buf.B = b
 	d.json(w, r, b)
-}
-
-// wide tells of a request that sees more than one tenant.
-func (d *Dialect) wide(r *http.Request, c *caller, what string) {
-	if d.o.Wide != nil {
-		d.o.Wide(r, c.who, Name+"."+what)
-	}
 }
 
 // cache keeps counts for a while, each tenant's from when it was asked for, so that whoever polls all tenants costs the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"granary/api/edge"
+	"granary/tenant/identity"
 )
 
 // periods are the values of groupby. They have fixed lengths, and begin at multiples of them since 1970.
@@ -41,7 +42,11 @@ func (d *Dialect) usage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.filter.All {
-		d.wide(r, &c, "usage")
+		of := identity.Everywhere
+		if q.filter.Name != nil {
+			of = *q.filter.Name
+		}
+		d.o.Audit.Wide(r, c.who, Name+".usage", of)
 	}
 	now := d.o.Now().UnixNano()
 	nodes, err := d.o.Nodes.Nodes(q.filter)

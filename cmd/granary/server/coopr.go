@@ -1,11 +1,8 @@
 package server
 
 import (
-	"net/http"
-
 	"granary/compat/coopr"
 	"granary/tenant"
-	"granary/tenant/identity"
 	"granary/tenant/queue"
 	"granary/tenant/usage"
 )
@@ -15,8 +12,7 @@ func (s *Server) coopr() coopr.Options {
 	cfg := s.cfg
 	o := coopr.Options{
 		Tenants: s.store.Tenants, Queues: queueCounts{s.writes}, Nodes: lives{s.store.Usage},
-		Auth: s.guard, Proxies: s.selector(), Ready: s.ready,
-		Wide:  func(r *http.Request, who *identity.Identity, action string) { s.audits().Wide(r, who, action, "*") },
+		Auth: s.guard, Audit: s.audits(), Proxies: s.selector(), Ready: s.ready,
 		Usage: coopr.AccessDocs, Cached: cfg.Coopr.QueueCache, Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 	if cfg.Coopr.SourceUsage {
