@@ -48,9 +48,14 @@ func (u *universe) shrink(d *document) string {
 
 func told(steps []*step, last *step, tries int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "these steps are enough, as %d replays say:\n", tries)
+	fmt.Fprintf(&b, "%d steps are enough, as %d replays say:\n", len(steps)+1, tries)
+	const most = 15
+	if len(steps) > most {
+		fmt.Fprintf(&b, "  ... (%d more)\n", len(steps)-most)
+		steps = steps[len(steps)-most:]
+	}
 	for _, s := range append(slices.Clone(steps), last) {
-		fmt.Fprintln(&b, " ", s)
+		fmt.Fprintf(&b, "  %.1500v\n", s)
 	}
 	return b.String()
 }

@@ -17,13 +17,15 @@ type party struct {
 	other   *party // of whom it has been told something
 	rng     *rand.Rand
 
-	pools  map[string][]string // that it has used
-	exist  map[string][]string // that it has seen in answers
-	sent   []*request          // that were answered with success, the newest last, without what says who asks
-	told   map[string]bool     // marked words of the other
-	made   int
-	secret []string // texts that nobody but this tenant may ever see: keys
-	base   float64  // its values are near it
+	pools map[string][]string // that it has used
+	exist map[string][]string // that it has seen in answers
+	sent  []*request          // that were answered with success, the newest last, without what says who asks
+	told  map[string]bool     // marked words of the other
+	made  int
+
+	credentials []credential
+	all         bool    // it may see everything
+	base        float64 // its values are near it
 }
 
 func newParty(id, cluster, mark string, seed uint64, base float64) *party {
@@ -128,10 +130,13 @@ func (p *party) learn(text string) {
 	}
 }
 
-// leaks are the marked words of others in a text of which the tenant was never told.
+// sees says whether the tenant may see everything.
+func (p *party) sees() bool { return p != nil && p.all }
+
+// leaks are the marked words of others in a text of which the tenant was never told. What operators make for all is nobody's.
 func (p *party) leaks(text string) (list []string) {
 	for _, w := range marked.FindAllString(text, -1) {
-		if !strings.HasPrefix(w, p.mark+"x") && !p.told[w] && !slices.Contains(list, w) {
+		if !p.all && !strings.HasPrefix(w, p.mark+"x") && !strings.HasPrefix(w, "zqg") && !p.told[w] && !slices.Contains(list, w) {
 			list = append(list, w)
 		}
 	}

@@ -2,6 +2,7 @@ package isolation_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +40,13 @@ type universe struct {
 	worlds [2]*world
 	a      *party
 	b      [2]*party
+	op     *party // who runs the service, and sees everything
 
 	steps   []*step
 	done    map[string]int // successes by operation
 	answers map[int]int    // by status
 	fault   *fault
+	broken  map[string]string // answers that are not as the document says, by operation and status
 }
 
 // fault is what should not be.
@@ -54,14 +57,17 @@ type fault struct {
 }
 
 func newUniverse(t testing.TB, d *document, seed uint64) *universe {
-	u := &universe{t: t, d: d, clock: newClock(), done: map[string]int{}, answers: map[int]int{}}
+	u := &universe{t: t, d: d, clock: newClock(), done: map[string]int{}, answers: map[int]int{}, broken: map[string]string{}}
 	u.a = newParty("tenant-a", "ca", "zqa", seed, 1e6)
 	u.b[0] = newParty("tenant-b", "cb", "zqb1", seed, 7e8)
 	u.b[1] = newParty("tenant-b", "cb", "zqb2", seed+1, 3e11)
 	// A is told what the B of the first world has. In the second one the same names are those of nothing.
 	u.a.other, u.b[0].other, u.b[1].other = u.b[0], u.a, u.a
+	u.a.credentials, u.b[0].credentials, u.b[1].credentials = credentials("a"), credentials("b"), credentials("b")
+	u.op = newParty("_ops", "co", "zqg", seed, 5)
+	u.op.other, u.op.credentials, u.op.all = u.a, []credential{operator}, true
 	for i := range u.worlds {
-		u.worlds[i] = newWorld(t, fmt.Sprint(i+1), configuration, u.clock)
+		u.worlds[i] = newWorld(t, fmt.Sprint(i+1), u.clock)
 	}
 	return u
 }
@@ -97,14 +103,14 @@ func (u *universe) play(s *step) {
 			continue
 		}
 		a := w.send(s.r)
-		texts[i] = a.text()
+		texts[i] = ofUpkeep.ReplaceAllString(a.text(), "")
 		if s.world < 0 {
 			texts[i] = w.alias.learn(s.number, texts[i])
 		}
 		u.take(s, i, a, texts[i])
 		u.look(s, i, a, texts[i])
 	}
-	if s.world < 0 && texts[0] != texts[1] && !u.differs(s.r) {
+	if s.world < 0 && texts[0] != texts[1] && !u.differs(s) {
 		u.faultf(s, "difference "+s.r.op, "%s\nis answered, in world 1\n%s\nand in world 2\n%s", s.r.text(), cut(texts[0]), cut(texts[1]))
 	}
 }
@@ -112,8 +118,8 @@ func (u *universe) play(s *step) {
 // look looks for what is somebody else's in an answer.
 func (u *universe) look(s *step, world int, a *answer, text string) {
 	u.answers[a.status]++
-	if a.status == 500 {
-		u.faultf(s, "500 "+s.r.op, "%s\nis answered\n%s\n%s", s.r.text(), text, u.worlds[world].log.take())
+	if a.status == 500 && !strings.Contains(text, "strconv.ParseInt") { // with which cc-metric-store answers a number that is none
+		u.faultf(s, "500 "+s.r.op, "%s\nis answered\n%s\n%s", s.r.text(), text, cut(u.worlds[world].log.take()))
 	}
 	var leaks []string
 	switch s.by {
@@ -132,19 +138,20 @@ func (u *universe) look(s *step, world int, a *answer, text string) {
 	path, _, _ := strings.Cut(s.r.target, "?")
 	if _, found, _ := u.d.contract.Find(s.r.method, path); found && s.number%5 == 0 && a.err == nil && !early(a) {
 		if err := u.d.contract.Check(openapitest.Answer{Method: s.r.method, Path: path, Status: a.status, Header: a.header, Body: a.body}); err != nil {
-			u.faultf(s, "contract "+s.r.op, "%s\n%v", s.r.text(), err)
+			u.broken[fmt.Sprint(s.r.op, " ", a.status)] = fmt.Sprintf("%s\n%v", s.r.text(), err)
 		}
 	}
 }
 
-// early says whether the answer is one of net/http itself, so that no operation has it.
+// early says whether the answer is given before there is an operation: by net/http itself, to a path that is not clean, to a method that
+// the path does not have.
 func early(a *answer) bool {
-	return a.status == 417 || a.status == 400 && strings.HasPrefix(a.header.Get("Content-Type"), "text/plain")
+	return slices.Contains([]int{307, 405, 417}, a.status) || a.status == 400 && strings.HasPrefix(a.header.Get("Content-Type"), "text/plain")
 }
 
 // differs says whether the answer may differ between the worlds, since it is about the whole service.
-func (u *universe) differs(r *request) bool {
-	return strings.HasPrefix(strings.TrimLeft(r.target, "/."), "metrics")
+func (u *universe) differs(s *step) bool {
+	return s.by.sees() || strings.HasPrefix(strings.TrimLeft(s.r.target, "/."), "metrics")
 }
 
 func cut(s string) string {

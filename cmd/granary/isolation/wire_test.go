@@ -37,7 +37,11 @@ func (r *request) text() string {
 	if r.body != "" {
 		fmt.Fprintf(&b, " | %.2000q", r.body)
 	}
-	return b.String()
+	text := b.String()
+	for _, c := range slices.Concat(credentials("a"), credentials("b"), []credential{operator}) {
+		text = strings.ReplaceAll(text, c.secret, "<"+c.subject+">")
+	}
+	return text
 }
 
 // answer is what came back.
@@ -55,7 +59,7 @@ func (a *answer) text() string {
 	}
 	names := make([]string, 0, len(a.header))
 	for name := range a.header {
-		if name != "Date" {
+		if name != "Date" && name != "Content-Length" { // which says no more than the body
 			names = append(names, name)
 		}
 	}

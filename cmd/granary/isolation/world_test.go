@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,10 +49,10 @@ type world struct {
 }
 
 // newWorld makes a service with an empty data folder and starts it.
-func newWorld(t testing.TB, name, yaml string, c *clock) *world {
+func newWorld(t testing.TB, name string, c *clock) *world {
 	t.Helper()
 	w := &world{t: t, name: name, dir: t.TempDir(), clock: c, log: &logBook{}}
-	if err := os.WriteFile(filepath.Join(w.dir, "granary.yaml"), []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.dir, "granary.yaml"), []byte(configure(t, w.dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.start()
@@ -108,6 +109,20 @@ func (w *world) restart() {
 
 // send sends a request and gives the answer.
 func (w *world) send(r *request) *answer { return w.wire.do(w.alias.resolve(r)) }
+
+// secrets are the texts that no log may hold.
+func (w *world) secrets() []string {
+	list := []string{operator.secret}
+	for _, c := range slices.Concat(credentials("a"), credentials("b")) {
+		list = append(list, c.secret)
+	}
+	for _, p := range w.alias.list {
+		if strings.Contains(p.alias, "secret") {
+			list = append(list, p.thing)
+		}
+	}
+	return list
+}
 
 // logBook keeps what a service logs, for a look at its lines now and then.
 type logBook struct {
