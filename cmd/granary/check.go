@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"granary/cmd/granary/config"
+	"granary/cmd/granary/server"
 	"granary/policy"
 	"granary/tenant/identity"
 )
@@ -73,8 +73,8 @@ func printNotes(w io.Writer, notes []string) {
 func surroundings(cfg *config.Config) []string {
 	var notes []string
 	if cfg.TLS.Enabled() {
-		if _, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile); err != nil {
-			notes = append(notes, "the certificate cannot be used: "+err.Error())
+		if _, err := server.LoadTLS(cfg.TLS); err != nil {
+			notes = append(notes, "TLS cannot be served: "+err.Error())
 		}
 	}
 	if _, err := identity.NewAuthority(cfg.Identity.Sources()); err != nil {

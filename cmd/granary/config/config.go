@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/ed25519"
+	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -89,8 +90,24 @@ type Config struct {
 	overridesPath   string
 }
 
-// TLS names the files of a certificate and its key, main.https-cert-file and main.https-key-file.
-type TLS struct{ CertFile, KeyFile string }
+// TLS names the files of a certificate and its key, main.https-cert-file and main.https-key-file, and is granary.tls.
+type TLS struct {
+	CertFile, KeyFile string
+	// ClientCA is a file of the authorities whose certificates clients may have: client-ca. "": none.
+	ClientCA   string
+	ClientAuth ClientAuth // client-auth
+	MinVersion uint16     // min-version, as crypto/tls counts
+}
+
+// ClientAuth says whether clients show certificates.
+type ClientAuth string
+
+// The values of granary.tls.client-auth.
+const (
+	ClientNone    ClientAuth = "none"
+	ClientRequest ClientAuth = "request" // who has one shows it; one that is not good ends the connection
+	ClientRequire ClientAuth = "require"
+)
 
 // Enabled says whether TLS is served. One file without the other serves none, as cc-metric-store does.
 func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
@@ -267,7 +284,7 @@ func Default() *Config {
 		Snapshot:  Snapshot{Interval: 10 * time.Minute, JournalBytes: 128 << 20},
 		Limits: Limits{
 			Limits: tenant.Limits{Body: 64 << 20, Line: 64 << 10, QuerySamples: 200_000_000, QuerySeries: 100_000, Weight: 1},
-			Text:   8 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000,
+			Text:   8 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000, Connections: 16 << 10, ConnectionsPerAddress: 4 << 10,
 		},
 		Bounds:   Bounds{Future: 10 * time.Minute},
 		Timeouts: Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
@@ -281,6 +298,7 @@ func Default() *Config {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 
 		Identity:     Identity{Failures: Failures{Allowed: 10, Window: time.Minute, Block: time.Minute}},
+		TLS:          TLS{ClientAuth: ClientNone, MinVersion: tls.VersionTLS12},
 		Compress:     CompressFast,
 		DiskFreeMark: 512 << 20,
 		Log:          Log{Level: slog.LevelInfo},

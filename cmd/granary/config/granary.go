@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"math"
 	"os"
@@ -80,11 +81,33 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	audit.text("file", &c.AuditFile)
 	audit.end(true)
 
+	c.readTLS(s.sub("tls"))
+
 	admin := s.sub("admin")
 	admin.address("listen", &c.AdminListen, true)
 	admin.end(true)
 	s.end(true)
 	return archive
+}
+
+func (c *Config) readTLS(s *section) {
+	t := &c.TLS
+	s.text("client-ca", &t.ClientCA)
+	auth := string(ClientNone)
+	if t.ClientCA != "" {
+		auth = string(ClientRequest)
+	}
+	s.text("client-auth", &auth, string(ClientNone), string(ClientRequest), string(ClientRequire))
+	t.ClientAuth = ClientAuth(auth)
+	version := "1.2"
+	s.text("min-version", &version, "1.2", "1.3")
+	if version == "1.3" {
+		t.MinVersion = tls.VersionTLS13
+	}
+	s.end(true)
+	if t.ClientAuth != ClientNone && t.ClientCA == "" {
+		s.fault("client-auth", "expected client-ca beside it, the file of the authorities of clients")
+	}
 }
 
 // ParseLevel reads the name of a log level.

@@ -20,6 +20,9 @@ type Limits struct {
 	Text          int64 // text: bytes of a text, or of the tags of a sample
 	QueryPoints   int64 // query-points: points of the answer to one request
 	AnswerPadding int64 // answer-padding: points of front padding a series; beyond it none is given
+	// Connections and ConnectionsPerAddress bound the connections of the listener: connections, connections-per-address; 0 is no
+	// limit. Trusted proxies are not counted by address.
+	Connections, ConnectionsPerAddress int64
 	// SeriesStatus is the HTTP status of a write of which samples were not stored since the tenant's limit on series is
 	// reached: series-status. 0 leaves it to the dialect.
 	SeriesStatus int
@@ -46,6 +49,8 @@ func (c *Config) readTenantLimits(l *section, o Options) {
 	l.size("text", &c.Limits.Text, 1<<6, 16<<10) // what a chunk of texts has room for
 	l.integer("query-points", &c.Limits.QueryPoints, 1, math.MaxInt64)
 	l.integer("answer-padding", &c.Limits.AnswerPadding, 0, math.MaxInt32)
+	l.integer("connections", &c.Limits.Connections, 0, 1<<20)
+	l.integer("connections-per-address", &c.Limits.ConnectionsPerAddress, 0, 1<<20)
 	l.status("series-status", &c.Limits.SeriesStatus, http.StatusOK, http.StatusBadRequest, http.StatusTooManyRequests)
 	l.text("overrides", &c.Limits.Overrides)
 	if c.Limits.Overrides == "" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/ed25519"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -81,7 +82,7 @@ func TestPeerFile(t *testing.T) {
 	want := Default()
 	want.Path, want.Files = "config.json", []string{"config.json"}
 	want.Listen, want.User, want.Group = ":8082", "u", "g"
-	want.TLS = TLS{"c.pem", "k.pem"}
+	want.TLS = TLS{CertFile: "c.pem", KeyFile: "k.pem", ClientAuth: ClientNone, MinVersion: tls.VersionTLS12}
 	want.Backend.URL = "http://cc:8080"
 	want.Auth.ClusterCockpitKey = make(ed25519.PublicKey, 32)
 	want.AnyMetric = false
@@ -161,7 +162,7 @@ granary:
 	want.Tenants = Tenants{Default: "me", Max: 5, CreateRate: 60, CreateBurst: 1000}
 	want.Journal = Journal{SyncAlways, 2 * time.Second}
 	want.Snapshot = Snapshot{time.Hour, 1 << 20}
-	want.Limits = Limits{Limits: tenant.Limits{Series: 9, Body: 1_000_000, Line: 1000, QuerySamples: 71, QuerySeries: 72, ConcurrentQueries: 3, Weight: 1}, Text: 500, QueryPoints: 7}
+	want.Limits = Limits{Limits: tenant.Limits{Series: 9, Body: 1_000_000, Line: 1000, QuerySamples: 71, QuerySeries: 72, ConcurrentQueries: 3, Weight: 1}, Text: 500, QueryPoints: 7, Connections: 16384, ConnectionsPerAddress: 4096}
 	want.Timeouts = Timeouts{time.Second, Unbounded, Unbounded, 5 * time.Second}
 	want.Bounds = Bounds{Unbounded, 7 * 24 * time.Hour}
 	want.Backend.Token = "secret"

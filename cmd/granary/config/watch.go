@@ -40,6 +40,17 @@ func (c *Config) WatchOverrides() *Watcher {
 	return w
 }
 
+// Watch is Watch for the files of TLS.
+func (t TLS) Watch() *Watcher {
+	w := &Watcher{}
+	for _, f := range []string{t.CertFile, t.KeyFile, t.ClientCA} {
+		if f != "" {
+			w.files = append(w.files, watched{f, stateOf(f)})
+		}
+	}
+	return w
+}
+
 // Changed says whether a file has another size or time than when it was last asked. A file that is gone for a moment, as
 // editors do, counts once it is back.
 func (w *Watcher) Changed() bool {

@@ -105,6 +105,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	cache := c.s.writer.CacheStats()
 	gauge("wire_key_cache_entries", "Line keys that are remembered.", float64(cache.Entries))
 	gauge("wire_key_cache_bytes", "Memory of the remembered line keys.", float64(cache.Bytes))
+	gauge("connections", "Connections of the listener.", float64(c.s.connections.Open()))
+	count("connections_refused_total", "Connections closed at once, because their address had too many.", float64(c.s.connections.Refused()))
 	audited := c.s.audit.Stats()
 	count("audit_entries_total", "Entries of the audit log.", float64(audited.Entries))
 	count("audit_failures_total", "Entries that the audit log could not take.", float64(audited.Failures))

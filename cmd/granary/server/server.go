@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,11 +64,13 @@ type Server struct {
 	queries *queue.Fair
 	bodies  *edge.Bodies
 
-	listener net.Listener
-	admin    net.Listener
-	http     *http.Server
-	silent   silent
-	pprof    *http.Server
+	connections  *edge.Connections
+	certificates *certificates // nil: no TLS
+	listener     net.Listener
+	admin        net.Listener
+	http         *http.Server
+	silent       silent
+	pprof        *http.Server
 
 	// inForce is true once the policies of the configuration are: what came before would lie on the grids of others.
 	inForce atomic.Bool
@@ -118,12 +119,13 @@ func (s *Server) open() error {
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
+	s.connections = edge.LimitConnections(s.listener, connectionOptions(cfg))
+	s.listener = s.connections
 	if cfg.TLS.Enabled() {
-		cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
-		if err != nil {
-			return fmt.Errorf("certificate: %w", err)
+		if s.certificates, err = newCertificates(cfg.TLS, s.o.Logger); err != nil {
+			return err
 		}
-		s.listener = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+		s.listener = s.certificates.listen(s.listener)
 	}
 	if cfg.AdminListen != "" {
 		if s.admin, err = net.Listen("tcp", cfg.AdminListen); err != nil {
@@ -362,12 +364,14 @@ func (s *Server) wait(ctx context.Context) {
 		case <-s.o.Reload:
 			changes.Changed() // it is read now
 			s.audit.Reopen()
+			s.certificates.refresh(true)
 			overrides.Changed()
 			s.reload(ctx)
 			s.reloadOverrides()
 			s.authority.Refresh()
 		case <-tick.C:
 			s.authority.Refresh()
+			s.certificates.refresh(false)
 			if changes.Changed() {
 				s.reload(ctx)
 			}

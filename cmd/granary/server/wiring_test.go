@@ -55,7 +55,7 @@ granary:
   tenants: {default: me, create: explicit, max: 5, create-rate: 61, create-burst: 62}
   journal: {sync: always, interval: 2s}
   snapshot: {interval: 1h, journal-bytes: 1MiB}
-  limits: {body: 2kB, line: 1000, text: 100, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3,
+  limits: {body: 2kB, line: 1000, text: 100, query-points: 7, query-samples: 71, query-series: 72, answer-padding: 8, series: 9, concurrent-queries: 3, connections: 12, connections-per-address: 13,
     samples-per-second: 10, samples-burst: 11, tag-name: 12, tag-value: 13, tags: 14, past: 15s, future: 16s, queue: 17MiB, queue-length: 18, queue-wait: 19s, weight: 20,
     retention: 21h, memory: 22MiB, series-status: 400, overrides: over.yaml}
   timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
@@ -102,6 +102,9 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.identity.failures.allowed":              {throttleOptions(s.cfg).Allowed, 3},
 		"granary.identity.failures.window":               {throttleOptions(s.cfg).Window, 2 * time.Minute},
 		"granary.identity.failures.block":                {throttleOptions(s.cfg).Block, 3 * time.Minute},
+		"granary.tls.client-ca":                          {configured(t, "granary: {tls: {client-ca: f}}").TLS.ClientCA, "f"},
+		"granary.limits.connections":                     {connectionOptions(s.cfg).Max, 12},
+		"granary.limits.connections-per-address":         {connectionOptions(s.cfg).PerAddress, 13},
 		"granary.audit.file":                             {auditOptions(s.cfg, s.o).File, ""},
 		"granary.policies.NAME.raw.retention":            {ours.Raw.Length, 6 * time.Hour},
 		"granary.policies.NAME.raw.clock":                {ours.Raw.Clock, policy.NewestClock},
@@ -183,8 +186,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 	}
 	here := []string{"server_test.go", "pressure_test.go"}
 	tests := map[string]string{ // the test, and the file if it is none of these
-		"main.https-cert-file":                      "TestTLS",
-		"main.https-key-file":                       "TestTLS",
+		"main.https-cert-file":                      "TestCertificateReload tls_test.go",
+		"main.https-key-file":                       "TestCertificateReload tls_test.go",
 		"main.user":                                 "TestRights",
 		"main.group":                                "TestRights",
 		"main.backend-url":                          "TestBackend",
@@ -207,6 +210,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.identity.jwt[].default-tenants":    "TestIdentitySources identity_test.go",
 		"granary.identity.jwt[].allow.operator":     "TestIdentitySources identity_test.go",
 		"granary.identity.jwt[].allow.tenants":      "TestIdentitySources identity_test.go",
+		"granary.tls.client-auth":                   "TestClientCertificates tls_test.go",
+		"granary.tls.min-version":                   "TestCertificateReload tls_test.go",
 		"granary.identity.keys.enabled":             "TestKeysLock identity_test.go",
 		"granary.identity.tokens[].name":            "TestIdentitySources identity_test.go",
 		"granary.identity.tokens[].token":           "TestIdentitySources identity_test.go",
@@ -225,9 +230,9 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.identity.proxy.default-tenants":    "TestIdentitySources identity_test.go",
 		"granary.identity.proxy.allow.operator":     "TestIdentitySources identity_test.go",
 		"granary.identity.proxy.allow.tenants":      "TestIdentitySources identity_test.go",
-		"granary.identity.certificates[].subject":   "TestIdentity ../config/identity_test.go",
-		"granary.identity.certificates[].roles":     "TestIdentity ../config/identity_test.go",
-		"granary.identity.certificates[].tenants":   "TestIdentity ../config/identity_test.go",
+		"granary.identity.certificates[].subject":   "TestClientCertificates tls_test.go",
+		"granary.identity.certificates[].roles":     "TestClientCertificates tls_test.go",
+		"granary.identity.certificates[].tenants":   "TestClientCertificates tls_test.go",
 		"metric-store.cleanup.mode":                 "TestGranarySection ../config/load_test.go",
 		"granary.limits.series-status":              "TestTenantLimits ../config/limits_test.go",
 		"granary.archive":                           "TestGranarySection ../config/load_test.go",
