@@ -159,17 +159,22 @@ func (p *pool) giveBack(fl *flow, h *hold, n int64) {
 	if p.over == h && h.all() == 0 {
 		p.over = nil
 	}
+	p.resume(fl)
+}
+
+// resume lets a flow go round again that its own bound had stopped, after something has changed. REQUIRES: p.mu.
+func (p *pool) resume(fl *flow) {
 	if fl.entering.first != nil && fl.in == nil {
-		p.old.push(fl) // its own bound had stopped it
+		p.old.push(fl)
 	}
 }
 
 // stepAside gives back all units of a hold for a while, so that others may use them. It is false, and does nothing, where as many
-// units as there are have stepped aside already: what steps aside keeps its memory.
+// units as there are have stepped aside already, since what steps aside keeps its memory, and for the one that passes the bound.
 func (p *pool) stepAside(fl *flow, h *hold) (units int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if units = h.all(); units == 0 || units > p.max-p.paused {
+	if units = h.all(); units == 0 || units > p.max-p.paused || p.over == h {
 		return 0, false
 	}
 	p.paused += units
@@ -285,8 +290,9 @@ func (p *pool) admit() {
 			p.credit(fl)
 			from.move(fl, &p.old)
 		case w.units > p.max-p.held:
-			p.admitKept()
-			return
+			if !p.admitKept() {
+				return
+			}
 		default:
 			fl.deficit -= w.cost
 			p.give(w)
@@ -336,8 +342,8 @@ func (p *pool) admitGrowing() bool {
 
 func (p *pool) mayPass(h *hold) bool { return p.over == nil || p.over == h }
 
-// admitKept lets in those for whom room is kept, while the others wait for more. REQUIRES: p.mu.
-func (p *pool) admitKept() {
+// admitKept lets in those for whom room is kept, while the others wait for more, and says whether there were any. REQUIRES: p.mu.
+func (p *pool) admitKept() (any bool) {
 	for _, l := range []*flows{&p.fresh, &p.old} {
 		for fl := l.first; fl != nil && p.keptHeld < p.kept; fl = fl.next {
 			for w := fl.entering.first; w != nil && w.units <= fl.bound-fl.held && p.fitsKept(w.call); w = fl.entering.first {
@@ -346,9 +352,11 @@ func (p *pool) admitKept() {
 				w.hold.kept += w.units
 				fl.held += w.units
 				p.wake(w)
+				any = true
 			}
 		}
 	}
+	return any
 }
 
 // await waits until a call is let in. It is called with p.mu held, and gives it up.
@@ -402,6 +410,7 @@ func (p *pool) giveUp(w *waiter, why outcome) outcome {
 		}
 	}
 	p.pull(w)
+	p.resume(fl)
 	p.admit() // what stands behind may fit where this did not
 	return why
 }
