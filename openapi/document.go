@@ -20,6 +20,7 @@ var files embed.FS
 var parts = []string{
 	"root", // what the whole document says; all others add to it
 	"tenants",
+	"keys",
 	"policies",
 	"metrics",
 	"measures",

@@ -70,6 +70,8 @@ type Options struct {
 	// TenantChanges is the store again.
 	TenantChanges TenantChanges
 	Ranges        Ranges // and again
+	KeyChanges    KeyChanges
+	Keys          Keys
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -149,6 +151,7 @@ func (a *API) table() []route {
 		a.tenantRoutes(),
 		a.limitRoutes(),
 		a.queueRoutes(),
+		a.keyRoutes(),
 		a.measuresRoutes(),
 		a.metricRoutes(),
 		a.tagRoutes(),

@@ -54,9 +54,14 @@ var (
 	byTenant = []attack{
 		{"GET", "/v2/tenants/%s", ""}, {"PATCH", "/v2/tenants/%s", `{"name":"x"}`}, {"DELETE", "/v2/tenants/%s", ""}, {"POST", "/v2/tenants", `{"id":"%s"}`}, {"GET", "/v2/tenants?prefix=%s", ""},
 	}
+	byKey = []attack{
+		{"GET", "/v2/keys/%s", ""}, {"HEAD", "/v2/keys/%s", ""}, {"PATCH", "/v2/keys/%s", `{"name":"x"}`}, {"PATCH", "/v2/keys/%s", `{"roles":["admin"],"tenants":["a"]}`},
+		{"PATCH", "/v2/keys/%s", `{"subject":"x"}`}, {"PATCH", "/v2/keys/%s", `{"roles":["x"]}`}, {"DELETE", "/v2/keys/%s", ""}, {"GET", "/v2/keys?cursor=%s", ""},
+	}
 	// These name nothing of a tenant. What they may list is seen to by looks.
 	withoutNames = []attack{
 		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"POST", "/v2/policies", `{"name":"own"}`}, {"GET", "/v2/tenants", ""}, {"GET", "/v2/status", ""}, {"GET", "/v2/capabilities", ""}, {"GET", "/v2/limits", ""}, {"GET", "/v2/queues", ""},
+		{"GET", "/v2/identity", ""}, {"GET", "/v2/keys", ""}, {"POST", "/v2/keys", `{"subject":"x","roles":["reader"]}`},
 	}
 	// looks are what a tenant sees of itself.
 	looks = []attack{
@@ -64,7 +69,7 @@ var (
 		{"POST", "/v2/metrics/search", `{"selector":{"not":{"tag":"host","value":"nobody"}},"active_within":"100w"}`},
 		{"POST", "/v2/query", `{"selector":{"and":[]},"start":0}`}, {"POST", "/v2/query", `{"selector":"{}","start":0,"method":"sum","across":"sum","bucket":"1h"}`},
 		{"GET", "/v2/tags?count=true", ""}, {"GET", "/v2/tags/host", ""}, {"GET", "/v2/tags/__name__", ""}, {"GET", "/v2/cardinality", ""},
-		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"GET", "/v2/status", ""},
+		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"GET", "/v2/status", ""}, {"GET", "/v2/keys", ""},
 	}
 )
 
@@ -76,12 +81,25 @@ func twoTenants(t *testing.T) *realStore {
 	for i, id := range []string{"a", "b"} {
 		s.write(t, fmt.Sprintf(`[{"name":"cpu","tags":{"host":"h1"},"samples":[[1769860000,%d]]},{"name":"only-%s","tags":{"of-%s":"secret-%s"},"samples":[[1769860000,%d]]}]`, 100+i, id, id, id, 900+i), "Tenant", id)
 	}
-	for _, own := range []attack{{"POST", "/v2/policies", `{"name":"policy-of-b"}`}, {"POST", "/v2/rules", `{"name":"rule-of-b","pattern":"zz","policy":"policy-of-b"}`}} {
+	for _, own := range []attack{{"POST", "/v2/policies", `{"name":"policy-of-b"}`}, {"POST", "/v2/rules", `{"name":"rule-of-b","pattern":"zz","policy":"policy-of-b"}`},
+		{"POST", "/v2/keys", `{"name":"secret-b","subject":"of-b","roles":["admin"]}`}} {
 		if w := ask(s, own.method, own.path, own.body, "Tenant", "b"); w.Code != 201 {
 			t.Fatal(w.Body)
 		}
 	}
 	return s
+}
+
+// keyOf is the id of the one key of a tenant.
+func (s *realStore) keyOf(t *testing.T, id tenant.ID) string {
+	t.Helper()
+	for _, k := range s.store.Keys.All() {
+		if k.Reaches(id) {
+			return k.ID
+		}
+	}
+	t.Fatal("no key")
+	return ""
 }
 
 // noEnds knows no samples.
@@ -119,6 +137,7 @@ func TestForeignIsUnknown(t *testing.T) {
 		{byPolicy, "policy-of-b", "policy-of-x"},
 		{byRule, "rule-of-b", "rule-of-x"},
 		{byTenant, "b", "x"},
+		{byKey, s.keyOf(t, "b"), "000000000000"},
 	} {
 		for _, at := range c.attacks {
 			send := func(name string) string {
@@ -159,9 +178,9 @@ func TestEveryRouteIsAttacked(t *testing.T) {
 	for _, r := range s.Routes() {
 		for _, method := range r.Methods {
 			known := method == http.MethodHead
-			for _, a := range slices.Concat(byID, byPolicy, byRule, byTenant, withoutNames) {
+			for _, a := range slices.Concat(byID, byPolicy, byRule, byTenant, byKey, withoutNames) {
 				path, _, _ := strings.Cut(a.path, "?")
-				pattern := strings.NewReplacer("{id}", "%s", "{name}", "%s", "{tenant}", "%s").Replace(r.Path)
+				pattern := strings.NewReplacer("{id}", "%s", "{name}", "%s", "{tenant}", "%s", "{key}", "%s").Replace(r.Path)
 				known = known || a.method == method && path == pattern
 			}
 			if !known {
@@ -195,7 +214,7 @@ func TestCursorsOfOthers(t *testing.T) {
 func TestReadsMakeNoTenants(t *testing.T) {
 	s := twoTenants(t)
 	had := len(s.store.Tenants.All())
-	reads := slices.Concat(looks, byID, byPolicy, byRule, byTenant)
+	reads := slices.Concat(looks, byID, byPolicy, byRule, byTenant, byKey)
 	for _, at := range reads {
 		if at.method == "POST" && (at.path == "/v2/measures" || at.path == "/v2/metrics" || at.path == "/v2/rules") {
 			continue

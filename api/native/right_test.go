@@ -26,6 +26,12 @@ func (r everywhere) Authenticate(*http.Request) (*identity.Identity, error) {
 // rights is what each operation asks for. One that is missing here, or there, fails the test.
 const rights = `
 GET /status enters
+GET /identity enters
+GET /keys manages
+POST /keys manages
+GET /keys/{key} manages
+PATCH /keys/{key} manages
+DELETE /keys/{key} manages
 GET /capabilities enters
 GET /tenants operates
 POST /tenants operates
@@ -82,7 +88,7 @@ func TestRightsOfEveryRoute(t *testing.T) {
 			continue
 		}
 		delete(wanted, op.method+" "+op.path)
-		path := Prefix + strings.NewReplacer("{id}", "6f5a8f0e-2e67-5d20-9a3c-3f1f0a4de0ab", "{tenant}", "mine", "{name}", "n").Replace(op.path)
+		path := Prefix + strings.NewReplacer("{id}", "6f5a8f0e-2e67-5d20-9a3c-3f1f0a4de0ab", "{tenant}", "mine", "{key}", "000000000000", "{name}", "n").Replace(op.path)
 		for r := identity.Reader; r <= identity.Operator; r <<= 1 {
 			for _, auth := range []interface {
 				Authenticate(*http.Request) (*identity.Identity, error)

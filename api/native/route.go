@@ -29,6 +29,8 @@ type route struct {
 	right right
 	// audit is what the audit log calls it; "" for what changes no more than samples and definitions, and covers one tenant.
 	audit string
+	// self routes are about who asks, and not about a tenant.
+	self bool
 	// early routes answer before the store is ready.
 	early bool
 }
@@ -71,7 +73,8 @@ var jsonOnly = []string{typeJSON}
 // variables are the forms of the variables in paths; those that are not named take any one element. A path that does not
 // have the form is not found, so that /v2/metrics/queues stays free for another dialect.
 var variables = map[string]string{
-	"id": "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+	"id":  "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+	"key": "[0-9A-Za-z]{12}",
 }
 
 // methods are those that a page of another origin may use.
@@ -189,6 +192,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) serve(t *route, w http.ResponseWriter, r *http.Request) error {
 	if edge.Negotiate(r, t.produces...) == "" {
 		return &acceptError{offers: t.produces}
+	}
+	if t.self {
+		return t.serve(w, r)
 	}
 	id, err := a.o.Select.Select(r, edge.ScopeFrom(r.Context()))
 	if err != nil {

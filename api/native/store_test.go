@@ -39,6 +39,7 @@ func newStored(t testing.TB, limits tenant.Limits, change ...func(*Options)) *re
 	}
 	o := append([]func(*Options){func(o *Options) {
 		o.Store, o.Tenants, o.TenantChanges, o.Definitions, o.Metrics, o.Ranges = s, s.Tenants, s, s.Definitions, s, s
+		o.Keys, o.KeyChanges = s.Keys, s
 		o.Lines = ingest.New(s, s.Definitions, ingest.Options{Now: clock, Logger: quiet})
 	}}, change...)
 	return &realStore{bare(o...), s}

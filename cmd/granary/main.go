@@ -30,6 +30,7 @@ type CLI struct {
 	Export     ExportCmd     `cmd:"" help:"Print a data folder as line protocol."`
 	Verify     VerifyCmd     `cmd:"" help:"Check every file of a data folder."`
 	Token      TokenCmd      `cmd:"" help:"Make keys and tokens for ClusterCockpit clients."`
+	Key        KeyCmd        `cmd:"" help:"Make tokens for granary.identity.tokens."`
 	Version    VersionCmd    `cmd:"" help:"Print the version."`
 	Completion CompletionCmd `cmd:"" help:"Print a completion script for a shell."`
 }

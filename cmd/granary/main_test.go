@@ -45,7 +45,7 @@ func write(t *testing.T, name, content string) string {
 func TestHelp(t *testing.T) {
 	t.Setenv("COLUMNS", "") // the width of the help
 	var all strings.Builder
-	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"load"}, {"demo"}, {"import", "cc-metric-store"}, {"export"}, {"verify"}, {"token"}, {"token", "keygen"}, {"token", "new"}, {"version"}, {"completion"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"load"}, {"demo"}, {"import", "cc-metric-store"}, {"export"}, {"verify"}, {"token"}, {"token", "keygen"}, {"token", "new"}, {"key"}, {"key", "new"}, {"key", "hash"}, {"version"}, {"completion"}} {
 		code, out, err := command(t, append([]string{"help"}, args...)...)
 		if code != exitOK || err != "" {
 			t.Errorf("help %v: exit code %d, %s", args, code, err)
@@ -353,5 +353,31 @@ func TestLoadForADuration(t *testing.T) {
 	end := cl.Start.Add(time.Duration(p.Steps-1) * cl.Interval)
 	if p.Duration != 20*time.Second || p.Steps != int64(longPast/cl.Interval)+1 || end.After(time.Now()) {
 		t.Errorf("%d steps from %v to %v in %v", p.Steps, cl.Start, end, p.Duration)
+	}
+}
+
+func TestKeyCommands(t *testing.T) {
+	code, out, _ := command(t, "key", "new")
+	lines := strings.Fields(out)
+	if code != exitOK || len(lines) != 4 || lines[0] != "token:" || lines[2] != "sha256:" {
+		t.Fatalf("%d %s", code, out)
+	}
+	file := write(t, "token", " "+lines[1]+"\n")
+	if code, again, _ := command(t, "key", "hash", file); code != exitOK || again != "sha256: "+lines[3]+"\n" {
+		t.Errorf("%d %s", code, again)
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	code, sum, _ := command(t, "key", "new", "--out", made)
+	if code != exitOK || strings.Contains(sum, "token") {
+		t.Errorf("%d %s", code, sum)
+	}
+	if code, again, _ := command(t, "key", "hash", made); code != exitOK || again != sum {
+		t.Errorf("%d %s", code, again)
+	}
+	if code, _, _ := command(t, "key", "new", "--out", made); code != exitFailure {
+		t.Error("a file was written over")
+	}
+	if code, _, err := command(t, "key", "hash", write(t, "short", "hunter2")); code != exitFailure || strings.Contains(err, "hunter2") || !strings.Contains(err, "less than 16 bytes") {
+		t.Errorf("%d %s", code, err)
 	}
 }

@@ -13,7 +13,10 @@ import (
 // example is a path that the route answers.
 func example(r edge.Route) string {
 	return regexp.MustCompile(`\{[^}]+\}`).ReplaceAllStringFunc(r.Path, func(v string) string {
-		if r.Variables[strings.Trim(v, "{}")] != "" {
+		switch {
+		case v == "{key}":
+			return "0af7651c0000"
+		case r.Variables[strings.Trim(v, "{}")] != "":
 			return "0af7651c-0000-5000-8000-00000000000a" // the only form there is
 		}
 		return "some"
