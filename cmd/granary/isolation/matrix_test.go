@@ -1,0 +1,140 @@
+package isolation_test
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// demand is what an operation asks of who wants it.
+type demand uint8
+
+const (
+	open     demand = iota // nothing
+	identify               // that somebody shows who they are
+	enter                  // any role in the tenant
+	read
+	write
+	manage
+	operate
+)
+
+// demands are what all operations ask, by their ids in the document. What is open is so by the list of the design; all else asks
+// for identity.
+var demands = map[string]demand{
+	"landing": open, "health": open, "ready": open, "documentYAML": open, "documentJSON": open, "page": open, "pageFile": open,
+	"errorCodes": open, "errorCode": open, "cooprStatus": open,
+
+	"metrics": identify,
+
+	"status": enter, "capabilities": enter, "readTenant": enter, "readLimits": enter, "readQueues": enter,
+
+	"listMetrics": read, "searchMetrics": read, "readMetric": read, "listTags": read, "listTagValues": read, "cardinality": read,
+	"getQuery": read, "query": read, "listPolicies": read, "readPolicy": read, "listRules": read, "readRule": read,
+	"getUsage": read, "getUsageNodes": read, "readIdentity": identify,
+
+	"writeMeasures": write, "createMetrics": write, "updateMetric": write,
+
+	"deleteMeasures": manage, "deleteMeasuresBy": manage, "deleteMetric": manage, "deleteMetrics": manage,
+	"createPolicy": manage, "updatePolicy": manage, "deletePolicy": manage, "createRule": manage, "updateRule": manage, "deleteRule": manage,
+	"listKeys": manage, "createKey": manage, "readKey": manage, "updateKey": manage, "deleteKey": manage,
+
+	"listTenants": operate, "createTenant": operate, "updateTenant": operate, "deleteTenant": operate,
+
+	"queryClusterCockpit": read, "queryClusterCockpitGET": read, "debugWindows": read, "healthcheckNodes": read, "writeLines": write, "freeWindows": manage,
+
+	"cooprQueues": manage, "cooprQueues3": manage, "cooprQueuesLoom": manage, "cooprUsage": manage, "cooprUsage3": manage, "cooprUsageLoom": manage,
+}
+
+// callers are those who ask for tenant A, and what they may do there.
+var callers = []struct {
+	name string
+	credential
+	may map[demand]bool
+}{
+	{"nobody", credential{}, map[demand]bool{open: true}},
+	{"a wrong token", credential{"admin", "wrong-wrong-wrong-wrong", true}, map[demand]bool{open: true}},
+	{"a wrong key", credential{"admin", "gk_0123456789ab_" + strings.Repeat("A", 43), true}, map[demand]bool{open: true}},
+	{"a wrong signature", credential{"admin", credentials("a")[0].secret[:200] + strings.Repeat("A", 86), true}, map[demand]bool{open: true}},
+	{"a token without roles", credentials("a")[5], map[demand]bool{open: true, identify: true}},
+	{"a reader", credentials("a")[2], map[demand]bool{open: true, identify: true, enter: true, read: true}},
+	{"a writer", credentials("a")[3], map[demand]bool{open: true, identify: true, enter: true, write: true}},
+	{"an administrator of another tenant", credentials("b")[0], map[demand]bool{open: true, identify: true}},
+	{"an administrator", credentials("a")[0], map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true}},
+	{"an operator", operator, map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true, operate: true}},
+}
+
+// TestEveryRouteDemandsItsRights asks for every operation of the document without rights, with too few and with enough. An
+// operation that is not in the table fails the test.
+func TestEveryRouteDemandsItsRights(t *testing.T) {
+	d := readDocument(t)
+	w := newWorld(t, "1", newClock())
+	a := newParty("tenant-a", "ca", "zqa", 1, 1e6)
+	g := &gen{d: d, p: a, now: w.clock.now()}
+	for _, letter := range []string{"a", "b"} { // both exist
+		r := &request{op: "writeMeasures", method: "POST", target: "/v2/measures", body: "m,cluster=c" + letter + ",hostname=h value=1"}
+		r.set("Content-Type", "text/plain")
+		r.set("Tenant", "tenant-"+letter)
+		r.set("Authorization", "Bearer "+credentials(letter)[0].secret)
+		if x := w.send(r); x.status != 200 {
+			t.Fatal(x.text())
+		}
+	}
+	for _, op := range d.operations {
+		needs, ok := demands[op.id]
+		if !ok {
+			t.Errorf("%s %s (%s) is not in the table: what does it demand?", op.method, op.path, op.id)
+			continue
+		}
+		for _, c := range callers {
+			for range 3 {
+				a.rng = rand.New(rand.NewPCG(a.rng.Uint64(), 1))
+				r := g.valid(op)
+				r.target = strings.ReplaceAll(r.target, "scope=service", "scope=tenant")
+				r.target = ofTenants.ReplaceAllString(r.target, "${1}x=") // a parameter that says that it is for operators
+				if op.path == "/v2/tenants/{tenant}" && needs == enter {
+					r.target = "/v2/tenants/tenant-a"
+				}
+				if cc := strings.HasPrefix(op.path, "/api"); cc {
+					r.target, r.body = strings.ReplaceAll(r.target, "cb", "ca"), strings.ReplaceAll(r.body, "cb", "ca")
+				}
+				g.sign(r, c.credential)
+				answer := w.send(r)
+				checkRight(t, op, r, answer, needs, c.name, c.secret != "" && c.may[identify], c.may[needs])
+				if op.method == "GET" && !strings.HasPrefix(op.path, "/api") && !coopr(r) && op.path != "/status" {
+					r.method = "HEAD"
+					head := w.send(r)
+					if (head.status == 401) != (answer.status == 401) || (head.status == 403) != (answer.status == 403) || len(head.body) > 0 {
+						t.Errorf("HEAD %s for %s: %d, and GET %d", op.path, c.name, head.status, answer.status)
+					}
+				}
+			}
+		}
+	}
+}
+
+var ofTenants = regexp.MustCompile(`([?&])(tenants?|all)=[^&]*`)
+
+// checkRight holds an answer against what the caller may.
+func checkRight(t *testing.T, op *operation, r *request, a *answer, needs demand, who string, known, may bool) {
+	t.Helper()
+	refused := a.status == 401 || a.status == 403
+	switch {
+	case a.err != nil || a.status == 500 && !strings.Contains(string(a.body), "ParseInt"):
+		t.Errorf("%s\nfor %s: %s", r.text(), who, a.text())
+	case may && refused:
+		t.Errorf("%s %s is refused to %s: %s", op.method, op.path, who, a.text())
+	case may:
+	case !known && a.status != 401:
+		t.Errorf("%s %s lets %s in: %s\n%s", op.method, op.path, who, a.text(), r.text())
+	case !known && a.header.Get("Www-Authenticate") == "":
+		t.Errorf("%s %s does not say to %s what could be shown: %s", op.method, op.path, who, a.text())
+	case known && coopr(r) && (a.status == 401 || a.status == 403 || a.status == 404): // each has its own, by the contract
+	case known && a.status == 404 && op.id == "readTenant": // like one that does not exist
+	case known && a.status != 403:
+		t.Errorf("%s %s lets %s in, who may not: %s\n%s", op.method, op.path, who, a.text(), r.text())
+	case known && needs == operate && !strings.Contains(string(a.body), "right-missing") && !strings.Contains(string(a.body), "tenant-forbidden") && !strings.Contains(string(a.body), "operator-only"):
+		t.Errorf("%s %s refuses %s without a code: %s", op.method, op.path, who, a.text())
+	}
+}
