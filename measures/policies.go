@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"granary/metricdef"
 	"granary/policy"
@@ -147,6 +148,10 @@ type policyState struct {
 	// checked is the generation in which the view was last known to be the tenant's present one. So a change of one tenant's
 	// policies costs the others a look, not a resolution.
 	checked atomic.Uint64
+	// standing is how the tenant stands, whose limit on retention holds beside the policy.
+	standing *tenant.Standing
+	now      func() time.Time
+	held     *atomic.Bool // nothing expires
 }
 
 // policyCache keeps the states of each tenant's present view.
@@ -154,6 +159,10 @@ type policyCache struct {
 	mu      sync.Mutex
 	tenants map[tenant.Num]*tenantPolicies
 	dating  atomic.Bool // there is or was a policy whose clock is that of writing
+
+	standing func(tenant.Num) *tenant.Standing
+	now      func() time.Time
+	held     *atomic.Bool
 }
 
 type tenantPolicies struct {
@@ -174,7 +183,10 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 	}
 	st := t.byName[p.Name]
 	if st == nil {
-		st = &policyState{Policy: p, tiers: planTiers(&p), view: view}
+		st = &policyState{Policy: p, tiers: planTiers(&p), view: view, now: c.now, held: c.held}
+		if c.standing != nil {
+			st.standing = c.standing(view.Tenant())
+		}
 		st.checked.Store(generation)
 		t.byName[p.Name] = st
 		if p.Raw.Clock == policy.WriteClock {

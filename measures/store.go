@@ -159,6 +159,7 @@ func Open(o Options) (*Store, error) {
 	s.Tenants = tenant.NewRegistry(tenant.Options{Sink: sink{s}, Limits: o.Limits, MaxTenants: o.MaxTenants, ExplicitOnly: o.ExplicitTenants,
 		CreateRate: o.CreateRate, CreateBurst: o.CreateBurst})
 	s.Keys = identity.NewKeys(sink{s})
+	s.policies.standing, s.policies.now, s.policies.held = s.Tenants.Standing, o.Now, &s.retentionHeld
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
 	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
 	s.Usage = s.newLedger()

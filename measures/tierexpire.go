@@ -19,7 +19,8 @@ func (s *Store) sweepTiers(index int) {
 	s.com.mu.Lock()
 	sh.mu.RLock()
 	s.eachOf(index, func(ref metricdef.Ref, sr *series) {
-		plan := s.policyOf(ref, sr).tiers
+		pol := s.policyOf(ref, sr)
+		plan := pol.tiers
 		if plan == nil {
 			return
 		}
@@ -27,7 +28,7 @@ func (s *Store) sweepTiers(index int) {
 		force := false
 		if cut := s.cut(ref, sr); cut != math.MinInt64 && len(sr.chunks) > 0 {
 			v := sh.sight(ref, sr, cut)
-			low := min(v.from, plan.rawFrom(now-tierSlack))
+			low := min(v.from, pol.rawFrom(now-tierSlack))
 			force = sh.chunkEnd(ref, sr, 0) < low && sh.rawNeeded(ref, sr, plan) < low
 		}
 		if force || st != nil && len(st.stale) > 0 {
@@ -48,7 +49,7 @@ func (sh *shard) unneeded(ref metricdef.Ref, sr *series, low, now int64) int64 {
 	if pol == nil || pol.tiers == nil {
 		return low
 	}
-	low = min(low, pol.tiers.rawFrom(now-tierSlack))
+	low = min(low, pol.rawFrom(now-tierSlack))
 	if pol.tiers.rates {
 		low = sr.chunkBefore(low) // the difference to the first sample behind low
 	}
@@ -61,7 +62,8 @@ func (sh *shard) expireTiers(s *Store, ref metricdef.Ref, sr *series) {
 	if sr.flags&hasTiers == 0 {
 		return
 	}
-	plan := s.policyOf(ref, sr).tiers
+	pol := s.policyOf(ref, sr)
+	plan := pol.tiers
 	if plan == nil {
 		sh.dropTiers(s, ref, sr)
 		return
@@ -75,6 +77,9 @@ func (sh *shard) expireTiers(s *Store, ref metricdef.Ref, sr *series) {
 		c := &st.columns[i]
 		t := plan.tiers[i/len(plan.stored)]
 		oldest := oldestBucket(t, bucketOf(newest, c.step))
+		if sr.flags&spared == 0 {
+			oldest = max(oldest, pol.floorOf(c.step))
+		}
 		n := 0
 		for ok && n < len(c.chunks) && c.tierEnd(n) < oldest {
 			n++

@@ -135,6 +135,9 @@ func (sh *shard) tierRange(ref metricdef.Ref, sr *series, plan *tierPlan, tier i
 	step := int64(plan.tiers[tier].Granularity)
 	newest = bucketOf(newest, step)
 	lo = max(bucketOf(max(from, minTime), step), oldestBucket(plan.tiers[tier], newest))
+	if pol := sr.policy.Load(); pol != nil && sr.flags&spared == 0 {
+		lo = max(lo, pol.floorOf(step))
+	}
 	hi = min(bucketEnd(min(to, maxTime), step), newest+step)
 	return lo, hi
 }
