@@ -63,9 +63,9 @@ type Options struct {
 	// SeriesStatus is the answer to a write of which nothing was stored since the limit on series is reached; 0: 429.
 	SeriesStatus int
 	// LimitSources says where each limit in force for a tenant comes from, in the order of tenant.LimitFields; LimitUse how much of a
-	// limit, by its number, is used, and false where that cannot be said; Refused how much was refused for one. Nil: nothing is said.
+	// limit, by its number, is used, and false where that cannot be said; Standing counts what was refused. Nil: nothing is said.
 	LimitSources func(tenant.Num) []tenant.LimitSource
-	Refused      func(n tenant.Num, number int) uint64
+	Standing     func(n tenant.Num) *tenant.Standing
 	LimitUse     func(t *tenant.Tenant, number int) (int64, bool)
 	// TenantChanges is the store again.
 	TenantChanges TenantChanges

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"maps"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"granary/api/edge"
+	"granary/measures/query"
 	"granary/tenant"
 )
 
@@ -149,10 +151,35 @@ func (a *API) readLimits(w http.ResponseWriter, r *http.Request) error {
 				shown.Used = &used
 			}
 		}
-		if there && a.o.Refused != nil {
-			shown.Refused = a.o.Refused(t.Num, int(f.Number))
+		if there && a.o.Standing != nil {
+			shown.Refused = a.o.Standing(t.Num).Refused(int(f.Number))
 		}
 		out.Limits = append(out.Limits, shown)
 	}
 	return a.send(w, r, http.StatusOK, &out)
+}
+
+// mostOf is what the queries of a request may cost together, by the limits of its tenant.
+func (a *API) mostOf(r *http.Request) query.Cost {
+	t, ok := a.reading(r)
+	if !ok {
+		return query.Cost{}
+	}
+	l := a.o.Tenants.Limits(t.Num)
+	return query.Cost{Series: l.QuerySeries, Samples: l.QuerySamples}
+}
+
+// refusedQuery counts a request that costs more than its tenant may ask for.
+func (a *API) refusedQuery(r *http.Request, err error) {
+	var cost *query.CostError
+	t, ok := a.reading(r)
+	if !ok || a.o.Standing == nil || !errors.As(err, &cost) {
+		return
+	}
+	switch cost.Setting {
+	case query.SettingSeries:
+		a.o.Standing(t.Num).Refuse(tenant.LimitQuerySeries, 1)
+	case query.SettingSamples:
+		a.o.Standing(t.Num).Refuse(tenant.LimitQuerySamples, 1)
+	}
 }

@@ -26,7 +26,7 @@ import (
 // Queries prepares and bounds queries; query.Engine does.
 type Queries interface {
 	Prepare(ctx context.Context, r query.Request) (*query.Query, error)
-	Admit(costs ...query.Cost) error
+	Admit(most, cost query.Cost) error
 }
 
 func (a *API) queryRoutes() []route {
@@ -294,9 +294,11 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 	r = r.WithContext(queue.With(r.Context(), ticket))
 	now := a.o.Now()
 	var cost query.Cost
+	most := a.mostOf(r)
 	for i := range q.queries {
 		n := &q.queries[i]
-		if err := a.prepare(r, q, n, now); err != nil {
+		if err := a.prepare(r, q, n, now, most); err != nil {
+			a.refusedQuery(r, err)
 			if q.url {
 				return inURL(err)
 			}
@@ -304,7 +306,8 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 		}
 		// At once: preparing costs something too.
 		cost = cost.Add(n.query.Cost())
-		if err := a.o.Queries.Admit(cost); err != nil {
+		if err := a.o.Queries.Admit(most, cost); err != nil {
+			a.refusedQuery(r, err)
 			return tooMuch(err)
 		}
 	}
@@ -312,11 +315,12 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 }
 
 // prepare selects the series of a query and prepares it. Errors carry the path of a member.
-func (a *API) prepare(r *http.Request, q *asked, n *namedQuery, now time.Time) error {
+func (a *API) prepare(r *http.Request, q *asked, n *namedQuery, now time.Time, most query.Cost) error {
 	req, err := n.spec.request(now)
 	if err != nil {
 		return err
 	}
+	req.Most = most
 	if req.Refs, err = a.selected(r, q, n); err != nil {
 		return err
 	}

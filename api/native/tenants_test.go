@@ -187,7 +187,7 @@ func TestWhoSeesTenants(t *testing.T) {
 // TestTenantLimits sets, shows and takes back every limit of the table.
 func TestTenantLimits(t *testing.T) {
 	s := newStored(t, tenant.Limits{Series: 77})
-	s.o.LimitSources, s.o.Refused = s.store.Tenants.LimitSources, func(tenant.Num, int) uint64 { return 3 }
+	s.o.LimitSources, s.o.Standing = s.store.Tenants.LimitSources, s.store.Tenants.Standing
 	s.o.LimitUse = func(_ *tenant.Tenant, number int) (int64, bool) { return 9, number == tenant.LimitSeries }
 	ask(s, "POST", "/v2/tenants", `{"id":"a"}`)
 	all := func(value func(f *tenant.LimitField) string) string {
@@ -250,6 +250,8 @@ func TestTenantLimits(t *testing.T) {
 			t.Fatalf("%d %s %v", w.Code, w.Body, err)
 		}
 	}
+	num, _ := s.store.Tenants.Resolve("a")
+	s.store.Tenants.Standing(num).Refuse(tenant.LimitSeries, 3)
 	limits("Tenant", "a")
 	if l := shown.Limits[0]; shown.Tenant != "a" || l.Name != "series" || l.Value != nil || l.Unit != "count" || l.Source != "tenant" || l.Setting != "granary.limits.series" || *l.Used != 9 || l.Refused != 3 {
 		t.Errorf("%+v", l)

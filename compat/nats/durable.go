@@ -160,7 +160,7 @@ func (r *durableReader) flush(b *body) {
 	}
 	msgs := r.open[:n]
 	err := r.s.write(b)
-	delay := r.s.c.delay(r.tries)
+	delay := r.s.delayOf(err, r.tries)
 	for _, m := range msgs {
 		var sent error
 		switch {
@@ -181,6 +181,6 @@ func (r *durableReader) flush(b *body) {
 		r.tries = 0
 		return
 	}
-	r.s.wait(r.s.c.stop, r.tries)
+	r.s.pause(r.s.c.stop, delay)
 	r.tries++
 }

@@ -42,7 +42,7 @@ type Result struct {
 type Writer interface {
 	// WriteLines stores all good lines of body under the cluster and the tenant of s. nil means that they are journalled;
 	// bad lines are no error. After an error of the kind "invalid", "forbidden", "not found" or "conflict" the body is given
-	// up, after any other it is written again, so the error must mean that writing it again does no harm. body is valid
+	// up, after any other it is written again, no sooner than its method RetryAfter says if it has one, so the error must mean that writing it again does no harm. body is valid
 	// until the call returns.
 	WriteLines(ctx context.Context, s Subscription, body []byte) (Result, error)
 }

@@ -125,7 +125,7 @@ func (s *subscription) store(b *body) {
 		if err == nil || permanent(err) {
 			return
 		}
-		if !s.wait(s.c.kill, try) {
+		if !s.pause(s.c.kill, s.delayOf(err, try)) {
 			s.lost.Add(uint64(b.messages))
 			return
 		}
@@ -173,9 +173,23 @@ func permanent(err error) bool {
 	return false
 }
 
+// delayOf is the wait before repetition try of what failed with err: as long as the error says if it says so, for who asks
+// earlier is refused again.
+func (s *subscription) delayOf(err error, try int) time.Duration {
+	delay := s.c.delay(try)
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		delay = max(asks.RetryAfter(), min(delay, s.c.o.RetryWait))
+	}
+	return delay
+}
+
 // wait sleeps before repetition try and says whether to go on.
-func (s *subscription) wait(ctx context.Context, try int) bool {
-	t := time.NewTimer(s.c.delay(try))
+func (s *subscription) wait(ctx context.Context, try int) bool { return s.pause(ctx, s.c.delay(try)) }
+
+// pause sleeps and says whether to go on.
+func (s *subscription) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

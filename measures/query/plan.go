@@ -82,7 +82,7 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 		q.refs = q.refs[:m]
 	}
 	q.cost.Series = int64(len(q.refs))
-	if err := e.admit(Cost{Series: q.cost.Series}); err != nil {
+	if err := e.Admit(r.Most, Cost{Series: q.cost.Series}); err != nil {
 		return nil, err
 	}
 	if !r.raw() {
@@ -122,7 +122,7 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 		}
 	}
 	q.cost.Points = q.points()
-	if err := e.admit(q.cost); err != nil {
+	if err := e.Admit(r.Most, q.cost); err != nil {
 		return nil, err
 	}
 	return q, nil
@@ -150,7 +150,7 @@ func (q *Query) divide() error {
 	if r.Fill.How == LeaveOut {
 		return nil
 	}
-	if err := q.engine.admit(Cost{Points: min(q.buckets, plenty)}); err != nil {
+	if err := q.engine.Admit(q.request.Most, Cost{Points: min(q.buckets, plenty)}); err != nil {
 		return err
 	}
 	if r.Fill.How == Previous {
@@ -253,12 +253,13 @@ func (q *Query) points() (n int64) {
 	return n
 }
 
-// admit holds a cost against the limits.
-func (e *Engine) admit(c Cost) error {
+// Admit holds a cost, that of a query or of all queries of a request, against the limits and against those of who asks, of which
+// 0 is none.
+func (e *Engine) Admit(most, c Cost) error {
 	for _, l := range []CostError{
-		{"series", c.Series, e.o.MaxSeries, SettingSeries},
-		{"samples", c.Samples, e.o.MaxSamples, SettingSamples},
-		{"points", c.Points, e.o.MaxPoints, Setting},
+		{"series", c.Series, least(most.Series, e.o.MaxSeries), SettingSeries},
+		{"samples", c.Samples, least(most.Samples, e.o.MaxSamples), SettingSamples},
+		{"points", c.Points, least(most.Points, e.o.MaxPoints), Setting},
 	} {
 		if l.Limit > 0 && l.Count > l.Limit {
 			return &l
@@ -270,13 +271,12 @@ func (e *Engine) admit(c Cost) error {
 	return nil
 }
 
-// Admit holds the cost of several queries of one request against the limits.
-func (e *Engine) Admit(costs ...Cost) error {
-	var all Cost
-	for _, c := range costs {
-		all = all.Add(c)
+// least is the lower of two limits, of which 0 is none.
+func least(a, b int64) int64 {
+	if a <= 0 || b > 0 && b < a {
+		return b
 	}
-	return e.admit(all)
+	return a
 }
 
 // group sorts the series into groups by their tags. Groups are in the order of the values of these.

@@ -31,7 +31,9 @@ type Request struct {
 	Limit     int64 // points of a frame, in the order asked for; 0: all
 	Desc      bool  // newest first
 	MaxSeries int64 // series, the lowest refs; 0: all
-	PointTags bool  // with the tags of points; raw samples only
+	// Most is what the request may cost beyond what Options say: the limits of who asks. 0 is no limit of that kind.
+	Most      Cost
+	PointTags bool // with the tags of points; raw samples only
 }
 
 // Buckets says how the range is divided. The zero value does not divide it: the answer has the samples themselves.

@@ -175,10 +175,10 @@ func TestRefused(t *testing.T) {
 	if _, err := few.Prepare(context.Background(), whole(Request{Refs: []metricdef.Ref{1, 2}})); err == nil || err.Error() != "query: the answer would read 9 samples, the limit is 8 (setting granary.limits.query-samples)" {
 		t.Error(err)
 	}
-	if err := e.Admit(Cost{Samples: 5}, Cost{Samples: 5}); err == nil {
+	if err := e.Admit(Cost{}, Cost{Samples: 10}); err == nil {
 		t.Error("two queries together may read more than one")
 	}
-	if err := e.Admit(Cost{Samples: 5}, Cost{Samples: 4}); err != nil {
+	if err := e.Admit(Cost{}, Cost{Samples: 9}); err != nil {
 		t.Error(err)
 	}
 }

@@ -59,8 +59,3 @@ func (s *Server) limitUse(t *tenant.Tenant, number int) (int64, bool) {
 	}
 	return 0, false
 }
-
-// refused is how much was refused for a limit of a tenant since the start.
-func (s *Server) refused(n tenant.Num, number int) uint64 {
-	return s.store.Tenants.Standing(n).Refused(number)
-}

@@ -353,3 +353,37 @@ func TestOverridesReread(t *testing.T) {
 		t.Errorf("a file with a fault is in force: %+v", got)
 	}
 }
+
+// TestLimitsOfQueries: a tenant may be allowed less than the service, in one query and in all of a request.
+func TestLimitsOfQueries(t *testing.T) {
+	l := newLimited(t, "granary: {tenants: {default: dept}}")
+	l.do("POST", "/v2/tenants", "", `{"id":"dept","limits":{"query_series":2,"query_samples":5}}`)
+	for _, name := range []string{"a", "b", "c"} {
+		for _, id := range []string{"dept", "other"} {
+			l.report(l.do("POST", "/v2/measures", "", fmt.Sprintf(`[{"name":%q,"samples":[[%d,1],[%d,1]]}]`, name, l.at(9*time.Second), l.at(5*time.Second)), "Tenant", id), 200)
+		}
+	}
+	for _, c := range []struct {
+		query, text string
+		status      int
+	}{
+		{`{"names":["a","b"],"start":"-1h"}`, "", 200},
+		{`{"names":["a","b","c"],"start":"-1h"}`, "read 3 series, the limit is 2 (setting granary.limits.query-series)", 413},
+		{`{"queries":{"x":{"names":["a","b"],"start":"-1h"},"y":{"names":["a"],"start":"-1h"}}}`, "read 3 series, the limit is 2", 413},
+	} {
+		w := l.do("POST", "/v2/query", "", c.query)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.text) {
+			t.Errorf("%s: %d %s", c.query, w.Code, w.Body)
+		}
+		if w := l.do("POST", "/v2/query", "", c.query, "Tenant", "other"); w.Code != 200 {
+			t.Errorf("%s of another: %d %s", c.query, w.Code, w.Body)
+		}
+	}
+	l.patch("dept", `{"query_series":null,"query_samples":5}`)
+	if w := l.do("POST", "/v2/query", "", `{"names":["a","b","c"],"start":"-1h"}`); w.Code != 413 || !strings.Contains(w.Body.String(), "query-samples") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := l.do("GET", "/v2/limits", "", ""); !strings.Contains(w.Body.String(), `"setting":"granary.limits.query-series","refused":2`) || !strings.Contains(w.Body.String(), `"setting":"granary.limits.query-samples","refused":1`) {
+		t.Errorf("%s", w.Body)
+	}
+}

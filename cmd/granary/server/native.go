@@ -19,7 +19,7 @@ func (s *Server) native() native.Options {
 		Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
 		Policies: policies{s.store}, Queries: s.engine, Reads: s.queries, Writes: s.writes,
 		Version: s.o.Version, Capabilities: s.capabilities(),
-		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, LimitSources: s.store.Tenants.LimitSources, LimitUse: s.limitUse, Refused: s.refused,
+		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, LimitSources: s.store.Tenants.LimitSources, LimitUse: s.limitUse, Standing: s.store.Tenants.Standing,
 		TenantChanges: s.store, Ranges: s.store, Keys: s.store.Keys, KeyChanges: s.store,
 		Select: s.selector(),
 		Auth:   s.guard, Audit: s.audits(), CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
