@@ -387,3 +387,24 @@ func TestLimitsOfQueries(t *testing.T) {
 		t.Errorf("%s", w.Body)
 	}
 }
+
+// TestLimitMetrics: /metrics tells limits, their use and refusals of tenants that exist.
+func TestLimitMetrics(t *testing.T) {
+	l := newLimited(t, "granary: {limits: {series: 1, past: 1h}, tenants: {max: 2}}")
+	body := fmt.Sprintf(`[{"name":"a","samples":[[%d,1]]},{"name":"b","samples":[[%d,1]]},{"name":"a","samples":[[%d,1]]}]`, l.at(0), l.at(0), l.at(2*time.Hour))
+	for _, id := range []string{"x", "y", "z"} {
+		l.do("POST", "/v2/measures", "", body, "Tenant", id)
+	}
+	text := l.do("GET", "/metrics", "", "").Body.String()
+	for _, want := range []string{
+		`granary_tenant_limit{limit="series",tenant="x"} 1`, `granary_tenant_limit{limit="past",tenant="y"} 3600`, `granary_tenant_limit_use{limit="series",tenant="x"} 1`,
+		`granary_tenant_refused_total{limit="series",tenant="x"} 1`, `granary_tenant_refused_total{limit="past",tenant="y"} 1`, `granary_tenants_refused_total{reason="count"} 1`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(text, `tenant="z"`) || strings.Contains(text, `granary_tenant_limit{limit="tags"`) {
+		t.Error("tenants or limits that there are not")
+	}
+}

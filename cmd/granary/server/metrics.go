@@ -11,6 +11,7 @@ import (
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/metricdef"
+	"granary/tenant"
 )
 
 // requests counts what the dispatcher has seen.
@@ -118,6 +119,9 @@ type emit func(name, help string, v float64, labels ...string)
 func (c *collector) store(st measures.Stats, gauge, count emit) {
 	gauge("series", "Definitions that can be read.", float64(st.Series))
 	gauge("tenants", "Tenants.", float64(st.Tenants))
+	c.s.store.Tenants.CreationsRefused(func(why tenant.Creation, n uint64) {
+		count("tenants_refused_total", "Tenants that were not made, by what forbade it.", float64(n), "reason", why.String())
+	})
 	count("samples_total", "Samples applied since the start.", float64(st.Samples))
 	for k := metricdef.KindFloat; k <= metricdef.KindText; k++ {
 		count("samples_by_kind_total", "Samples applied since the start, by the kind of value.", float64(st.Kinds[k]), "kind", k.String())

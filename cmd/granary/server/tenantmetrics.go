@@ -16,7 +16,8 @@ import (
 func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := prometheus.NewRegistry()
-		own.MustRegister(&tenantCollector{s, edge.ScopeFrom(r.Context())})
+		scope := edge.ScopeFrom(r.Context())
+		own.MustRegister(&tenantCollector{s, scope}, &limitCollector{s, scope})
 		promhttp.HandlerFor(prometheus.Gatherers{service, own}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
 }
