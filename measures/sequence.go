@@ -108,7 +108,6 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 	*p = pending{batch: b, wrote: s.o.Now().UnixNano()}
 	num := s.ownerOf(b)
 	standing := s.Tenants.Standing(num)
-	p.bounded(standing.Limits())
 	s.recall(b)
 
 	s.seq.mu.Lock()
@@ -150,6 +149,7 @@ func (s *Store) Commit(ctx context.Context, b *Batch) error {
 // REQUIRES: s.seq.mu.
 func (s *Store) sequence(p *pending) {
 	b, q := p.batch, &s.seq
+	p.bounded(s.Tenants.Standing(s.ownerOf(b)).Limits())
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
 	made := s.resolve(p)
 	generation := s.Policies.Generation()
