@@ -7,6 +7,7 @@ import (
 
 	"granary/api/edge"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // free serves /api/free: it removes the windows of 512 slots that end before the parameter "to", of all series at and
@@ -34,6 +35,16 @@ func (d *Dialect) free(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	cluster := ""
+	if len(selectors) > 0 && len(selectors[0]) > 0 {
+		cluster = selectors[0][0]
+	}
+	// It looks at as much as a query does, and waits for its place like one.
+	var ticket queue.Ticket
+	if !d.enter(w, r, &ticket, cluster) {
+		return
+	}
+	defer ticket.Leave()
 	var refs []metricdef.Ref
 	for _, selector := range selectors {
 		for _, n := range d.levelsOf(r, selector) {
