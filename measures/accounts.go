@@ -1,7 +1,9 @@
 package measures
 
 import (
+	"context"
 	"math"
+	"time"
 
 	"granary/measures/journal"
 	"granary/metricdef"
@@ -76,6 +78,7 @@ func (s *Store) entryOf(b *Batch, made int) usage.Entry {
 			first = ref
 		}
 	}
+	b.Left = max(b.Bytes, 0)
 	if rows == 0 && made == 0 {
 		return usage.Entry{}
 	}
@@ -87,9 +90,8 @@ func (s *Store) entryOf(b *Batch, made int) usage.Entry {
 		e.Tenant = b.Drafts[0].Def.Tenant
 	}
 	e.Samples, e.Created = rows, uint64(made)
-	if b.Bytes > 0 {
-		e.Bytes = uint64(b.Bytes)
-	}
+	b.Left = int64(float64(b.Left) * float64(len(b.Stale)) / float64(len(b.Refs)))
+	e.Bytes = uint64(max(b.Bytes, 0) - b.Left)
 	return e
 }
 
@@ -235,6 +237,20 @@ func (s *Store) JournalReads() error {
 		if err != nil {
 			s.Usage.Return(r)
 			return err
+		}
+	}
+}
+
+// runReads calls JournalReads until ctx ends. What the journal does not take waits for the next second; who writes says why.
+func (s *Store) runReads(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = s.JournalReads() // the committer has logged it
 		}
 	}
 }

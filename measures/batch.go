@@ -33,6 +33,8 @@ type Batch struct {
 
 	// Set by Commit.
 
+	// Left is what of Bytes is not accounted for: the share of the rows in Stale, all of it if nothing is stored.
+	Left int64
 	// Stale holds the rows (indices into the columns) whose ref named a definition that no longer exists. They were not
 	// stored; the writer forgets the ref and decodes them again.
 	Stale []int
@@ -75,7 +77,7 @@ type Draft struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
-	b.Tenant, b.Bytes, b.Subject, b.Admitted = 0, 0, "", false
+	b.Tenant, b.Bytes, b.Subject, b.Left, b.Admitted = 0, 0, "", 0, false
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	clear(b.Texts)

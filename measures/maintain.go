@@ -21,12 +21,18 @@ func (s *Store) Run(ctx context.Context) {
 		defer close(done)
 		s.catalog.Run(ctx, s.syncTo)
 	}()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		s.runReads(ctx)
+	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			<-done
+			<-read
 			return
 		case <-tick.C:
 		}

@@ -25,6 +25,7 @@ var parts = []string{
 	"metrics",
 	"measures",
 	"query",
+	"usage",
 	"native",
 	"clustercockpit",
 	"coopr",

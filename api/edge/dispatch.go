@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"granary/tenant"
 )
 
 // Route is one path that a dialect answers, for the table of all routes. Paths that a dialect owns but answers with 404
@@ -44,6 +46,8 @@ type DispatchOptions struct {
 	Now    func() time.Time // nil: time.Now
 	// Observe is called after every request, if it is set. It must be fast and safe for concurrent use.
 	Observe func(Observation)
+	// Asked is called after every request that has told Query of itself, if it is set. bytes are those of the answer.
+	Asked func(id tenant.ID, samples, bytes int64)
 	// Access is the level of the access log, a line for each request; debug if it is not set.
 	Access slog.Leveler
 	// Default answers what nobody has mounted; nil: 404 in plain text.
@@ -178,6 +182,9 @@ func (d *Dispatcher) finish(m *mount, rec *recorder, r *http.Request, start time
 	} else if rec.status == 0 {
 		rec.status = http.StatusOK // as net/http answers for a handler that says nothing
 	}
+	if rec.asked != "" && d.o.Asked != nil && rec.status < http.StatusBadRequest {
+		d.o.Asked(rec.asked, rec.read, rec.bytes)
+	}
 	took := d.o.Now().Sub(start)
 	if d.o.Observe != nil {
 		d.o.Observe(Observation{m.name, r.Method, rec.status, rec.bytes, took})
@@ -209,6 +216,24 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	asked  tenant.ID // whose samples the answer is made of
+	read   int64     // how many
+}
+
+// Query says that a request reads samples of a tenant, and how many, for the account of what tenants use.
+func Query(w http.ResponseWriter, id tenant.ID, samples int64) {
+	for {
+		switch v := w.(type) {
+		case *recorder:
+			v.asked = id
+			v.read += samples
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return
+		}
+	}
 }
 
 func (r *recorder) WriteHeader(status int) {

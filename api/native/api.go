@@ -72,6 +72,7 @@ type Options struct {
 	Ranges        Ranges // and again
 	KeyChanges    KeyChanges
 	Keys          Keys
+	Usage         Usage
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
@@ -157,6 +158,7 @@ func (a *API) table() []route {
 		a.tagRoutes(),
 		a.policyRoutes(),
 		a.queryRoutes(),
+		a.usageRoutes(),
 	} {
 		all = append(all, resource...)
 	}

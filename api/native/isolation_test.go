@@ -39,6 +39,7 @@ var (
 		{"POST", "/v2/query", `{"ids":["%s"],"start":0}`}, {"POST", "/v2/query", `{"queries":{"a":{"ids":["%s"],"start":0,"method":"mean","across":"sum"}}}`},
 		{"POST", "/v2/query", `{"names":["cpu"],"ids":["%s"],"start":0}`}, {"GET", "/v2/query?start=0&id=%s", ""},
 		{"POST", "/v2/metrics/search", `{"cursor":"%s"}`}, {"GET", "/v2/metrics?cursor=%s", ""}, {"GET", "/v2/tags?cursor=%s", ""}, {"GET", "/v2/tags/%s", ""},
+		{"GET", "/v2/usage?tenants=%s", ""}, {"GET", "/v2/usage/nodes?tenants=%s", ""}, {"GET", "/v2/usage/nodes?cursor=%s", ""}, {"GET", "/v2/usage/nodes?name=%s", ""},
 		{"GET", "/v2/cardinality?name=%s", ""}, {"GET", "/v2/metrics?name=%s", ""},
 	}
 	byPolicy = []attack{
@@ -70,6 +71,7 @@ var (
 		{"POST", "/v2/query", `{"selector":{"and":[]},"start":0}`}, {"POST", "/v2/query", `{"selector":"{}","start":0,"method":"sum","across":"sum","bucket":"1h"}`},
 		{"GET", "/v2/tags?count=true", ""}, {"GET", "/v2/tags/host", ""}, {"GET", "/v2/tags/__name__", ""}, {"GET", "/v2/cardinality", ""},
 		{"GET", "/v2/policies", ""}, {"GET", "/v2/rules", ""}, {"GET", "/v2/status", ""}, {"GET", "/v2/keys", ""},
+		{"GET", "/v2/usage?by=day", ""}, {"GET", "/v2/usage/nodes?start=0", ""},
 	}
 )
 

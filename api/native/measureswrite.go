@@ -38,6 +38,8 @@ type intake struct {
 	last   *known // of the item before
 	report report
 	turn   queue.Turn
+	who    string // for the account of what the tenant uses
+	size   int64  // bytes of the item that is being read, as long as they are in no batch
 }
 
 // The work of a byte of JSON, in units of turns, and of one that the strict way reads.
@@ -74,7 +76,10 @@ type origin struct {
 
 func (in *intake) begin(ctx context.Context, a *API, id tenant.ID, create bool) {
 	in.a, in.ctx, in.id, in.create, in.now = a, ctx, id, create, a.o.Now()
-	in.num, in.last, in.report, in.admitted = 0, nil, report{}, false
+	in.num, in.last, in.report, in.admitted, in.size = 0, nil, report{}, false, 0
+	if in.who = ""; edge.IdentityFrom(ctx) != nil {
+		in.who = edge.IdentityFrom(ctx).Subject
+	}
 	in.turn = queue.From(ctx).Turn()
 	in.cols.turn = &in.turn
 	if t, ok := a.o.Tenants.Lookup(id); ok {
@@ -166,6 +171,7 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 		if end, ok := in.cols.scan(b, i+len(k.text)); ok {
 			if end = space(b, end); end < len(b) && b[end] == '}' {
 				in.last = k
+				in.size = int64(end + 1 - i)
 				in.turn.Spent(int64(min(end-i, workUnit)) * workOfByte)
 				return end + 1, nil, in.add(origin{index: n, line: in.report.line, path: path, known: k, kind: k.kind}, metricdef.Ref(k.ref.Load()))
 			}
@@ -180,6 +186,7 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 	}
 	// An error of JSON counts bytes from the item.
 	end = i + len(raw)
+	in.size = int64(len(raw))
 	err = in.strictItem(raw, n, path)
 	in.turn.Spent(int64(min(len(raw), workUnit)) * workOfStrict)
 	return end, nil, err
@@ -337,6 +344,9 @@ func (*nameError) Code() string { return "metric-unknown" }
 func (in *intake) add(o origin, ref metricdef.Ref) error {
 	c, b := &in.cols, &in.batch
 	tags := c.tags
+	if len(c.times) > 0 {
+		b.Bytes, in.size = b.Bytes+in.size, 0
+	}
 	for from := 0; from < len(c.times); {
 		room := min(maxRows-len(b.Refs), len(c.times)-from)
 		o.row = len(b.Refs)
@@ -396,7 +406,7 @@ func (in *intake) flush() error {
 	b, line := &in.batch, in.report.line
 	for round := 0; len(b.Refs) > 0; round++ {
 		in.turn.End()
-		b.Tenant, b.Admitted = in.num, in.admitted
+		b.Tenant, b.Subject, b.Admitted = in.num, in.who, in.admitted
 		if err := ingest.Commit(in.ctx, in.a.o.Store, b); err != nil {
 			return err
 		}
@@ -468,7 +478,7 @@ func (in *intake) originOf(row int) *origin {
 // again makes the batch one of the stale rows, as drafts.
 func (in *intake) again() error {
 	old, from, at := in.batch, in.from, in.at
-	in.batch, in.from, in.at = measures.Batch{}, nil, nil
+	in.batch, in.from, in.at = measures.Batch{Bytes: old.Left}, nil, nil
 	texts, tags := old.Texts, old.Tags
 	var last *origin
 	for _, row := range old.Stale {

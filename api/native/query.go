@@ -311,6 +311,13 @@ func (a *API) answerQueries(w http.ResponseWriter, r *http.Request, q *asked) er
 			return tooMuch(err)
 		}
 	}
+	defer func() {
+		var read int64
+		for i := range q.queries {
+			read += q.queries[i].query.Read()
+		}
+		edge.Query(w, tenantOf(r), read)
+	}()
 	return a.runQueries(w, r, q)
 }
 

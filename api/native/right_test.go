@@ -63,6 +63,8 @@ POST /rules manages
 GET /rules/{name} reads
 PATCH /rules/{name} manages
 DELETE /rules/{name} manages
+GET /usage reads
+GET /usage/nodes reads
 GET /query reads
 POST /query reads
 `

@@ -13,6 +13,7 @@ import (
 	"granary/measures/journal"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/usage"
 )
 
 // realStore is an API on a store of its own.
@@ -25,7 +26,8 @@ func newStored(t testing.TB, limits tenant.Limits, change ...func(*Options)) *re
 	t.Helper()
 	clock := func() time.Time { return testNow }
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Sync: journal.Never, Now: clock, Logger: quiet, Limits: limits})
+	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Sync: journal.Never, Now: clock, Logger: quiet, Limits: limits,
+		Usage: usage.Options{Tags: usage.Tags{Node: []string{"host"}, User: []string{"owner"}}, Grace: 5 * time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +42,23 @@ func newStored(t testing.TB, limits tenant.Limits, change ...func(*Options)) *re
 	o := append([]func(*Options){func(o *Options) {
 		o.Store, o.Tenants, o.TenantChanges, o.Definitions, o.Metrics, o.Ranges = s, s.Tenants, s, s.Definitions, s, s
 		o.Keys, o.KeyChanges = s.Keys, s
+		o.Usage = storeUsage{s.Usage, s.Tenants}
 		o.Lines = ingest.New(s, s.Definitions, ingest.Options{Now: clock, Logger: quiet})
 	}}, change...)
 	return &realStore{bare(o...), s}
+}
+
+// storeUsage is the ledger of a store.
+type storeUsage struct {
+	*usage.Ledger
+	tenants *tenant.Registry
+}
+
+func (u storeUsage) Everybody() (list []UsageTenant) {
+	for _, num := range u.tenants.Known() {
+		list = append(list, UsageTenant{num, u.tenants.ID(num), u.tenants.State(num) != tenant.Present})
+	}
+	return list
 }
 
 // ref finds a series.

@@ -40,6 +40,7 @@ type answer struct {
 	from    int64 // nanoseconds
 	to      int64
 	points  int64 // of the grids so far
+	samples int64 // of the series behind them
 	ticket  queue.Ticket
 	turn    queue.Turn
 
@@ -84,6 +85,7 @@ func (d *Dialect) query(w http.ResponseWriter, r *http.Request) {
 	}
 	buf.B = a.b
 	a.ticket.Leave() // a client that reads slowly keeps nobody waiting
+	edge.Query(w, d.charged(r, a.req.Cluster), a.samples)
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -327,6 +329,7 @@ func (a *answer) read(q *query, group []Node, method policy.Method, step int64, 
 	case n == 0:
 		return false, 0, nil
 	}
+	a.samples += int64(n) * int64(len(a.grid.Values))
 	if a.points += int64(len(a.grid.Values)); a.d.o.Points > 0 && a.points > a.d.o.Points {
 		return false, 0, &edge.TooLargeError{What: "answer", Limit: a.d.o.Points, Points: true, Setting: settingPoints}
 	}

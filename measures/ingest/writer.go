@@ -204,8 +204,7 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 					return err
 				}
 			}
-			p.Batch.Subject = from.Subject
-			if err := w.commit(ctx, d, p, r); err != nil {
+			if err := w.commit(ctx, d, p, from, r); err != nil {
 				if errors.As(err, new(*tenant.RateError)) && !from.Whole {
 					w.refuse(d, p, err, r)
 					continue
@@ -257,8 +256,9 @@ func wait(err error) time.Duration {
 }
 
 // commit stores one part. Rows whose series ended meanwhile are decoded once more, which makes the series anew.
-func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, r *Result) error {
+func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, from Sender, r *Result) error {
 	for round := 0; len(p.Batch.Refs) > 0; round++ {
+		p.Batch.Tenant, p.Batch.Subject = p.Tenant, from.Subject
 		if err := ctx.Err(); err != nil {
 			return err
 		}

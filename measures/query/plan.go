@@ -47,6 +47,7 @@ type Query struct {
 	// are looked at for Previous.
 	base, step, buckets, lead int64
 	cost                      Cost
+	read                      int64 // samples
 	texts                     dictionary
 }
 
@@ -59,6 +60,9 @@ type group struct {
 
 // Cost is what the query goes through.
 func (q *Query) Cost() Cost { return q.cost }
+
+// Read is how many samples Run has gone through, aggregates of tiers not among them.
+func (q *Query) Read() int64 { return q.read }
 
 // LeftOut is how many series the request's own MaxSeries left out.
 func (q *Query) LeftOut() int { return q.left }

@@ -47,9 +47,11 @@ func (q *Query) crew(ctx context.Context, n int) crew {
 	return c
 }
 
-// release gives the workers back, with what they hold of rows.
-func (c crew) release() {
+// release gives the workers back, with what they hold of rows, and takes down what they have read.
+func (q *Query) release(c crew) {
 	for _, w := range c {
+		q.read += w.read
+		w.read = 0
 		w.turn.End()
 		w.source, w.dictionary, w.turn = nil, nil, queue.Turn{}
 		if cap(w.arena.at) > keepCells {

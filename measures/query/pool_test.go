@@ -10,7 +10,7 @@ func TestEachInOrder(t *testing.T) {
 	q := &Query{engine: New(fake{}.source(), Options{}), cost: Cost{Samples: 1 << 20}}
 	const n = 1000
 	c := q.crew(t.Context(), n)
-	defer c.release()
+	defer q.release(c)
 	results := make([]int, q.ring(n))
 	at := 0
 	err := q.each(context.Background(), c, n, func(_ context.Context, _ *worker, i, slot int) error {

@@ -19,7 +19,7 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 	}
 	frames := make([]Frame, q.ring(len(q.refs)))
 	c := q.crew(ctx, len(q.refs))
-	defer c.release()
+	defer q.release(c)
 	return q.each(ctx, c, len(q.refs), func(ctx context.Context, w *worker, i, slot int) error {
 		f := &frames[slot]
 		f.reset()
@@ -232,7 +232,7 @@ func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) (
 	rows := make([]points, len(g.members))
 	origins := make([][]Origin, len(g.members))
 	crew := q.crew(ctx, len(rows))
-	defer crew.release()
+	defer q.release(crew)
 	up := countsUp(g.kind, q.request.Across)
 	var out points
 	for from := int64(0); from < all; from += width {

@@ -28,6 +28,7 @@ type worker struct {
 	rate       rater
 	points     points // of one series
 	arena      points // of all rows that the worker makes for one group
+	read       int64  // samples
 	turn       queue.Turn
 }
 
@@ -65,6 +66,7 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 		if err := w.source.ReadText(ctx, &w.texts, ref, from, to); err != nil {
 			return nil, nil, err
 		}
+		w.read += int64(len(w.texts.Times))
 		w.numbers = w.dictionary.appendNumbers(w.numbers[:0], w.texts.Texts)
 		return w.texts.Times, w.numbers, nil
 	}
@@ -73,6 +75,7 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 		return nil, nil, err
 	}
 	times, values := r.Times, r.Values
+	w.read += int64(len(times))
 	if w.rate.how != noRate && len(times) > 0 {
 		if fresh {
 			at, v, ok, err := w.source.Before(ctx, &w.before, ref, from)

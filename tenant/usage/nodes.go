@@ -41,7 +41,7 @@ func (l *Ledger) EachNode(f NodeFilter, after *NodeKey, fn func(*Node) bool) err
 	tenants = slices.Compact(tenants)
 	var from []byte // the first key that counts
 	if after != nil {
-		from = append(after.key(), 0)
+		from = append(after.Bytes(), 0)
 	}
 	memory := l.heldNodes(&f, from)
 	show := func(k *NodeKey, spans []span) bool {
@@ -117,7 +117,7 @@ func (l *Ledger) heldNodes(f *NodeFilter, from []byte) []held {
 	}
 	l.mu.Unlock()
 	for i := range list {
-		list[i].key = list[i].node.key()
+		list[i].key = list[i].node.Bytes()
 	}
 	list = slices.DeleteFunc(list, func(h held) bool { return bytes.Compare(h.key, from) < 0 })
 	slices.SortFunc(list, func(a, b held) int { return bytes.Compare(a.key, b.key) })

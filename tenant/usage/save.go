@@ -86,7 +86,7 @@ func (l *Ledger) Take(position uint64) *Saving {
 // when the journal is durable up to there. After an error everything is where it was before Take.
 func (l *Ledger) Save(s *Saving, syncTo func(seq uint64) error) error {
 	for i := range s.nodes {
-		s.nodes[i].key = s.nodes[i].node.key()
+		s.nodes[i].key = s.nodes[i].node.Bytes()
 	}
 	slices.SortFunc(s.nodes, func(a, b held) int { return bytes.Compare(a.key, b.key) })
 	err := syncTo(s.position)
@@ -267,7 +267,7 @@ func (l *Ledger) storedNodes(low, high []byte, f *NodeFilter) (page []held, next
 				next = bytes.Clone(k)
 				return false
 			}
-			n, ok := parseKey(k)
+			n, ok := ParseNodeKey(k)
 			spans, err := parseSpans(v)
 			if damaged != nil {
 				err = damaged

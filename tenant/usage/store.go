@@ -14,7 +14,7 @@ import (
 const (
 	// BucketHours has a day of a tenant: its number and the day since 1970, four bytes each, big-endian, to dayRecord.
 	BucketHours = "usage"
-	// BucketNodes has a node: NodeKey.key to spansRecord.
+	// BucketNodes has a node: NodeKey.Bytes to spansRecord.
 	BucketNodes = "usage-nodes"
 	// BucketState has "position", the last record that is counted, in eight bytes, big-endian; and for each tenant its number to
 	// how many series it has and the newest hour that was counted in, two varints.
@@ -141,9 +141,9 @@ func parseSpans(p []byte) ([]span, error) {
 	return list, nil
 }
 
-// key is the key of a node in the store: its tenant, and its texts, each with 0, 255 for a zero in it and 0, 1 at its end, so that keys
+// Bytes is the key of a node in the store, and names it elsewhere: its tenant, and its texts, each with 0, 255 for a zero in it and 0, 1 at its end, so that keys
 // have the order of nodes.
-func (k *NodeKey) key() []byte {
+func (k *NodeKey) Bytes() []byte {
 	b := tenantKey(k.Tenant)
 	for _, s := range [...]string{k.Cluster, k.Name, k.User, k.Template} {
 		for i := range len(s) {
@@ -156,7 +156,8 @@ func (k *NodeKey) key() []byte {
 	return b
 }
 
-func parseKey(b []byte) (k NodeKey, ok bool) {
+// ParseNodeKey reads what Bytes has made.
+func ParseNodeKey(b []byte) (k NodeKey, ok bool) {
 	if len(b) < 4 {
 		return k, false
 	}

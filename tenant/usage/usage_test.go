@@ -398,7 +398,7 @@ func TestDamage(t *testing.T) {
 	w.rows("", 1, 0, 2, 0)
 	w.l.Count(1, start.UnixNano(), &Counts{Samples: 1, Created: 2})
 	w.save(1)
-	w.m.damaged = map[string]bool{string((&NodeKey{Tenant: 1, Name: "a"}).key()): true, string(dayKey(1, start.Unix())): true, string(tenantKey(1)): true}
+	w.m.damaged = map[string]bool{string((&NodeKey{Tenant: 1, Name: "a"}).Bytes()): true, string(dayKey(1, start.Unix())): true, string(tenantKey(1)): true}
 	w.open()
 	w.now = start.Add(time.Hour)
 	if got := w.nodes(NodeFilter{}); got != "t1 /b// 0-5\n" {
@@ -483,7 +483,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add(AppendEntry(AppendAccount(nil), &Entry{Tenant: 3, Counts: Counts{Samples: 300, Bytes: 70000}, Subject: "me"}))
 	f.Add(appendDay(nil, []Hour{{Start: 3600, Counts: Counts{Samples: 1}, Series: 2, Peak: 3}}))
 	f.Add(appendSpans(nil, []span{{-5, 3}, {9, 1 << 60}}))
-	f.Add((&NodeKey{Tenant: 9, Cluster: "c", Name: "a\x00b", Template: "\xff"}).key())
+	f.Add((&NodeKey{Tenant: 9, Cluster: "c", Name: "a\x00b", Template: "\xff"}).Bytes())
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var list []Entry
 		if ParseAccount(p, func(e *Entry) { list = append(list, *e) }) == nil {
@@ -508,8 +508,8 @@ func FuzzRecords(f *testing.F) {
 				t.Fatalf("%v %v %v", spans, again, err)
 			}
 		}
-		if k, ok := parseKey(p); ok {
-			if again, ok := parseKey(k.key()); !ok || again != k {
+		if k, ok := ParseNodeKey(p); ok {
+			if again, ok := ParseNodeKey(k.Bytes()); !ok || again != k {
 				t.Fatalf("%+v %+v", k, again)
 			}
 		}

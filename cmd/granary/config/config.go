@@ -54,6 +54,7 @@ type Config struct {
 	Snapshot       Snapshot
 	Limits         Limits
 	Queue          Queue
+	Usage          Usage
 	Bounds         Bounds
 	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
@@ -289,6 +290,8 @@ func Default() *Config {
 		Bounds:   Bounds{Future: 10 * time.Minute},
 		Timeouts: Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
 		Queue:    Queue{Bytes: 256 << 20, Wait: 2 * time.Second},
+		Usage: Usage{NodeTags: []string{"hostname", "host", "instance"}, ClusterTags: []string{"cluster"}, UserTags: []string{"user"},
+			TemplateTags: []string{"template"}, Grace: 5 * time.Minute, Keep: 400 * 24 * time.Hour},
 		ClusterCockpit: ClusterCockpit{
 			Enabled: true, Tenants: map[string]tenant.ID{},
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,

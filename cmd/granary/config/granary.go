@@ -50,6 +50,8 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	q.integer("workers", &c.Queue.Workers, 0, 1<<10)
 	q.end(true)
 
+	c.readUsage(s.sub("usage"))
+
 	native := s.sub("native")
 	native.bool("enabled", &c.Native.Enabled)
 	native.size("max-request", &c.Native.MaxRequest, 1<<10, 1<<30)

@@ -76,6 +76,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("build_info", "1; the version is a label.", 1, "version", c.s.o.Version)
 	if ready {
 		c.store(c.s.store.Stats(), gauge, count)
+		used := c.s.store.Usage.Totals()
+		count("usage_samples_total", "Samples accounted for since the start, of all tenants.", float64(used.Samples))
+		count("usage_bytes_total", "Bytes that brought them.", float64(used.Bytes))
+		count("usage_series_created_total", "Series that began since the start.", float64(used.Created))
+		count("usage_series_removed_total", "Series that ended since the start.", float64(used.Removed))
+		count("usage_queries_total", "Queries accounted for since the start.", float64(used.Queries))
+		count("usage_samples_read_total", "Samples that they went through.", float64(used.Read))
+		count("usage_bytes_sent_total", "Bytes of their answers.", float64(used.Sent))
+		gauge("usage_nodes", "Nodes that are held in memory, since they ran within the last hour or their lives are not saved yet.", float64(used.Nodes))
+		count("usage_saves_total", "Times that the ledger was saved.", float64(used.Saves))
 	}
 	if c.s.bodies != nil {
 		gauge("bodies_held_bytes", "Request bodies that are being worked on.", float64(c.s.bodies.Held()))

@@ -20,7 +20,7 @@ func (s *Server) native() native.Options {
 		Policies: policies{s.store}, Queries: s.engine, Reads: s.queries, Writes: s.writes,
 		Version: s.o.Version, Capabilities: s.capabilities(),
 		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, LimitSources: s.store.Tenants.LimitSources, LimitUse: s.limitUse, Standing: s.store.Tenants.Standing,
-		TenantChanges: s.store, Ranges: s.store, Keys: s.store.Keys, KeyChanges: s.store,
+		TenantChanges: s.store, Ranges: s.store, Usage: newLedger(s.store), Keys: s.store.Keys, KeyChanges: s.store,
 		Select: s.selector(),
 		Auth:   s.guard, Audit: s.audits(), CORS: edge.NewCORS(cfg.Origins), Ready: s.ready,
 		Lines: s.writer, Bodies: s.bodies, Requests: native.NewRequests(cfg.Native.MaxRequest), Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,

@@ -15,6 +15,7 @@ import (
 	"granary/measures/query"
 	"granary/policy"
 	"granary/tenant"
+	"granary/tenant/usage"
 )
 
 // storeOptions are the options of the store that the configuration asks for.
@@ -24,6 +25,10 @@ func storeOptions(cfg *config.Config, o Options) measures.Options {
 		SnapshotEvery: cfg.Snapshot.Interval, SnapshotJournal: cfg.Snapshot.JournalBytes,
 		MaxText: int(cfg.Limits.Text), MemoryCap: cfg.MemoryCap, DiskFreeMark: cfg.DiskFreeMark, Now: o.Now, Logger: o.Logger,
 		Limits: tenantLimits(cfg), MaxTenants: int(cfg.Tenants.Max), ExplicitTenants: !cfg.Tenants.Implicit,
+		Usage: usage.Options{
+			Tags:  usage.Tags{Node: cfg.Usage.NodeTags, Cluster: cfg.Usage.ClusterTags, User: cfg.Usage.UserTags, Template: cfg.Usage.TemplateTags},
+			Grace: cfg.Usage.Grace, Keep: cfg.Usage.Keep,
+		},
 		CreateRate: cfg.Tenants.CreateRate, CreateBurst: cfg.Tenants.CreateBurst,
 	}
 }
@@ -53,11 +58,22 @@ func serverOptions(cfg *config.Config, o Options) edge.ServerOptions {
 	return edge.ServerOptions{Header: t.Header, Read: t.Read, Write: t.Write, Idle: t.Idle, Logger: o.Logger}
 }
 
-// dispatchOptions are those of what stands before all dialects.
+// dispatchOptions are those of them that the configuration tells.
 func dispatchOptions(cfg *config.Config, o Options, watch *requests) edge.DispatchOptions {
 	d := edge.DispatchOptions{Logger: o.Logger, Now: o.Now, Observe: watch.observe}
 	if cfg.Log.Access {
 		d.Access = slog.LevelInfo
+	}
+	return d
+}
+
+// dispatchOptions are those of what stands before all dialects.
+func (s *Server) dispatchOptions() edge.DispatchOptions {
+	d := dispatchOptions(s.cfg, s.o, s.watch)
+	d.Asked = func(id tenant.ID, samples, bytes int64) {
+		if t, ok := s.store.Tenants.Lookup(id); ok {
+			s.store.Usage.Asked(t.Num, 1, uint64(samples), uint64(bytes))
+		}
 	}
 	return d
 }

@@ -193,7 +193,7 @@ func syncMode(m config.Sync) journal.SyncMode {
 
 // handler mounts what is served.
 func (s *Server) handler() *edge.Dispatcher {
-	d := edge.NewDispatcher(dispatchOptions(s.cfg, s.o, s.watch))
+	d := edge.NewDispatcher(s.dispatchOptions())
 	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), nil))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))

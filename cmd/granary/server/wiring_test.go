@@ -60,6 +60,7 @@ granary:
     retention: 21h, memory: 22MiB, series-status: 400, overrides: over.yaml}
   timeouts: {header: 1s, read: 2s, write: none, idle: 4s}
   bounds: {future: 1h, past: 7d}
+  usage: {node-tags: [n], cluster-tags: [c], user-tags: [u], template-tags: [t], grace: 23s, keep: 24d}
   queue: {bytes: 2MiB, wait: 3s, workers: 3}
   compat:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
@@ -152,6 +153,12 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.limits.memory":                          {inForce.Memory, int64(22 << 20)},
 		"granary.limits.overrides":                       {s.store.Tenants.Limits(0).Memory, int64(1 << 20)},
 		"granary.limits.concurrent-queries":              {s.queries.Max(), int64(3)},
+		"granary.usage.node-tags":                        {store.Usage.Tags.Node, []string{"n"}},
+		"granary.usage.cluster-tags":                     {store.Usage.Tags.Cluster, []string{"c"}},
+		"granary.usage.user-tags":                        {store.Usage.Tags.User, []string{"u"}},
+		"granary.usage.template-tags":                    {store.Usage.Tags.Template, []string{"t"}},
+		"granary.usage.grace":                            {store.Usage.Grace, 23 * time.Second},
+		"granary.usage.keep":                             {store.Usage.Keep, 24 * 24 * time.Hour},
 		"granary.timeouts.header":                        {s.http.ReadHeaderTimeout, time.Second},
 		"granary.timeouts.read":                          {s.http.ReadTimeout, 2 * time.Second},
 		"granary.timeouts.write":                         {[]time.Duration{s.http.WriteTimeout, served.Write}, []time.Duration{0, config.Unbounded}},

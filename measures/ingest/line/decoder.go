@@ -235,6 +235,7 @@ func (d *Decoder) known(end int) {
 			} else {
 				part.add(ref, t, v, pos)
 			}
+			part.Batch.Bytes += int64(next - pos)
 		}
 		if predicted {
 			d.tally.Predicted++
@@ -341,10 +342,11 @@ func (d *Decoder) Again(p *Part) error {
 			}
 		}
 	}
+	left := p.Batch.Left
 	p.reset()
 
 	pos, line, tally := d.pos, d.line, d.tally
-	defer func() { d.pos, d.line, d.tally = pos, line, tally }()
+	defer func() { d.pos, d.line, d.tally, p.Batch.Bytes = pos, line, tally, left }()
 	for _, at := range lines {
 		d.pos = at
 		if err := d.entry(); err != nil {

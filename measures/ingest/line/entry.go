@@ -97,6 +97,9 @@ func (d *Decoder) entry() error {
 	if err == nil {
 		err = d.emit(text, start, line)
 	}
+	if p := d.part; p != nil && len(p.at) > 0 && int(p.at[len(p.at)-1]) == start {
+		p.Batch.Bytes += int64(len(text))
+	}
 	if err != nil {
 		return d.reject(err, text, start, line)
 	}
