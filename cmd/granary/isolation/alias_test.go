@@ -3,7 +3,9 @@ package isolation_test
 import (
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +24,7 @@ var chances = []struct {
 	re   *regexp.Regexp
 }{
 	{"secret", regexp.MustCompile(`gk_[0-9A-Za-z]{12}_[0-9A-Za-z_-]{43}`)},
-	{"key", regexp.MustCompile(`"id": ?"([0-9A-Za-z]{12})"`)},
+	{"key", regexp.MustCompile(`"(?:id|next)": ?"([0-9A-Za-z]{12})"`)},
 	{"cursor", regexp.MustCompile(`[?&]cursor=([0-9A-Za-z_-]{20,})`)},
 	{"cursor", regexp.MustCompile(`"next": ?"([0-9A-Za-z_-]{20,})"`)},
 }
@@ -37,6 +39,25 @@ func (a *aliases) learn(step int, text string) string {
 		text = a.hide(text)
 	}
 	return text
+}
+
+// inOrder sorts the keys of a list, whose order is left to chance.
+func inOrder(text string) string {
+	const begin = "{\"keys\":["
+	at := strings.Index(text, begin)
+	if at < 0 {
+		return text
+	}
+	end := strings.LastIndexByte(text, ']')
+	if end < at+len(begin) {
+		return text
+	}
+	items := strings.Split(text[at+len(begin):end], "},{")
+	for i := range items {
+		items[i] = strings.Trim(items[i], "{}")
+	}
+	slices.Sort(items)
+	return text[:at] + "keys: " + strings.Join(items, "\n") + text[end:]
 }
 
 // mask puts the same for everything that is left to chance.
@@ -69,11 +90,11 @@ func (a *aliases) resolve(r *request) *request {
 	c := *r
 	c.header = append([]field(nil), r.header...)
 	replace := func(s *string) {
-		if !strings.Contains(*s, "\u00ab") {
+		if !strings.Contains(*s, "\u00ab") && !strings.Contains(*s, url.PathEscape("\u00ab")) {
 			return
 		}
 		for alias, thing := range a.of {
-			*s = strings.ReplaceAll(*s, alias, thing)
+			*s = strings.ReplaceAll(strings.ReplaceAll(*s, alias, thing), url.PathEscape(alias), thing)
 		}
 	}
 	replace(&c.target)

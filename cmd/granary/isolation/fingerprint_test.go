@@ -21,7 +21,7 @@ func (u *universe) fingerprint(world int, p *party) string {
 		r := &request{op: "fingerprint", method: method, target: target, body: body}
 		g.sign(r, p.credentials[0])
 		a := u.worlds[world].send(r)
-		fmt.Fprintf(&b, "%s %s %s: %s\n", method, target, body, mask(ofUpkeep.ReplaceAllString(a.text(), "")))
+		fmt.Fprintf(&b, "%s %s %s: %s\n", method, target, body, inOrder(mask(ofUpkeep.ReplaceAllString(a.text(), ""))))
 		return a
 	}
 	for _, op := range u.d.operations {

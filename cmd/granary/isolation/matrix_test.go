@@ -81,6 +81,13 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 			t.Fatal(x.text())
 		}
 	}
+	r := &request{method: "POST", target: "/v2/keys", body: `{"subject":"s","roles":["reader"],"tenants":["tenant-a"]}`}
+	g.sign(r, credentials("a")[0])
+	made := w.send(r)
+	if made.status != 201 {
+		t.Fatal(made.text())
+	}
+	key := chances[1].re.FindStringSubmatch(string(made.body))[1]
 	for _, op := range d.operations {
 		needs, ok := demands[op.id]
 		if !ok {
@@ -98,6 +105,16 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 				}
 				if cc := strings.HasPrefix(op.path, "/api"); cc {
 					r.target, r.body = strings.ReplaceAll(r.target, "cb", "ca"), strings.ReplaceAll(r.body, "cb", "ca")
+				}
+				switch op.id {
+				case "createKey", "updateKey":
+					r.body = `{"name":"n","roles":["reader"],"tenants":["tenant-a"]}`
+					if op.id == "createKey" {
+						r.body = `{"name":"n","subject":"s","roles":["reader"],"tenants":["tenant-a"]}`
+					}
+				}
+				if strings.HasSuffix(op.path, "/{key}") {
+					r.target = "/v2/keys/" + key
 				}
 				g.sign(r, c.credential)
 				answer := w.send(r)

@@ -107,6 +107,8 @@ func (g *gen) fresh(kind string) string {
 	switch kind {
 	case "id":
 		return fmt.Sprintf("%08x-0000-5000-8000-%012x", p.rng.Uint32(), p.rng.Uint64()>>16)
+	case "key":
+		return (p.word() + "000")[:12]
 	case "cursor":
 		return "AQ" + p.word()
 	case "metric":

@@ -110,7 +110,7 @@ func (u *universe) play(s *step) {
 		u.take(s, i, a, texts[i])
 		u.look(s, i, a, texts[i])
 	}
-	if s.world < 0 && texts[0] != texts[1] && !u.differs(s) {
+	if s.world < 0 && inOrder(texts[0]) != inOrder(texts[1]) && !u.differs(s) {
 		u.faultf(s, "difference "+s.r.op, "%s\nis answered, in world 1\n%s\nand in world 2\n%s", s.r.text(), cut(texts[0]), cut(texts[1]))
 	}
 }
@@ -151,6 +151,9 @@ func early(a *answer) bool {
 
 // differs says whether the answer may differ between the worlds, since it is about the whole service.
 func (u *universe) differs(s *step) bool {
+	if strings.Contains(s.r.target, "/v2/keys") && strings.Contains(s.r.target, "limit") {
+		return true // which of them come first is left to chance
+	}
 	return s.by.sees() || strings.HasPrefix(strings.TrimLeft(s.r.target, "/."), "metrics")
 }
 
