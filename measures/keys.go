@@ -66,14 +66,19 @@ func (s *Store) RevokeKey(ctx context.Context, id string, allow func(*identity.K
 	return s.commitKey(ctx, &r)
 }
 
-// commitKey commits the record of a key, as it is from now on. REQUIRES: s.defining.
+// commitKey commits the record of a key, as it is from now on. It is on the disk when this returns, whatever the setting for samples
+// says: a power cut must not bring back a key that was revoked. REQUIRES: s.defining.
 func (s *Store) commitKey(ctx context.Context, r *identity.KeyRecord) error {
 	rec := identity.AppendKey(nil, r)
-	return s.change(ctx, recKeys, func(int64) ([]byte, error) { return rec, nil }, func() {
+	err := s.change(ctx, recKeys, func(int64) ([]byte, error) { return rec, nil }, func() {
 		if err := s.applyKeys(rec); err != nil {
 			panic("measures: own key record: " + err.Error())
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return s.syncTo(s.applied.Load())
 }
 
 func (s *Store) applyKeys(rec []byte) error {

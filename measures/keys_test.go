@@ -84,6 +84,9 @@ func TestKeys(t *testing.T) {
 			if err := s.PutKey(t.Context(), a, ""); codeOf(err) != "key-ended" {
 				t.Error(err)
 			}
+			if s.log.Synced().Seq < s.log.Last().Seq {
+				t.Error("a key is not on the disk when the call returns")
+			}
 			if err := s.PutKey(t.Context(), identity.KeyRecord{ID: "short"}, ""); codeOf(err) != "key-invalid" {
 				t.Error(err)
 			}
