@@ -165,9 +165,19 @@ type policyCache struct {
 	held     *atomic.Bool
 }
 
+// tenantPolicies are the states of one tenant: few, of most tenants one.
 type tenantPolicies struct {
-	view   *policy.View
-	byName map[string]*policyState
+	view *policy.View
+	list []*policyState
+}
+
+func (t *tenantPolicies) named(name string) *policyState {
+	for _, st := range t.list {
+		if st.Name == name {
+			return st
+		}
+	}
+	return nil
 }
 
 func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64) *policyState {
@@ -178,17 +188,17 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 	}
 	t := c.tenants[view.Tenant()]
 	if t == nil || t.view != view {
-		t = &tenantPolicies{view, make(map[string]*policyState)}
+		t = &tenantPolicies{view: view}
 		c.tenants[view.Tenant()] = t
 	}
-	st := t.byName[p.Name]
+	st := t.named(p.Name)
 	if st == nil {
 		st = &policyState{Policy: p, tiers: planTiers(&p), view: view, now: c.now, held: c.held}
 		if c.standing != nil {
 			st.standing = c.standing(view.Tenant())
 		}
 		st.checked.Store(generation)
-		t.byName[p.Name] = st
+		t.list = append(t.list, st)
 		if p.Raw.Clock == policy.WriteClock {
 			c.dating.Store(true)
 		}

@@ -13,8 +13,9 @@ import (
 // and hours at the usual intervals, and about as many as the codecs need to be at their best.
 const headSlots = 120
 
-// headRooms are the sizes that a head grows through, so that a series that has just begun costs little.
-var headRooms = [...]uint8{30, 60, headSlots}
+// headRooms are the sizes that a head grows through, so that a series that has just begun costs little: most of what idle tenants
+// have are series of a few samples.
+var headRooms = [...]uint8{12, 30, 60, headSlots}
 
 // blockSeries is how many series lie side by side. Neighbouring refs were made by the same body, so that a body that
 // repeats its order walks memory forward; and a block belongs to one shard, so that it takes few locks.
