@@ -66,8 +66,8 @@ func (r *Registry) Leave(n Num) bool {
 		return false
 	}
 	e.leaving = true
-	delete(r.byID, e.t.ID)
-	r.leaving[e.t.ID] = n
+	delete(r.byID, e.id)
+	r.leaving[e.id] = n
 	return true
 }
 
@@ -78,8 +78,8 @@ func (r *Registry) Return(n Num) {
 	defer r.mu.Unlock()
 	if e := r.entry(n); e != nil && e.state == visible && e.leaving {
 		e.leaving = false
-		r.byID[e.t.ID] = n
-		delete(r.leaving, e.t.ID)
+		r.byID[e.id] = n
+		delete(r.leaving, e.id)
 	}
 }
 
@@ -97,7 +97,7 @@ func (r *Registry) AppendSettings(dst []byte, n Num, s Settings) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	e := r.entry(n)
-	if e == nil || e.state == absent || e.t.Settings == s && !e.t.Implicit {
+	if e == nil || e.state == absent || *e.settings() == s && !e.implicit {
 		return dst
 	}
 	rec := *e.record()
@@ -133,7 +133,7 @@ func (r *Registry) Retention(n Num) Retention {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if e := r.entry(n); e != nil {
-		return e.t.Retention
+		return e.settings().Retention
 	}
 	return Retention{}
 }

@@ -59,12 +59,17 @@ type Registry struct {
 	standings standings
 }
 
+// entry is a tenant as the registry keeps it: small, since there may be thousands of whom nothing is said.
 type entry struct {
-	t       Tenant
-	more    string // fields of its record that are not known
-	limits  string // limits of its record that are not known
-	state   state
-	leaving bool // for writers it is gone: the record that ends it is on its way or applied
+	num      Num
+	id       ID
+	created  time.Time
+	set      *Settings // nil: the zero value. Never changed, only replaced
+	implicit bool
+	more     string // fields of its record that are not known
+	limits   string // limits of its record that are not known
+	state    state
+	leaving  bool // for writers it is gone: the record that ends it is on its way or applied
 }
 
 type state uint8
@@ -77,7 +82,32 @@ const (
 	ended  // its data is gone; the number stays taken
 )
 
-func (e *entry) record() *record { return &record{e.t, e.state, e.more, e.limits} }
+func (e *entry) record() *record { return &record{e.tenant(), e.state, e.more, e.limits} }
+
+// settings are those of the tenant. They must not be changed.
+func (e *entry) settings() *Settings {
+	if e.set == nil {
+		return &noSettings
+	}
+	return e.set
+}
+
+var noSettings Settings
+
+// tenant is the tenant as it is shown.
+func (e *entry) tenant() Tenant {
+	return Tenant{Num: e.num, ID: e.id, Created: e.created, Implicit: e.implicit, Settings: *e.settings()}
+}
+
+// newEntry is the entry of a tenant.
+func newEntry(t *Tenant, s state) entry {
+	e := entry{num: t.Num, id: t.ID, created: t.Created, implicit: t.Implicit, state: s}
+	if t.Settings != noSettings {
+		set := t.Settings
+		e.set = &set
+	}
+	return e
+}
 
 // NewRegistry makes an empty registry.
 func NewRegistry(o Options) *Registry {
@@ -163,7 +193,7 @@ func (r *Registry) Reserve(d *Draft, now int64) Num {
 	}
 	n := Num(len(r.entries) + 1)
 	t := Tenant{Num: n, ID: d.ID, Created: time.Unix(0, now).UTC(), Implicit: d.Implicit, Settings: d.Settings}
-	r.entries = append(r.entries, entry{t: t, state: reserved})
+	r.entries = append(r.entries, newEntry(&t, reserved))
 	r.byID[d.ID] = n
 	return n
 }
@@ -186,7 +216,7 @@ func (r *Registry) Withdraw(n Num) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.entry(n); e != nil && e.state == reserved {
-		delete(r.byID, e.t.ID)
+		delete(r.byID, e.id)
 		*e = entry{}
 		r.restand(n, e)
 	}
@@ -238,7 +268,7 @@ func (r *Registry) apply(rec []byte) (size int, num Num, changed bool, err error
 	}
 	r.mu.RLock()
 	e := r.entry(t.Num)
-	known := e != nil && e.state >= visible && e.t.ID == t.ID
+	known := e != nil && e.state >= visible && e.id == t.ID
 	r.mu.RUnlock()
 	if known {
 		return size, t.Num, false, nil
@@ -254,7 +284,7 @@ func (r *Registry) put(t *record, update bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(t.Num)
-	if update && e != nil && e.state > t.state && e.t.ID == t.ID {
+	if update && e != nil && e.state > t.state && e.id == t.ID {
 		return nil // replay of what came before its end
 	}
 	if n, ok := r.byID[t.ID]; ok && n != t.Num && t.state == visible {
@@ -267,11 +297,13 @@ func (r *Registry) put(t *record, update bool) error {
 		r.entries = append(r.entries, entry{})
 	}
 	e = r.entry(t.Num)
-	if e.state != absent && e.t.ID != t.ID {
-		return fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.t.ID, t.ID)
+	if e.state != absent && e.id != t.ID {
+		return fmt.Errorf("tenant record: number %d is tenant %q, not %q", t.Num, e.id, t.ID)
 	}
 	r.count(e, -1)
-	*e = entry{t: t.Tenant, more: t.more, limits: t.limits, state: t.state, leaving: t.state > visible || e.leaving}
+	next := newEntry(&t.Tenant, t.state)
+	next.more, next.limits, next.leaving = t.more, t.limits, t.state > visible || e.leaving
+	*e = next
 	r.count(e, 1)
 	r.restand(t.Num, e)
 	switch {
@@ -290,7 +322,7 @@ func (r *Registry) put(t *record, update bool) error {
 func (r *Registry) count(e *entry, by int) {
 	if e.state == visible {
 		r.visible += by
-		if e.t.Retention != (Retention{}) {
+		if e.settings().Retention != (Retention{}) {
 			r.retains += by
 		}
 	}
@@ -326,7 +358,7 @@ func (r *Registry) shown(n Num) (Tenant, bool) {
 	if e == nil || e.state != visible {
 		return Tenant{}, false
 	}
-	return e.t, true
+	return e.tenant(), true
 }
 
 // ID is the id of a tenant, reserved or visible; "" for a number that is neither.
@@ -334,7 +366,7 @@ func (r *Registry) ID(n Num) ID {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if e := r.entry(n); e != nil {
-		return e.t.ID
+		return e.id
 	}
 	return ""
 }
@@ -346,7 +378,7 @@ func (r *Registry) All() []Tenant {
 	out := make([]Tenant, 0, r.visible)
 	for i := range r.entries {
 		if r.entries[i].state == visible {
-			out = append(out, r.entries[i].t)
+			out = append(out, r.entries[i].tenant())
 		}
 	}
 	return out

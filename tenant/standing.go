@@ -11,7 +11,7 @@ import (
 type Standing struct {
 	limits  atomic.Pointer[Limits]
 	rate    Rate
-	refused [numLimits]atomic.Uint64
+	refused atomic.Pointer[[numLimits]atomic.Uint64] // nil: nothing ever was
 }
 
 // Limits are the limits in force. They must not be changed.
@@ -40,10 +40,22 @@ func (s *Standing) BurstUsed(now int64) int64 {
 }
 
 // Refuse counts what was refused for a limit: samples, or requests where it is one of requests.
-func (s *Standing) Refuse(limit, n int) { s.refused[limit].Add(uint64(n)) }
+func (s *Standing) Refuse(limit, n int) {
+	r := s.refused.Load()
+	if r == nil {
+		s.refused.CompareAndSwap(nil, new([numLimits]atomic.Uint64))
+		r = s.refused.Load()
+	}
+	r[limit].Add(uint64(n))
+}
 
 // Refused is how much was refused for a limit since the start.
-func (s *Standing) Refused(limit int) uint64 { return s.refused[limit].Load() }
+func (s *Standing) Refused(limit int) uint64 {
+	if r := s.refused.Load(); r != nil {
+		return r[limit].Load()
+	}
+	return 0
+}
 
 // standings are the Standings by number, read without a lock. A tenant that was never asked about costs one pointer.
 type standings struct {
@@ -133,11 +145,11 @@ func (r *Registry) resolveBase() {
 
 // resolve works out the limits in force. REQUIRES: r.mu.
 func (r *Registry) resolve(e *entry) *Limits {
-	over, has := r.overrides.Tenants[e.t.ID]
-	if !has && e.t.Limits == (Limits{}) {
+	over, has := r.overrides.Tenants[e.id]
+	if !has && e.settings().Limits == (Limits{}) {
 		return r.base
 	}
-	l := e.t.Limits.Over(over.Over(*r.base)).within(&r.o.Limits)
+	l := e.settings().Limits.Over(over.Over(*r.base)).within(&r.o.Limits)
 	return &l
 }
 
@@ -172,7 +184,7 @@ func (r *Registry) LimitSources(n Num) []LimitSource {
 	defer r.mu.RUnlock()
 	var own, over Limits
 	if e := r.entry(n); e != nil {
-		own, over = e.t.Limits, r.overrides.Tenants[e.t.ID]
+		own, over = e.settings().Limits, r.overrides.Tenants[e.id]
 	}
 	list := make([]LimitSource, len(LimitFields))
 	for i := range LimitFields {

@@ -331,15 +331,17 @@ func (s *Server) run(ctx context.Context) error {
 			return err
 		}
 	}
-	background := make(chan struct{}, 2)
+	background := make(chan struct{}, 3)
 	bg, stop := context.WithCancel(ctx)
 	defer func() {
 		stop()
-		<-background
-		<-background
+		for range cap(background) {
+			<-background
+		}
 	}()
 	go func() { s.store.Run(bg); background <- struct{}{} }()
 	go func() { s.spareBusyHosts(bg); background <- struct{}{} }()
+	go func() { s.tidy(bg); background <- struct{}{} }()
 
 	if s.o.Ready != nil {
 		s.o.Ready(s.Addr())
@@ -401,6 +403,20 @@ func (s *Server) reload(ctx context.Context) {
 	}
 	s.writer.Drop()
 	s.o.Logger.Info("metrics reloaded", "revision", s.store.Policies.Current().Revision())
+}
+
+// tidy gives back now and then what nobody has used for long.
+func (s *Server) tidy(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.writer.Tidy()
+		}
+	}
 }
 
 // spareBusyHosts asks the backend for the hosts of running jobs, so that retention leaves them alone. While the answer is

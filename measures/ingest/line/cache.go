@@ -15,7 +15,7 @@ import (
 type CacheOptions struct {
 	// Bytes is the memory that keys may take, 256 MiB by default: about 2.7 M series with keys of 60 bytes.
 	Bytes int64
-	// Scopes is how many scopes have a place at the same time, 256 by default. Lines of others go through the library.
+	// Scopes is how many scopes have a place at the same time, 16,384 by default. Lines of others go through the library.
 	Scopes int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
@@ -23,10 +23,15 @@ type CacheOptions struct {
 
 const (
 	defaultCacheBytes  = 256 << 20
-	defaultCacheScopes = 256
+	defaultCacheScopes = 16 << 10
 
 	// idleScope is how long a scope must have been unused, in seconds, before another may take its place.
 	idleScope = 60
+	// tidyScope is how long it must have been unused, in seconds, for Tidy to forget it.
+	tidyScope = 900
+
+	// A generation has its tables in that many maps, so that a new scope copies few of the others.
+	tableMaps = 64
 )
 
 // Cache remembers which series the keys of lines stand for. It is safe for concurrent use; see DESIGN.md for how.
@@ -46,7 +51,37 @@ type Cache struct {
 // generation is what the cache knows between two drops. It never changes: a new scope makes a new one of the same epoch.
 type generation struct {
 	epoch  uint64 // one more after each drop
-	tables map[string]*table
+	seed   maphash.Seed
+	scopes int
+	tables [tableMaps]map[string]*table
+}
+
+// place is the map that a scope is in.
+func (g *generation) place(scope []byte) int { return int(maphash.Bytes(g.seed, scope) % tableMaps) }
+
+// each calls fn for all tables.
+func (g *generation) each(fn func(scope string, t *table)) {
+	for _, m := range &g.tables {
+		for scope, t := range m {
+			fn(scope, t)
+		}
+	}
+}
+
+// with is a generation of the same epoch that has a table for a scope, or none if t is nil.
+func (g *generation) with(scope string, t *table) *generation {
+	next := *g
+	i := g.place([]byte(scope))
+	m := make(map[string]*table, len(g.tables[i])+1)
+	maps.Copy(m, g.tables[i])
+	if t == nil {
+		delete(m, scope)
+	} else {
+		m[scope] = t
+	}
+	next.tables[i] = m
+	next.scopes += len(m) - len(g.tables[i])
+	return &next
 }
 
 // NewCache makes an empty cache.
@@ -61,7 +96,7 @@ func NewCache(o CacheOptions) *Cache {
 		o.Now = time.Now
 	}
 	c := &Cache{o: o, seed: maphash.MakeSeed()}
-	c.current.Store(&generation{})
+	c.current.Store(&generation{seed: c.seed})
 	return c
 }
 
@@ -75,7 +110,7 @@ func (c *Cache) Drop() {
 
 // REQUIRES: c.mu.
 func (c *Cache) drop() {
-	c.current.Store(&generation{epoch: c.current.Load().epoch + 1})
+	c.current.Store(&generation{epoch: c.current.Load().epoch + 1, seed: c.seed})
 	c.bytes, c.entries, c.refused = 0, 0, 0
 }
 
@@ -91,9 +126,27 @@ func (c *Cache) Forget(refs []metricdef.Ref) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, t := range c.current.Load().tables {
-		t.forget(set)
-	}
+	c.current.Load().each(func(_ string, t *table) { t.forget(set) })
+}
+
+// Tidy forgets scopes that have been unused for a quarter of an hour. It is for now and then: tenants that fell idle keep nothing.
+func (c *Cache) Tidy() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g, now := c.current.Load(), c.o.Now().Unix()
+	c.current.Load().each(func(scope string, t *table) {
+		if now-t.last.Load() >= tidyScope {
+			g = c.without(g, scope, t)
+		}
+	})
+	c.current.Store(g)
+}
+
+// without is a generation without a scope. REQUIRES: c.mu.
+func (c *Cache) without(g *generation, scope string, t *table) *generation {
+	c.bytes -= t.bytes()
+	c.entries -= t.entries
+	return g.with(scope, nil)
 }
 
 // CacheStats says what a cache holds.
@@ -107,12 +160,12 @@ type CacheStats struct {
 func (c *Cache) Stats() CacheStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return CacheStats{Scopes: len(c.current.Load().tables), Entries: c.entries, Bytes: c.bytes, Refused: c.refused}
+	return CacheStats{Scopes: c.current.Load().scopes, Entries: c.entries, Bytes: c.bytes, Refused: c.refused}
 }
 
 // table finds the table of a scope, nil if it has none.
 func (g *generation) table(scope []byte, now int64) *table {
-	t := g.tables[string(scope)]
+	t := g.tables[g.place(scope)][string(scope)]
 	if t != nil && t.last.Load() != now {
 		t.last.Store(now)
 	}
@@ -177,28 +230,21 @@ func (c *Cache) admit(scope []byte) *table {
 	if t := g.table(scope, now); t != nil {
 		return t
 	}
-	tables := maps.Clone(g.tables)
-	if tables == nil {
-		tables = make(map[string]*table)
-	}
-	if len(tables) >= c.o.Scopes {
-		oldest, idle := "", int64(idleScope)
-		for name, t := range tables {
+	if g.scopes >= c.o.Scopes {
+		var oldest *table
+		name, idle := "", int64(idleScope)
+		g.each(func(scope string, t *table) {
 			if d := now - t.last.Load(); d >= idle {
-				oldest, idle = name, d
+				oldest, name, idle = t, scope, d
 			}
-		}
-		t := tables[oldest]
-		if t == nil {
+		})
+		if oldest == nil {
 			return nil
 		}
-		c.bytes -= t.bytes()
-		c.entries -= t.entries
-		delete(tables, oldest)
+		g = c.without(g, name, oldest)
 	}
 	t := newTable(now)
 	c.bytes += t.bytes()
-	tables[string(scope)] = t
-	c.current.Store(&generation{epoch: g.epoch, tables: tables})
+	c.current.Store(g.with(string(scope), t))
 	return t
 }

@@ -113,7 +113,7 @@ func TestCacheScopes(t *testing.T) {
 	if s := c.Stats(); s.Scopes != 2 || s.Entries != 2 || parsed("b")+parsed("c") != 0 || parsed("a") != 1 {
 		t.Errorf("the idle scope did not give way: %+v", s)
 	}
-	if want := 2 * (blockBytes + 8*firstSlots); c.Stats().Bytes != int64(want) {
+	if want := 2 * (tableBytes + 4*firstWords + 8*firstSlots); c.Stats().Bytes != int64(want) {
 		t.Errorf("%d bytes, want %d", c.Stats().Bytes, want)
 	}
 }
@@ -237,5 +237,45 @@ func TestManyTenants(t *testing.T) {
 func TestReasonsOfTheMapping(t *testing.T) {
 	if got := Ignore(measures.BadName).Error(); got != "ignored: bad-name" {
 		t.Error(got)
+	}
+}
+
+// TestManyScopes teaches more scopes than one map holds, finds all of them, and forgets those that fell silent.
+func TestManyScopes(t *testing.T) {
+	at := now
+	clock := func() time.Time { return at }
+	c := NewCache(CacheOptions{Now: clock})
+	d, r := open(t, Options{Cache: c, Now: clock})
+	m := func(i int) *ClusterCockpit { m := cockpit(); m.Cluster = fmt.Sprintf("cluster-%d", i); return m }
+	const n, text = 500, "cpu_load,hostname=h value=1 1735689600\n"
+	for i := range n {
+		decode(d, r, m(i), text)
+	}
+	parsed := func(i int) int {
+		if err := d.Begin(m(i), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		defer d.End()
+		if _, err := d.Decode(); err != nil {
+			t.Fatal(err)
+		}
+		return d.Tally().Parsed
+	}
+	at = at.Add(tidyScope * time.Second / 2)
+	for i := range n {
+		if i%5 == 0 && parsed(i) != 0 {
+			t.Fatalf("scope %d is not known", i)
+		}
+	}
+	if s := c.Stats(); s.Scopes != n || s.Entries != n {
+		t.Errorf("%+v", s)
+	}
+	at = at.Add(tidyScope*time.Second/2 + time.Second)
+	c.Tidy()
+	if s := c.Stats(); s.Scopes != n/5 || s.Entries != n/5 || s.Bytes != int64(n/5*(tableBytes+4*firstWords+8*firstSlots)) {
+		t.Errorf("behind the tidying: %+v", s)
+	}
+	if parsed(0) != 0 || parsed(1) != 1 {
+		t.Error("the wrong ones went")
 	}
 }

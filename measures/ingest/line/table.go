@@ -14,16 +14,17 @@ import (
 // only field; it leads to a ref and a tenant.
 //
 // Entries lie one after the other in blocks of words without pointers, each directly in front of its key, so that a
-// sender's usual order is a walk through memory. An entry's id is the number of its first word, counted over all blocks;
-// 0 is none. The hash table holds hash and id in one word.
+// sender's usual order is a walk through memory. The first blocks of a table are small, since most tenants send few series. An entry's id
+// is the number of its block and that of its first word there; 0 is none. The hash table holds hash and id in one word.
 //
 // Readers work on a snapshot, without locks. Of what a snapshot shows, only the atomic words change: slots, and next and
 // ref of an entry. Writers hold the cache's mutex.
 
 const (
 	blockBits  = 14
-	blockWords = 1 << blockBits // 64 KiB
+	blockWords = 1 << blockBits // the largest block, 64 KiB
 	blockBytes = blockWords * 4
+	firstWords = 128 // of the first block; each one behind it is four times as large
 
 	// maxKey bounds the keys that are remembered; longer ones go through the library each time.
 	maxKey = 4096
@@ -31,8 +32,6 @@ const (
 	// maxTenants bounds the tenants of one scope; keys of others are not remembered.
 	maxTenants = 1024
 )
-
-type block [blockWords]uint32
 
 // entry stands at the front of its key.
 type entry struct {
@@ -57,7 +56,7 @@ func (e *entry) opens(text []byte) bool {
 // snapshot is what readers see of a table.
 type snapshot struct {
 	slots   []uint64 // hash<<32 | id, read and written atomically; the length is a power of two
-	blocks  []*block
+	blocks  []*uint32 // the first word of each; a block has as many as fit, up to blockWords
 	tenants []tenant.Num
 }
 
@@ -67,7 +66,12 @@ func (s *snapshot) at(id uint32) *entry {
 	if id == 0 || b >= len(s.blocks) {
 		return nil
 	}
-	return (*entry)(unsafe.Pointer(&s.blocks[b][id%blockWords]))
+	return s.entry(b, id%blockWords)
+}
+
+// entry is the entry at a word of a block. The word must be one that a writer gave out.
+func (s *snapshot) entry(b int, word uint32) *entry {
+	return (*entry)(unsafe.Add(unsafe.Pointer(s.blocks[b]), 4*uintptr(word)))
 }
 
 // find looks a key up.
@@ -94,11 +98,17 @@ type table struct {
 
 	// Under the cache's mutex.
 	used    []uint32 // words taken in each block
+	words   int64    // in all blocks
+	room    uint32   // words of the last block
 	entries int
 	own     snapshot
 }
 
-const firstSlots = 64
+const (
+	firstSlots = 16
+	// tableBytes is about what a table takes without slots and blocks.
+	tableBytes = 512
+)
 
 func newTable(now int64) *table {
 	t := &table{}
@@ -114,7 +124,7 @@ func (t *table) publish() {
 }
 
 func (t *table) bytes() int64 {
-	return int64(len(t.own.blocks))*blockBytes + int64(len(t.own.slots))*8
+	return tableBytes + t.words*4 + int64(len(t.own.slots))*8
 }
 
 // hashOf gives the half of the hash that the table keeps. The seed is the process's own, so that nobody can send keys
@@ -127,7 +137,7 @@ func hashOf(seed maphash.Seed, key []byte) uint32 {
 func (t *table) growth(size int) int64 {
 	var n int64
 	if !t.fits(size) {
-		n += blockBytes
+		n += int64(t.nextBlock(size)) * 4
 	}
 	if t.crowded() {
 		n += int64(len(t.own.slots)) * 8
@@ -139,7 +149,13 @@ func wordsOf(size int) uint32 { return uint32(entryWords + (size+3)/4) }
 
 func (t *table) fits(size int) bool {
 	n := len(t.used)
-	return n > 0 && t.used[n-1]+wordsOf(size) <= blockWords
+	return n > 0 && t.used[n-1]+wordsOf(size) <= t.room
+}
+
+// nextBlock is how many words the next block has, for a key of that size to fit.
+func (t *table) nextBlock(size int) uint32 {
+	n := uint32(firstWords) << min(2*len(t.used), blockBits)
+	return min(max(n, 1+wordsOf(size)), blockWords)
 }
 
 // crowded says whether the slots must be doubled before the next key.
@@ -161,7 +177,9 @@ func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) 
 		changed = true
 	}
 	if !t.fits(len(key)) {
-		t.own.blocks = append(t.own.blocks, new(block))
+		t.room = t.nextBlock(len(key))
+		t.words += int64(t.room)
+		t.own.blocks = append(t.own.blocks, unsafe.SliceData(make([]uint32, t.room)))
 		first := uint32(0)
 		if len(t.used) == 0 {
 			first = 1 // id 0 is none
@@ -176,7 +194,7 @@ func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) 
 	b := len(t.used) - 1
 	at := t.used[b]
 	t.used[b] += wordsOf(len(key))
-	e := (*entry)(unsafe.Pointer(&t.own.blocks[b][at]))
+	e := t.own.entry(b, at)
 	e.size, e.tenant = uint16(len(key)), uint16(index)
 	e.ref.Store(uint32(ref))
 	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), len(key)), key)
@@ -217,7 +235,7 @@ func (t *table) forget(refs map[metricdef.Ref]struct{}) (n int) {
 			at = 1
 		}
 		for at < used {
-			e := (*entry)(unsafe.Pointer(&t.own.blocks[b][at]))
+			e := t.own.entry(b, at)
 			if _, ok := refs[metricdef.Ref(e.ref.Load())]; ok {
 				e.ref.Store(0)
 				n++
