@@ -55,7 +55,7 @@ func (e *entry) opens(text []byte) bool {
 
 // snapshot is what readers see of a table.
 type snapshot struct {
-	slots   []uint64 // hash<<32 | id, read and written atomically; the length is a power of two
+	slots   []uint64  // hash<<32 | id, read and written atomically; the length is a power of two
 	blocks  []*uint32 // the first word of each; a block has as many as fit, up to blockWords
 	tenants []tenant.Num
 }
