@@ -20,10 +20,11 @@ var (
 )
 
 // openStore opens a real store and a writer in front of it.
-func openStore(t testing.TB, now func() time.Time) (*measures.Store, *Writer, *line.ClusterCockpit) {
+func openStore(t testing.TB, now func() time.Time, limits ...tenant.Limits) (*measures.Store, *Writer, *line.ClusterCockpit) {
 	t.Helper()
+	limits = append(limits, tenant.Limits{})
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Now: now, Logger: quiet})
+	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Now: now, Logger: quiet, Limits: limits[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func openStore(t testing.TB, now func() time.Time) (*measures.Store, *Writer, *l
 		t.Fatal(err)
 	}
 	m := &line.ClusterCockpit{Tenant: func(string) (tenant.Num, error) { return num, nil }}
-	return s, New(s, s.Definitions, Options{Now: now, Logger: quiet}), m
+	return s, New(s, s.Definitions, Options{Now: now, Logger: quiet, Tenants: s.Tenants}), m
 }
 
 // interval is one body for each 5,000 lines of what a cluster of this many hosts sends at a time.
@@ -100,9 +101,19 @@ func TestRealStore(t *testing.T) {
 }
 
 // BenchmarkWriteLines is the whole way in, journal and all, for 18,800 series at one body of 5,000 lines a time.
-func BenchmarkWriteLines(b *testing.B) {
+func BenchmarkWriteLines(b *testing.B) { benchmarkWriteLines(b, tenant.Limits{}) }
+
+// BenchmarkWriteLinesLimited is the same for a tenant that has every limit of a write, and reaches none.
+func BenchmarkWriteLinesLimited(b *testing.B) {
+	benchmarkWriteLines(b, tenant.Limits{
+		Series: 1 << 30, SamplesPerSecond: 1 << 40, SamplesBurst: 1 << 40, Line: 1 << 12, Tags: 30, TagName: 200, TagValue: 200, Past: 1000 * time.Hour, Future: time.Hour,
+		Retention: 1000 * time.Hour, Memory: 1 << 40,
+	})
+}
+
+func benchmarkWriteLines(b *testing.B, limits tenant.Limits) {
 	now := start
-	_, w, m := openStore(b, func() time.Time { return now })
+	_, w, m := openStore(b, func() time.Time { return now }, limits)
 	write := func() (lines int) {
 		b.StopTimer()
 		now = now.Add(time.Minute)
