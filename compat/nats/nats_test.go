@@ -622,3 +622,29 @@ func TestOptions(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+type waiting struct{ wait time.Duration }
+
+func (waiting) Error() string               { return "too fast" }
+func (waiting) Kind() string                { return "over limit" }
+func (w waiting) RetryAfter() time.Duration { return w.wait }
+
+// TestDelayOf: who is told how long to wait waits for that, not for what it would otherwise.
+func TestDelayOf(t *testing.T) {
+	s := &subscription{c: &Client{o: Options{RetryWait: 250 * time.Millisecond, MaxRetryWait: 10 * time.Second}}}
+	for _, c := range []struct {
+		err  error
+		try  int
+		want time.Duration
+	}{
+		{errors.New("down"), 0, 250 * time.Millisecond}, {errors.New("down"), 9, 10 * time.Second},
+		{fmt.Errorf("body: %w", waiting{7 * time.Minute}), 0, 7 * time.Minute}, {waiting{time.Second}, 9, time.Second}, {waiting{}, 9, 250 * time.Millisecond},
+	} {
+		if got := s.delayOf(c.err, c.try); got != c.want {
+			t.Errorf("%v, try %d: %v, want %v", c.err, c.try, got, c.want)
+		}
+	}
+	if permanent(waiting{}) {
+		t.Error("samples that come too fast are given up")
+	}
+}
