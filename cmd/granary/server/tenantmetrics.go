@@ -7,19 +7,43 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"granary/api/edge"
+	"granary/tenant"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
 
-// withTenants serves the metrics of the service, and beside them those of the tenants in which the caller has a role: who sends
-// how much is nobody else's business.
+// withTenants serves the metrics of the service, and beside them those of the tenants that the caller may read: who sends how much
+// is nobody else's business. Who is nobody, and not of this machine, sees none.
 func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
+	audits := s.audits()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := prometheus.NewRegistry()
-		scope := edge.ScopeFrom(r.Context())
+		who := edge.IdentityFrom(r.Context())
+		scope := readable(who)
+		if who.Source == identity.Anonymous && !edge.Here(r) {
+			scope = identity.Scope{}
+		}
 		own.MustRegister(&tenantCollector{s, scope}, &limitCollector{s, scope})
+		if who.Source != identity.Anonymous && (scope.All() || len(scope.Tenants()) > 1) {
+			audits.Often(r, who, audit.Entry{Action: "metrics.read", Tenants: "*", Outcome: audit.OK})
+		}
 		promhttp.HandlerFor(prometheus.Gatherers{service, own}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
+}
+
+// readable is the tenants that somebody may read.
+func readable(who *identity.Identity) identity.Scope {
+	if who.Everywhere().May(identity.Read) {
+		return identity.AllTenants()
+	}
+	var ids []tenant.ID
+	for _, g := range who.Grants() {
+		if g.Roles.May(identity.Read) {
+			ids = append(ids, g.Tenant)
+		}
+	}
+	return identity.Only(ids...)
 }
 
 // tenantCollector reads the figures of the tenants of a scope when it is asked.
