@@ -34,8 +34,7 @@ type BodyOptions struct {
 	Limit   int64  // bytes of one body, after decompression; 0: 64 MiB
 	Setting string // the name of the setting behind Limit, for the error
 	// Queues, if not nil, bounds the bytes of all bodies that ReadFor holds at the same time, and is fair between tenants.
-	Queues       *queue.Fair
-	QueueSetting string // the name of the setting behind the bound of Queues
+	Queues *queue.Fair
 	// Standing, if not nil, tells how a tenant stands: its limit may be lower than Limit for the bodies of ReadFor.
 	Standing func(tenant.ID) *tenant.Standing
 }
@@ -168,7 +167,7 @@ func (b *Bodies) tooLarge(limit int64, id tenant.ID, standing *tenant.Standing) 
 	}
 	setting := b.o.Setting
 	if limit < b.o.Limit {
-		setting = b.o.QueueSetting
+		setting = b.o.Queues.Queue(id).MaxSetting()
 	}
 	return &TooLargeError{What: "request body", Limit: limit, Setting: setting}
 }

@@ -133,7 +133,7 @@ func queueOf(units int64, wait time.Duration) *queue.Fair {
 func TestBodiesInWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := queueOf(100_000, 2*time.Second)
-		bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
+		bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate})
 		read := func() (*Body, error) {
 			return bodies.ReadFor(request(bytes.NewReader(make([]byte, 60_000)), 60_000), "a")
 		}
@@ -169,7 +169,7 @@ func TestBodiesInWork(t *testing.T) {
 // TestLargerThanTheQueue: what never fits does not wait.
 func TestLargerThanTheQueue(t *testing.T) {
 	gate := queueOf(100_000, time.Hour)
-	bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
+	bodies := NewBodies(BodyOptions{Setting: "limits.body", Queues: gate})
 	text := bytes.Repeat([]byte("x"), 100_001)
 	for name, r := range map[string]*http.Request{
 		"announced":   request(bytes.NewReader(text), int64(len(text))),
@@ -204,7 +204,7 @@ func TestLargerThanTheQueue(t *testing.T) {
 func TestBodiesOfMany(t *testing.T) {
 	const bound = 4 << 20
 	gate := queueOf(bound, time.Minute)
-	bodies := NewBodies(BodyOptions{Limit: 2 << 20, Setting: "limits.body", Queues: gate, QueueSetting: "limits.bodies"})
+	bodies := NewBodies(BodyOptions{Limit: 2 << 20, Setting: "limits.body", Queues: gate})
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {

@@ -149,6 +149,14 @@ func (q *Queue) Tenant() tenant.ID { return q.id }
 // Max is the number of units that the tenant can hold when nothing else is inside.
 func (q *Queue) Max() int64 { return min(q.share().Units, q.fair.o.Units) }
 
+// MaxSetting is the name of the setting behind Max.
+func (q *Queue) MaxSetting() string {
+	if q.share().Units < q.fair.o.Units {
+		return q.fair.o.SettingShare
+	}
+	return q.fair.o.Setting
+}
+
 // Enter takes n units for a piece of work, waiting for room as long as the tenant's share allows. The error is a *FullError if
 // there was none in time, and the cause of ctx if that ended first; nothing is taken then. More than Max units are refused
 // at once.

@@ -152,7 +152,7 @@ func (s *Server) open() error {
 	s.turns = queue.NewTurns(int(cfg.Queue.Workers), 0)
 	s.writes, s.queries = queue.NewFair(s.writeQueues()), queue.NewFair(s.queryQueues())
 	s.lines = newLines(s.store, s.writer, s.writes, cfg)
-	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, QueueSetting: settingQueue, Standing: s.standing})
+	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, Standing: s.standing})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch
 	s.http.RegisterOnShutdown(s.silent.close)
