@@ -122,3 +122,27 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestConfigurationsOfTheGuides: what the guides show of a configuration is one.
+func TestConfigurationsOfTheGuides(t *testing.T) {
+	fence := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	found := 0
+	for _, page := range []string{"securing", "limits", "usage", "coopr"} {
+		b, err := os.ReadFile("../../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range fence.FindAllStringSubmatch(string(b), -1) {
+			if !strings.HasPrefix(m[1], "main:") && !strings.HasPrefix(m[1], "granary:") {
+				continue
+			}
+			found++
+			if _, warns, err := load(t, files{"config.yaml": m[1]}, Overrides{}); err != nil || len(warns) > 0 {
+				t.Errorf("%s: %v %v\n%s", page, err, warns, m[1])
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d", found)
+	}
+}

@@ -28,10 +28,16 @@ type block struct {
 	text string // without the indent
 }
 
-// blocks are the indented blocks of a page, in their order. An empty line ends one.
+// blocks are the indented blocks of a page, in their order. An empty line ends one. What stands between fences is for reading.
 func blocks(page string) (all []block) {
-	inside := false
+	inside, fenced := false, false
 	for i, line := range strings.Split(page, "\n") {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		if fenced {
+			continue
+		}
 		text, indented := strings.CutPrefix(line, "    ")
 		if indented && !inside {
 			all = append(all, block{line: i + 1})
