@@ -17,7 +17,7 @@ import (
 
 // Lines stores bodies of line protocol. ingest.Writer is one.
 type Lines interface {
-	WriteLines(ctx context.Context, m line.Mapping, body []byte) (ingest.Result, error)
+	WriteFrom(ctx context.Context, m line.Mapping, from ingest.Sender, body []byte) (ingest.Result, error)
 	Counters() *ingest.Counters
 }
 
@@ -184,7 +184,11 @@ func (a *API) count(r *report, size int, err error) {
 // writeLines stores line protocol.
 func (a *API) writeLines(ctx context.Context, id tenant.ID, text []byte) (*report, error) {
 	m := &lineMapping{ctx: ctx, a: a, id: id}
-	res, err := a.o.Lines.WriteLines(ctx, m, text)
+	from := ingest.Sender{}
+	if who := edge.IdentityFrom(ctx); who != nil {
+		from.Subject = who.Subject
+	}
+	res, err := a.o.Lines.WriteFrom(ctx, m, from, text)
 	r := &report{stored: res.Stored}
 	for reason, n := range res.Ignored {
 		if n > 0 {

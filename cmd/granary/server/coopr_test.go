@@ -9,7 +9,7 @@ import (
 )
 
 // TestCooprIdentity: the key has to be the user's, the tenant one of the key's, and an administrator one by right as well as by
-// name. Usage goes through from samples to the report.
+// name. Usage goes through from samples to the report, with who wrote them as the user of a node.
 func TestCooprIdentity(t *testing.T) {
 	s := running(t, configured(t, `
 granary:
