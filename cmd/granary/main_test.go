@@ -156,7 +156,7 @@ func TestCheck(t *testing.T) {
 		"Doubtful:\n  " + file + ":3: metrics.a.aggregation: expected",
 		"Unknown, and ignored:\n  " + file + ":6: nats.prefix: unknown key",
 		"Accepted without effect:\n  " + file + ":4: metric-store.num-workers: is accepted without effect\n",
-		"the certificate cannot be used",
+		"TLS cannot be served: certificate: ",
 		"granary import cc-metric-store " + dir,
 		"  listen      https://127.0.0.1:8082\n",
 		"  metrics     3 (1 every 10 s, 2 every 60 s)\n",
