@@ -103,7 +103,7 @@ func (g *Guard) Authenticate(r *http.Request) (*identity.Identity, error) {
 		g.o.Throttle.succeeded(ip, c)
 		return who, nil
 	}
-	if g.own == nil && !g.o.Authority.Configured() && !strings.HasPrefix(c.Token, keyPrefix) && !strings.HasPrefix(c.Password, keyPrefix) {
+	if (g.own == nil || c.Kind != identity.Bearer) && !g.o.Authority.Configured() && !strings.HasPrefix(c.Token, keyPrefix) && !strings.HasPrefix(c.Password, keyPrefix) {
 		// Nobody could have said that this is right. What a client shows to an open service it shows to no purpose.
 		return g.anonymous(r)
 	}

@@ -32,6 +32,9 @@ func (d *Dialect) debug(w http.ResponseWriter, r *http.Request) {
 	}
 	defer t.turn.End()
 	if selector == "" {
+		if v := viewOf(t.ctx); len(v.tenants()) > 1 {
+			d.o.Audit.Wide(r, v.who, "debug.read", v.list())
+		}
 		d.clusters(t.ctx, func(name string, n Node) bool {
 			t.level(name, n, 1)
 			return t.err == nil

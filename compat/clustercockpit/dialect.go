@@ -54,6 +54,8 @@ type Options struct {
 
 	// Auth guards all five endpoints; nil: everybody may do everything.
 	Auth edge.Authenticator
+	// Audit hears of what is freed, and of who looks at all tenants at once; nil: nobody does.
+	Audit *edge.Audit
 	// Ready says whether requests can be served; until then they get 503. nil: always.
 	Ready func() (ok bool, progress string)
 

@@ -7,6 +7,7 @@ import (
 
 	"granary/api/edge"
 	"granary/metricdef"
+	"granary/tenant/audit"
 	"granary/tenant/queue"
 )
 
@@ -55,7 +56,10 @@ func (d *Dialect) free(w http.ResponseWriter, r *http.Request) {
 	refs = slices.Compact(refs)
 	freed := 0
 	if len(refs) > 0 {
-		if freed, err = d.o.Store.Free(r.Context(), refs, nanoseconds(to)); err != nil {
+		freed, err = d.o.Store.Free(r.Context(), refs, nanoseconds(to))
+		v := viewOf(r.Context())
+		d.o.Audit.Record(r, v.who, audit.Entry{Action: "measures.delete", Tenants: v.list(), Outcome: edge.Outcome(err), Detail: map[string]any{"windows": freed, "to": to}})
+		if err != nil {
 			d.fail(w, r, err)
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"granary/api/edge"
 	"granary/tenant"
@@ -115,4 +116,13 @@ func (v *view) tenants() []tenant.ID {
 	}
 	slices.Sort(ids)
 	return slices.DeleteFunc(slices.Compact(ids), func(id tenant.ID) bool { return v.may(id) != nil })
+}
+
+// list is the tenants for the audit log.
+func (v *view) list() string {
+	var names []string
+	for _, id := range v.tenants() {
+		names = append(names, string(id))
+	}
+	return strings.Join(names, ",")
 }

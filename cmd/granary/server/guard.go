@@ -84,8 +84,11 @@ func (s *Server) guarded(h http.Handler) http.Handler {
 		who, err := s.guard.Authenticate(r)
 		if err != nil {
 			status := edge.Status(err)
-			if status == http.StatusUnauthorized {
+			switch status {
+			case http.StatusUnauthorized:
 				edge.Challenge(w.Header(), err)
+			case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+				w.Header().Set("Retry-After", edge.RetryAfter(err))
 			}
 			http.Error(w, edge.DetailOf(err), status)
 			return

@@ -253,7 +253,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
 		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
-		Auth: s.clusterCockpitGuard(), Reads: s.queries, Select: s.selector(), CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, Now: s.o.Now, Logger: s.o.Logger,
+		Auth: s.clusterCockpitGuard(), Audit: s.audits(), Reads: s.queries, Select: s.selector(), CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, Now: s.o.Now, Logger: s.o.Logger,
 	}
 	return o
 }
