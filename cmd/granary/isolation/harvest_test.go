@@ -18,11 +18,19 @@ func (u *universe) take(s *step, world int, a *answer, text string) {
 	if s.by == nil || s.by == u.b[1] && world != 1 || s.by == u.a && world != 0 {
 		return
 	}
+	s.by.gatherText(s.r, a, text)
+}
+
+// gather remembers what an answer tells.
+func (p *party) gather(r *request, a *answer) { p.gatherText(r, a, a.text()) }
+
+// gatherText is gather with the answer as it is known in all worlds.
+func (p *party) gatherText(r *request, a *answer, text string) {
 	if a.status < 300 {
-		s.by.remember(s.r)
+		p.remember(r)
 	}
 	if m := nextPage.FindStringSubmatch(text); m != nil {
-		s.by.keep("link", m[1])
+		p.keep("link", m[1])
 	}
 	if a.status >= 300 || !strings.Contains(a.header.Get("Content-Type"), "json") {
 		return
@@ -30,7 +38,7 @@ func (u *universe) take(s *step, world int, a *answer, text string) {
 	_, body, _ := strings.Cut(text, "\n\n")
 	var v any
 	if json.Unmarshal([]byte(body), &v) == nil {
-		s.by.harvest(s.r.op, "", v)
+		p.harvest(r.op, "", v)
 	}
 }
 
