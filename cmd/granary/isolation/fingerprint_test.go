@@ -10,8 +10,9 @@ import (
 // ofProcess is what an answer tells of a process: what it has refused.
 var ofProcess = regexp.MustCompile(`"used":[0-9]+|"refused":[0-9]+`)
 
-// ofUpkeep is what changes without a request, as upkeep goes on behind them: the memory and the files that a tenant takes.
-var ofUpkeep = regexp.MustCompile(`"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+`)
+// ofUpkeep is what changes without a request, as upkeep goes on behind them: the memory and the files that a tenant takes, and what
+// it has read, which is accounted for a second later.
+var ofUpkeep = regexp.MustCompile(`"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+|"queries":[0-9]+,"samples_read":[0-9]+,"bytes_sent":[0-9]+`)
 
 // fingerprint is everything that a tenant has, read without leaving a trace.
 func (u *universe) fingerprint(world int, p *party) string {

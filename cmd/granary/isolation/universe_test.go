@@ -110,7 +110,7 @@ func (u *universe) play(s *step) {
 		u.take(s, i, a, texts[i])
 		u.look(s, i, a, texts[i])
 	}
-	if s.world < 0 && inOrder(texts[0]) != inOrder(texts[1]) && !u.differs(s) {
+	if s.world < 0 && inOrder(texts[0]) != inOrder(texts[1]) && !u.differs(s, texts[0]) {
 		u.faultf(s, "difference "+s.r.op, "%s\nis answered, in world 1\n%s\nand in world 2\n%s", s.r.text(), cut(texts[0]), cut(texts[1]))
 	}
 }
@@ -136,7 +136,7 @@ func (u *universe) look(s *step, world int, a *answer, text string) {
 		u.faultf(s, "leak "+s.r.op, "%s\nis answered with %q of somebody else, in world %d\n%s", s.r.text(), leaks, world+1, cut(text))
 	}
 	path, _, _ := strings.Cut(s.r.target, "?")
-	if _, found, _ := u.d.contract.Find(s.r.method, path); found && s.number%5 == 0 && a.err == nil && !early(a) {
+	if _, found, _ := u.d.contract.Find(s.r.method, path); found && s.number%5 == 0 && a.err == nil && !strings.HasSuffix(path, "/") && !early(a) {
 		if err := u.d.contract.Check(openapitest.Answer{Method: s.r.method, Path: path, Status: a.status, Header: a.header, Body: a.body}); err != nil {
 			u.broken[fmt.Sprint(s.r.op, " ", a.status)] = fmt.Sprintf("%s\n%v", s.r.text(), err)
 		}
@@ -150,11 +150,14 @@ func early(a *answer) bool {
 }
 
 // differs says whether the answer may differ between the worlds, since it is about the whole service.
-func (u *universe) differs(s *step) bool {
-	if strings.Contains(s.r.target, "/v2/keys") && strings.Contains(s.r.target, "limit") {
+func (u *universe) differs(s *step, text string) bool {
+	if strings.Contains(s.r.target, "/v2/keys?") && s.r.method != "POST" {
 		return true // which of them come first is left to chance
 	}
-	return s.by.sees() || strings.HasPrefix(strings.TrimLeft(s.r.target, "/."), "metrics")
+	if strings.Contains(s.r.target, "/v2/usage") && strings.Contains(text, "csv") {
+		return true // what was read is accounted for later, and has no name there
+	}
+	return s.by.sees()
 }
 
 func cut(s string) string {

@@ -13,8 +13,9 @@ import (
 	"granary/tenant/queue"
 )
 
-// withTenants serves the metrics of the service, and beside them those of the tenants that the caller may read: who sends how much
-// is nobody else's business. Who is nobody, and not of this machine, sees none.
+// withTenants serves the metrics of the tenants that the caller may read, and those of the service: who sends how much is nobody
+// else's business. Who is nobody, and not of this machine, sees no tenant. Who has roles in some tenants alone sees nothing of the
+// service: its sums without what is their own are what the others do.
 func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 	audits := s.audits()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +29,11 @@ func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 		if who.Source != identity.Anonymous && (scope.All() || len(scope.Tenants()) > 1) {
 			audits.Often(r, who, audit.Entry{Action: "metrics.read", Tenants: "*", Outcome: audit.OK})
 		}
-		promhttp.HandlerFor(prometheus.Gatherers{service, own}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		all := prometheus.Gatherers{own}
+		if who.Source == identity.Anonymous || who.Everywhere() != 0 {
+			all = append(all, service)
+		}
+		promhttp.HandlerFor(all, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
 }
 
