@@ -7,6 +7,7 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
@@ -51,6 +52,9 @@ func (a *API) readQueues(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := p.end(); err != nil {
 		return err
+	}
+	if all || len(ids) > 1 {
+		a.o.Audit.Often(r, edge.IdentityFrom(r.Context()), audit.Entry{Action: "queues.read", Tenants: p.text("tenants", ""), Outcome: audit.OK})
 	}
 	var out struct {
 		Queues []tenantQueues `json:"queues"`

@@ -2,10 +2,14 @@ package native
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"granary/api/edge"
 	"granary/tenant"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
@@ -40,7 +44,13 @@ func TestQueues(t *testing.T) {
 		ofA     = `{"tenant":"a","weight":2,"writes":{"queued":1,"in_progress":0,"waiting":0,"held":30,"limit":50,"waited":0,"waited_ms":0,"refused":1},"queries":` + nothing + `}`
 		ofB     = `{"tenant":"b","weight":2,"writes":` + nothing + `,"queries":{"queued":0,"in_progress":1,"waiting":0,"held":1,"limit":null,"waited":0,"waited_ms":0,"refused":0}}`
 	)
-	operator := newWorld(func(o *Options) { o.Writes, o.Reads = writes, reads })
+	file := filepath.Join(t.TempDir(), "audit.log")
+	log, err := audit.Open(audit.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	operator := newWorld(func(o *Options) { o.Writes, o.Reads, o.Audit = writes, reads, &edge.Audit{Log: log} })
 	a := newWorld(func(o *Options) { o.Writes, o.Reads, o.Auth = writes, reads, only("a") })
 	for _, c := range []struct {
 		who    http.Handler
@@ -62,5 +72,10 @@ func TestQueues(t *testing.T) {
 		if text := strings.TrimSpace(w.Body.String()); w.Code != c.status || w.Code == 200 && text != c.want || !strings.Contains(text, c.want) {
 			t.Errorf("%q: %d %s", c.query, w.Code, text)
 		}
+	}
+	// Who looks at several tenants is noted, once a minute since such things are polled.
+	text, err := os.ReadFile(file)
+	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), `"action":"queues.read","target":"/v2/queues","tenants":"*","outcome":"ok"`) {
+		t.Errorf("%s %v", text, err)
 	}
 }
