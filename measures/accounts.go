@@ -3,6 +3,7 @@ package measures
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"granary/measures/journal"
@@ -78,7 +79,7 @@ func (s *Store) entryOf(b *Batch, made int) usage.Entry {
 			first = ref
 		}
 	}
-	b.Left = max(b.Bytes, 0)
+	counted := b.shareBytes()
 	if rows == 0 && made == 0 {
 		return usage.Entry{}
 	}
@@ -90,9 +91,54 @@ func (s *Store) entryOf(b *Batch, made int) usage.Entry {
 		e.Tenant = b.Drafts[0].Def.Tenant
 	}
 	e.Samples, e.Created = rows, uint64(made)
-	b.Left = int64(float64(b.Left) * float64(len(b.Stale)) / float64(len(b.Refs)))
-	e.Bytes = uint64(max(b.Bytes, 0) - b.Left)
+	e.Bytes = uint64(counted)
 	return e
+}
+
+// shareBytes says how many bytes of a batch count for its tenant: those of each line, or item, of which something is stored. What is
+// refused as a whole does not count; what is stale is in Left, and comes again.
+//
+// REQUIRES: the rows are sequenced.
+func (b *Batch) shareBytes() (counted int64) {
+	counted, b.Left = max(b.Bytes, 0), 0
+	if !slices.Contains(b.Refs, 0) {
+		return counted
+	}
+	if b.Pieces == nil {
+		none := 0
+		for _, ref := range b.Refs {
+			if ref == 0 {
+				none++
+			}
+		}
+		share := func(rows int) int64 { return int64(float64(counted) * float64(rows) / float64(len(b.Refs))) }
+		b.Left = share(len(b.Stale))
+		return counted - share(none)
+	}
+	stale := b.Stale
+	for row := 0; row < len(b.Refs); {
+		number, size := b.Pieces.Piece(row)
+		stored, comes := false, false
+		for row < len(b.Refs) {
+			if n, _ := b.Pieces.Piece(row); n != number {
+				break
+			}
+			stored = stored || b.Refs[row] != 0
+			for len(stale) > 0 && stale[0] <= row {
+				comes = comes || stale[0] == row
+				stale = stale[1:]
+			}
+			row++
+		}
+		switch {
+		case stored:
+			continue
+		case comes:
+			b.Left += size
+		}
+		counted -= size
+	}
+	return max(counted, 0)
 }
 
 // appendAccount puts an account in front of the records that it is about. REQUIRES: s.seq.mu.

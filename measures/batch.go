@@ -23,6 +23,8 @@ type Batch struct {
 	// uses.
 	Bytes   int64
 	Subject string
+	// Pieces tells which of the bytes were those of a row that was not stored. Without it all rows have an equal share.
+	Pieces Pieces
 	// Admitted says that the tenant's rate was asked for an earlier batch of the same body. It is not asked again, so that a body
 	// is stored as a whole or not at all as far as the rate goes.
 	Admitted bool
@@ -33,7 +35,7 @@ type Batch struct {
 
 	// Set by Commit.
 
-	// Left is what of Bytes is not accounted for: the share of the rows in Stale, all of it if nothing is stored.
+	// Left is what of Bytes is not accounted for and may still be: that of the rows in Stale.
 	Left int64
 	// Stale holds the rows (indices into the columns) whose ref named a definition that no longer exists. They were not
 	// stored; the writer forgets the ref and decodes them again.
@@ -47,6 +49,12 @@ type Batch struct {
 	// numbers is Refs without the rows of texts, where there are any.
 	numbers []metricdef.Ref
 	pending pending
+}
+
+// Pieces are the lines, or items, that the rows of a batch came in.
+type Pieces interface {
+	// Piece is that of a row: a number that its other rows have too, which stand beside it, and how many bytes it has.
+	Piece(row int) (number int, size int64)
 }
 
 // Text is the text, or the tags, of the sample in row Row. Tags are one JSON object in its canonical form: members sorted
@@ -77,7 +85,7 @@ type Draft struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
-	b.Tenant, b.Bytes, b.Subject, b.Left, b.Admitted = 0, 0, "", 0, false
+	b.Tenant, b.Bytes, b.Subject, b.Pieces, b.Left, b.Admitted = 0, 0, "", nil, 0, false
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	clear(b.Texts)

@@ -72,6 +72,7 @@ type origin struct {
 	header []byte           // what may be learned; nil: nothing
 	draft  *metricdef.Draft // nil: the metric is there
 	kind   metricdef.Kind
+	size   int64 // its bytes, if they count in this batch
 }
 
 func (in *intake) begin(ctx context.Context, a *API, id tenant.ID, create bool) {
@@ -90,6 +91,7 @@ func (in *intake) begin(ctx context.Context, a *API, id tenant.ID, create bool) 
 
 func (in *intake) clear() {
 	in.batch.Reset()
+	in.batch.Pieces = in
 	clear(in.from)
 	in.from, in.at = in.from[:0], in.at[:0]
 }
@@ -345,7 +347,7 @@ func (in *intake) add(o origin, ref metricdef.Ref) error {
 	c, b := &in.cols, &in.batch
 	tags := c.tags
 	if len(c.times) > 0 {
-		b.Bytes, in.size = b.Bytes+in.size, 0
+		b.Bytes, o.size, in.size = b.Bytes+in.size, in.size, 0
 	}
 	for from := 0; from < len(c.times); {
 		room := min(maxRows-len(b.Refs), len(c.times)-from)
@@ -358,6 +360,7 @@ func (in *intake) add(o origin, ref metricdef.Ref) error {
 				tags = tags[1:]
 			}
 		}
+		o.size = 0 // it counts in the first batch
 		if from += room; len(b.Refs) == maxRows {
 			if err := in.flush(); err != nil {
 				return err
@@ -462,6 +465,12 @@ func (in *intake) learn() {
 	}
 }
 
+// Piece implements measures.Pieces: the item of a row.
+func (in *intake) Piece(row int) (first int, size int64) {
+	o := in.originOf(row)
+	return o.row, o.size
+}
+
 // originOf is the item of a row.
 func (in *intake) originOf(row int) *origin {
 	low, high := 0, len(in.from)
@@ -473,79 +482,6 @@ func (in *intake) originOf(row int) *origin {
 		}
 	}
 	return &in.from[low]
-}
-
-// again makes the batch one of the stale rows, as drafts.
-func (in *intake) again() error {
-	old, from, at := in.batch, in.from, in.at
-	in.batch, in.from, in.at = measures.Batch{Bytes: old.Left}, nil, nil
-	texts, tags := old.Texts, old.Tags
-	var last *origin
-	for _, row := range old.Stale {
-		o := (&intake{from: from}).originOf(row)
-		if o != last {
-			last = o
-			fresh := *o
-			fresh.row = len(in.batch.Refs)
-			if err := in.redraft(&fresh); err != nil {
-				in.report.line = o.line
-				in.report.add(o.index, o.path.String(), err)
-				last = nil
-				continue
-			}
-			in.from = append(in.from, fresh)
-		}
-		n := &in.from[len(in.from)-1]
-		in.cols.reset(n.kind)
-		in.cols.times, in.cols.values, in.cols.at = append(in.cols.times, old.Times[row]), append(in.cols.values, old.Values[row]), []int32{at[row]}
-		for len(texts) > 0 && texts[0].Row < row {
-			texts = texts[1:]
-		}
-		if n.kind == metricdef.KindText && len(texts) > 0 {
-			in.cols.texts = append(in.cols.texts, texts[0].Text)
-		}
-		in.row(n, 0, 0)
-		for len(tags) > 0 && tags[0].Row < row {
-			tags = tags[1:]
-		}
-		if len(tags) > 0 && tags[0].Row == row {
-			in.batch.AddTags(tags[0].Text)
-		}
-	}
-	return nil
-}
-
-// redraft gives an item whose metric has ended the draft of one like it.
-func (in *intake) redraft(o *origin) error {
-	text := o.header
-	if o.known != nil {
-		text = []byte(o.known.text)
-	}
-	if text == nil {
-		if o.draft != nil {
-			return nil
-		}
-		return &unstableError{1}
-	}
-	it, err := readItem(append(bytes.Clone(text), "]}"...))
-	if err != nil {
-		return err
-	}
-	o.draft = nil
-	ref, err := in.resolve(it, o)
-	if err != nil {
-		return err
-	}
-	if o.draft == nil {
-		// Somebody else has made it already: the draft finds it.
-		d, ok := in.a.o.Definitions.Get(ref)
-		if !ok {
-			return &unstableError{1}
-		}
-		o.draft = &d.Draft
-	}
-	o.draft.Tenant = in.num
-	return nil
 }
 
 // unstableError says that metrics ended twice while their samples were on their way.

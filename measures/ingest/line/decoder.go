@@ -285,6 +285,7 @@ func (d *Decoder) partOf(num tenant.Num) *Part {
 	} else {
 		p = new(Part)
 	}
+	p.begin(d.body)
 	p.Tenant, p.Batch.Tenant, p.maxLine = num, num, math.MaxInt
 	if d.o.LineLimit != nil {
 		if n := d.o.LineLimit(num); n > 0 {
@@ -389,6 +390,7 @@ const (
 func (d *Decoder) End() {
 	for _, p := range d.parts {
 		p.reset()
+		p.body, p.Batch.Pieces = nil, nil
 		p.Admitted, p.Refused, p.TooLong = false, nil, 0
 		if cap(p.Batch.Drafts) > keptDrafts {
 			p.Batch.Drafts = nil

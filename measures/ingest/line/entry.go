@@ -99,6 +99,9 @@ func (d *Decoder) entry() error {
 	}
 	if p := d.part; p != nil && len(p.at) > 0 && int(p.at[len(p.at)-1]) == start {
 		p.Batch.Bytes += int64(len(text))
+		if d.line > line+1 {
+			p.spread = append(p.spread, spread{start, int64(len(text))})
+		}
 	}
 	if err != nil {
 		return d.reject(err, text, start, line)

@@ -1,6 +1,8 @@
 package line
 
 import (
+	"bytes"
+
 	"granary/measures"
 	"granary/metricdef"
 	"granary/tenant"
@@ -22,13 +24,44 @@ type Part struct {
 	maxLine int
 	// at holds, for each row of the batch, where its line starts in the body.
 	at []uint32
+	// body is where they are, and spread are those that go on behind the end of their first line: a string takes it in.
+	body   []byte
+	spread []spread
 	// resolved are the keys whose refs were known to the resolver and not to the cache.
 	resolved []known
 }
 
+// spread is a line of several, since a string in it has line ends.
+type spread struct {
+	at   int
+	size int64
+}
+
+// begin prepares the part for lines of a body.
+func (p *Part) begin(body []byte) {
+	p.body = body
+	p.Batch.Pieces = p
+}
+
+// Piece implements measures.Pieces: the line of a row, with its end.
+func (p *Part) Piece(row int) (at int, size int64) {
+	at = int(p.at[row])
+	for _, s := range p.spread {
+		if s.at == at {
+			return at, s.size
+		}
+	}
+	text := p.body[at:]
+	if end := bytes.IndexByte(text, '\n'); end >= 0 {
+		text = text[:end+1]
+	}
+	return at, int64(len(text))
+}
+
 func (p *Part) reset() {
 	p.Batch.Reset()
-	p.Batch.Tenant = p.Tenant
+	p.Batch.Tenant, p.Batch.Pieces = p.Tenant, p
+	p.spread = p.spread[:0]
 	p.at = p.at[:0]
 	clear(p.resolved)
 	p.resolved = p.resolved[:0]
