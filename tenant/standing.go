@@ -119,6 +119,18 @@ func (r *Registry) Standing(n Num) *Standing {
 // Limits are the limits in force for a tenant: its own, else those of the overrides, else those of the options.
 func (r *Registry) Limits(n Num) Limits { return *r.Standing(n).Limits() }
 
+// OwnLimits are the limits that somebody has set for a tenant: by a call, or in the overrides. They are for a dialect whose clients
+// know no limits but those that an operator means for them.
+func (r *Registry) OwnLimits(n Num) Limits {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e := r.entry(n)
+	if e == nil || e.state == absent || e.state == ended {
+		return Limits{}
+	}
+	return e.settings().Limits.Over(r.overrides.Tenants[e.id].Over(r.overrides.All.Over(Limits{}))).within(&r.o.Limits)
+}
+
 // Overrides are limits by tenant that an operator keeps outside of the service.
 type Overrides struct {
 	All     Limits // of every tenant, where it says something

@@ -7,8 +7,10 @@ import (
 	"strconv"
 
 	"granary/api/edge"
+	engine "granary/measures/query"
 	"granary/metricdef"
 	"granary/policy"
+	"granary/tenant"
 	"granary/tenant/queue"
 )
 
@@ -41,6 +43,9 @@ type answer struct {
 	to      int64
 	points  int64 // of the grids so far
 	samples int64 // of the series behind them
+	series  int64
+	tenant  tenant.Num    // of the cluster; 0: there is none
+	most    tenant.Limits // its own
 	ticket  queue.Ticket
 	turn    queue.Turn
 
@@ -111,6 +116,7 @@ func (a *answer) release() {
 func (a *answer) build() error {
 	a.set = a.d.o.Policies.Current()
 	a.cluster = a.d.cluster(a.ctx, a.req.Cluster)
+	a.limit()
 	a.from, a.to = nanoseconds(a.req.From), nanoseconds(a.req.To)
 	if a.req.From == 0 {
 		a.from = math.MinInt64 // the oldest data, whatever that is
@@ -273,6 +279,36 @@ func (a *answer) row(q *query, host Node) error {
 	return a.size()
 }
 
+// limit looks up what the tenant of the cluster may read.
+func (a *answer) limit() {
+	if a.d.o.Limits == nil || a.cluster == nil {
+		return
+	}
+	id, err := viewOf(a.ctx).tenantOf(a.req.Cluster)
+	if t, ok := a.d.o.Tenants.Lookup(id); ok && err == nil {
+		a.tenant, a.most = t.Num, a.d.o.Limits.OwnLimits(t.Num)
+	}
+}
+
+// within says whether the series and samples that were asked for so far are no more than the tenant may ask for.
+func (a *answer) within() error {
+	if m := a.most.QuerySeries; m > 0 && a.series > m {
+		a.d.o.Limits.Standing(a.tenant).Refuse(tenant.LimitQuerySeries, 1)
+		return costError{&engine.CostError{What: "series", Count: a.series, Limit: m, Setting: engine.SettingSeries}}
+	}
+	if m := a.most.QuerySamples; m > 0 && a.samples > m {
+		a.d.o.Limits.Standing(a.tenant).Refuse(tenant.LimitQuerySamples, 1)
+		return costError{&engine.CostError{What: "samples", Count: a.samples, Limit: m, Setting: engine.SettingSamples}}
+	}
+	return nil
+}
+
+// costError refuses a request that asks for more than its tenant may. Asking again does not help.
+type costError struct{ *engine.CostError }
+
+// Status is that of an answer that is too large.
+func (costError) Status() int { return http.StatusRequestEntityTooLarge }
+
 // prefix puts entries without data in front of what stands behind mark.
 func (a *answer) prefix(mark, n int, steps int64) {
 	own := len(a.b)
@@ -307,6 +343,10 @@ func (a *answer) read(q *query, group []Node, method policy.Method, step int64, 
 	if len(refs) == 0 {
 		return false, 0, nil
 	}
+	a.series += int64(len(refs))
+	if err := a.within(); err != nil {
+		return false, 0, err
+	}
 	n, err := a.d.o.Reader.Grid(a.ctx, refs, a.from, a.to, method, &a.grid)
 	if n < len(refs) {
 		// A series without samples does not hide its children, and does not count. Definitions outlive their samples for a
@@ -330,6 +370,9 @@ func (a *answer) read(q *query, group []Node, method policy.Method, step int64, 
 		return false, 0, nil
 	}
 	a.samples += int64(n) * int64(len(a.grid.Values))
+	if err := a.within(); err != nil {
+		return false, 0, err
+	}
 	if a.points += int64(len(a.grid.Values)); a.d.o.Points > 0 && a.points > a.d.o.Points {
 		return false, 0, &edge.TooLargeError{What: "answer", Limit: a.d.o.Points, Points: true, Setting: settingPoints}
 	}

@@ -424,3 +424,40 @@ func BenchmarkStats(b *testing.B) {
 	}
 	_ = s
 }
+
+// own are limits that somebody has set for a tenant.
+type own struct {
+	tenant.Limits
+	standing tenant.Standing
+}
+
+func (o *own) OwnLimits(tenant.Num) tenant.Limits   { return o.Limits }
+func (o *own) Standing(tenant.Num) *tenant.Standing { return &o.standing }
+
+// TestLimitsOfTenant: a request may read what its tenant may, whatever rows it takes.
+func TestLimitsOfTenant(t *testing.T) {
+	limits := &own{}
+	d, m := newTest(t, func(o *Options) { o.Limits = limits })
+	m.write(t, lines("cpu_load,cluster=c,hostname=h", 60, t0, "1", "2", "3"))
+	m.write(t, lines("cpu_load,cluster=c,hostname=i", 60, t0, "1", "2", "3"))
+	body := fmt.Sprintf(`{"cluster":"c","from":%d,"to":%d,"for-all-nodes":["cpu_load"]}`, t0, t0+180)
+	for _, c := range []struct {
+		limits tenant.Limits
+		status int
+		text   string
+	}{
+		{tenant.Limits{}, 200, ""},
+		{tenant.Limits{QuerySeries: 2, QuerySamples: 6}, 200, ""},
+		{tenant.Limits{QuerySeries: 1}, 413, "would read 2 series, the limit is 1 (setting granary.limits.query-series)"},
+		{tenant.Limits{QuerySamples: 5}, 413, "would read 6 samples, the limit is 5 (setting granary.limits.query-samples)"},
+	} {
+		limits.Limits = c.limits
+		w := ask(d, http.MethodGet, "/api/query", body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.text) || c.status == 413 && w.Header().Get("Retry-After") != "" {
+			t.Errorf("%+v: %d %s", c.limits, w.Code, w.Body)
+		}
+	}
+	if a, b := limits.standing.Refused(tenant.LimitQuerySeries), limits.standing.Refused(tenant.LimitQuerySamples); a != 1 || b != 1 {
+		t.Errorf("counted %d and %d", a, b)
+	}
+}

@@ -47,6 +47,8 @@ type Options struct {
 	Writer   Writer
 	Policies Policies
 	Tenants  Tenants
+	// Limits are those of tenants; nil: there are none.
+	Limits Limits
 
 	// Default is the tenant of the clusters that Clusters does not name.
 	Default  tenant.ID
@@ -205,7 +207,9 @@ func (d *Dialect) unidentified(w http.ResponseWriter, r *http.Request, err error
 		return
 	}
 	text := err.Error()
-	if code := edge.CodeOf(err); code == "identity-required" || code == "credentials-missing" {
+	authorization := r.Header.Get("Authorization")
+	other := authorization != "" && !strings.HasPrefix(authorization, "Bearer ") // the original does not look at it
+	if code := edge.CodeOf(err); code == "identity-required" || code == "credentials-missing" || code == "credentials-wrong" && other {
 		text = textNoToken
 	}
 	edge.Challenge(w.Header(), err)

@@ -115,3 +115,10 @@ type Policies interface {
 type Tenants interface {
 	Lookup(id tenant.ID) (tenant.Tenant, bool)
 }
+
+// Limits are the limits of tenants on what a request may read. The defaults of the service are not among them: a site that moves
+// here from cc-metric-store has never had any.
+type Limits interface {
+	OwnLimits(n tenant.Num) tenant.Limits
+	Standing(n tenant.Num) *tenant.Standing
+}

@@ -250,7 +250,7 @@ func (s *Server) clusterCockpit() clustercockpit.Options {
 	}
 	o := clustercockpit.Options{
 		Tree: tree{s.store.Definitions}, Reader: reader{s.engine}, Store: windows{s.store, s.o.Logger}, Writer: s.lines,
-		Policies: s.store.Policies, Tenants: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
+		Policies: s.store.Policies, Tenants: s.store.Tenants, Limits: s.store.Tenants, Default: cfg.Tenants.Default, Clusters: cfg.ClusterCockpit.Tenants,
 		Ready: s.ready, Lines: s.bodies, Requests: clustercockpit.NewRequests(cfg.ClusterCockpit.MaxQueryBody), Compress: s.compress(),
 		Padding: padding, Queries: int(cfg.ClusterCockpit.MaxQueries), Answer: cfg.ClusterCockpit.MaxAnswer, Points: cfg.Limits.QueryPoints,
 		Auth: s.clusterCockpitGuard(), Audit: s.audits(), Reads: s.queries, Select: s.selector(), CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, Now: s.o.Now, Logger: s.o.Logger,
