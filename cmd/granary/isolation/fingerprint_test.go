@@ -11,8 +11,16 @@ import (
 var ofProcess = regexp.MustCompile(`"used":[0-9]+|"refused":[0-9]+`)
 
 // ofUpkeep is what changes without a request, as upkeep goes on behind them: the memory and the files that a tenant takes, and what
-// it has read, which is accounted for a second later.
-var ofUpkeep = regexp.MustCompile(`"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+|"queries":[0-9]+,"samples_read":[0-9]+,"bytes_sent":[0-9]+`)
+// it has read, which is accounted for a second later, in an hour in which nothing else need have happened.
+var ofUpkeep = regexp.MustCompile(`"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+|"queries":[0-9]+,"samples_read":[0-9]+,"bytes_sent":[0-9]+|` +
+	`granary_tenant_(limit_used|memory|held)[^\n]*memory[^\n]*`)
+var ofReads = regexp.MustCompile(`,?\{"tenant":"[^"]*","start":[^,]*,"end":[^,]*,"samples":0,"bytes":0,"series":[0-9]+,"series_peak":[0-9]+,"series_hours":[0-9]+,"series_created":0,"series_removed":0,\}`)
+
+// settled is a text without what changes by itself.
+func settled(text string) string {
+	text = ofReads.ReplaceAllString(ofUpkeep.ReplaceAllString(text, ""), "")
+	return strings.ReplaceAll(text, "[,{", "[{")
+}
 
 // fingerprint is everything that a tenant has, read without leaving a trace.
 func (u *universe) fingerprint(world int, p *party) string {
@@ -22,7 +30,7 @@ func (u *universe) fingerprint(world int, p *party) string {
 		r := &request{op: "fingerprint", method: method, target: target, body: body}
 		g.sign(r, p.credentials[0])
 		a := u.worlds[world].send(r)
-		fmt.Fprintf(&b, "%s %s %s: %s\n", method, target, body, inOrder(mask(ofUpkeep.ReplaceAllString(a.text(), ""))))
+		fmt.Fprintf(&b, "%s %s %s: %s\n", method, target, body, inOrder(mask(settled(a.text()))))
 		return a
 	}
 	for _, op := range u.d.operations {

@@ -103,7 +103,7 @@ func (u *universe) play(s *step) {
 			continue
 		}
 		a := w.send(s.r)
-		texts[i] = ofUpkeep.ReplaceAllString(a.text(), "")
+		texts[i] = settled(a.text())
 		if s.world < 0 {
 			texts[i] = w.alias.learn(s.number, texts[i])
 		}
