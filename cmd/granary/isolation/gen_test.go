@@ -98,6 +98,20 @@ func (g *gen) fill(r *request, m media) {
 	switch {
 	case g.op.id == "writeLines" || strings.Contains(m.name, "line-protocol") || m.name == "text/plain":
 		r.body = g.lines()
+	case g.op.id == "freeWindows":
+		list := [][]string{{g.word("cluster")}}
+		switch g.p.rng.IntN(3) {
+		case 0:
+			list = [][]string{{}}
+		case 1:
+			list = append(list, []string{g.word("cluster"), g.pick("host")})
+		}
+		b, err := json.Marshal(list)
+		if err != nil {
+			panic(err)
+		}
+		r.body = string(b)
+		r.target = strings.Replace(r.target, "to=", choose(g.p.rng, "to=", "to=9"), 1) // much later
 	case strings.Contains(m.name, "ndjson"):
 		var b strings.Builder
 		for range 1 + g.p.rng.IntN(3) {
