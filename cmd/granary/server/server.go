@@ -414,9 +414,13 @@ func (s *Server) tidy(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.writer.Tidy()
+			s.tidyUp()
 		}
 	}
+}
+
+func (s *Server) tidyUp() {
+	s.writer.Tidy()
 }
 
 // spareBusyHosts asks the backend for the hosts of running jobs, so that retention leaves them alone. While the answer is

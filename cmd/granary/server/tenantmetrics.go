@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"granary/api/edge"
 	"granary/tenant"
@@ -19,21 +18,22 @@ import (
 func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 	audits := s.audits()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own := prometheus.NewRegistry()
 		who := edge.IdentityFrom(r.Context())
 		scope := readable(who)
 		if who.Source == identity.Anonymous && !edge.Here(r) {
 			scope = identity.Scope{}
 		}
-		own.MustRegister(&tenantCollector{s, scope}, &limitCollector{s, scope})
 		if who.Source != identity.Anonymous && (scope.All() || len(scope.Tenants()) > 1) {
 			audits.Often(r, who, audit.Entry{Action: "metrics.read", Tenants: "*", Outcome: audit.OK})
 		}
-		all := prometheus.Gatherers{own}
+		var all prometheus.Gatherers
 		if who.Source == identity.Anonymous || who.Everywhere() != 0 {
 			all = append(all, service)
 		}
-		promhttp.HandlerFor(all, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		s.expose(w, r, all, func(e *exposition) {
+			s.exposeQueues(e, scope)
+			s.exposeLimits(e, scope)
+		})
 	})
 }
 
@@ -51,45 +51,42 @@ func readable(who *identity.Identity) identity.Scope {
 	return identity.Only(ids...)
 }
 
-// tenantCollector reads the figures of the tenants of a scope when it is asked.
-type tenantCollector struct {
-	s     *Server
-	scope identity.Scope
+// What is told of each queue.
+var queueFamilies = []struct {
+	family
+	of func(*queue.TenantStats) float64
+}{
+	{family{"granary_tenant_queue_queued", "gauge", "queue", "Writes or queries of a tenant that wait for room or for their first turn."}, func(st *queue.TenantStats) float64 { return float64(st.Queued) }},
+	{family{"granary_tenant_queue_in_progress", "gauge", "queue", "Writes or queries of a tenant that are worked on."}, func(st *queue.TenantStats) float64 { return float64(st.InProgress) }},
+	{family{"granary_tenant_queue_held", "gauge", "queue", "Bytes of bodies, or queries, that a tenant has room for."}, func(st *queue.TenantStats) float64 { return float64(st.Held) }},
+	{family{"granary_tenant_queue_waited_total", "counter", "queue", "Times that a tenant's work had to wait."}, func(st *queue.TenantStats) float64 { return float64(st.Waited) }},
+	{family{"granary_tenant_queue_waited_seconds_total", "counter", "queue", "How long a tenant's work waited."}, func(st *queue.TenantStats) float64 { return st.Delay.Seconds() }},
+	{family{"granary_tenant_queue_refused_total", "counter", "queue", "Writes or queries of a tenant that found no room or no turn."}, func(st *queue.TenantStats) float64 { return float64(st.Refused) }},
 }
 
-// Describe is part of prometheus.Collector; nothing is promised.
-func (*tenantCollector) Describe(chan<- *prometheus.Desc) {}
-
-var queueLabels = []string{"tenant", "queue"}
-
-// What is told of each queue.
-var (
-	descQueued     = prometheus.NewDesc("granary_tenant_queue_queued", "Writes or queries of a tenant that wait for room or for their first turn.", queueLabels, nil)
-	descInProgress = prometheus.NewDesc("granary_tenant_queue_in_progress", "Writes or queries of a tenant that are worked on.", queueLabels, nil)
-	descHeld       = prometheus.NewDesc("granary_tenant_queue_held", "Bytes of bodies, or queries, that a tenant has room for.", queueLabels, nil)
-	descWaited     = prometheus.NewDesc("granary_tenant_queue_waited_total", "Times that a tenant's work had to wait.", queueLabels, nil)
-	descDelay      = prometheus.NewDesc("granary_tenant_queue_waited_seconds_total", "How long a tenant's work waited.", queueLabels, nil)
-	descRefused    = prometheus.NewDesc("granary_tenant_queue_refused_total", "Writes or queries of a tenant that found no room or no turn.", queueLabels, nil)
-)
-
-// Collect is part of prometheus.Collector.
-func (c *tenantCollector) Collect(ch chan<- prometheus.Metric) {
-	for name, f := range map[string]*queue.Fair{"writes": c.s.writes, "queries": c.s.queries} {
-		f.Each(func(st queue.TenantStats) {
-			if st.Tenant == "" && !c.scope.All() || st.Tenant != "" && !c.scope.Contains(st.Tenant) {
-				return
-			}
-			for _, m := range []struct {
-				desc *prometheus.Desc
-				kind prometheus.ValueType
-				v    float64
-			}{
-				{descQueued, prometheus.GaugeValue, float64(st.Queued)}, {descInProgress, prometheus.GaugeValue, float64(st.InProgress)},
-				{descHeld, prometheus.GaugeValue, float64(st.Held)}, {descWaited, prometheus.CounterValue, float64(st.Waited)},
-				{descDelay, prometheus.CounterValue, st.Delay.Seconds()}, {descRefused, prometheus.CounterValue, float64(st.Refused)},
-			} {
-				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.v, string(st.Tenant), name)
+// exposeQueues tells of the queues of the tenants of a scope. Those in which nothing is, and nothing ever waited or was refused, are
+// left out: of thousands of tenants nearly all.
+func (s *Server) exposeQueues(e *exposition, scope identity.Scope) {
+	type named struct {
+		queue.TenantStats
+		queue string
+	}
+	var told []named
+	for _, f := range []struct {
+		name string
+		fair *queue.Fair
+	}{{"queries", s.queries}, {"writes", s.writes}} {
+		f.fair.Each(func(st queue.TenantStats) {
+			seen := st.Tenant == "" && scope.All() || st.Tenant != "" && scope.Contains(st.Tenant)
+			if seen && (st.Queued+st.InProgress != 0 || st.Held != 0 || st.Waited+st.Refused != 0) {
+				told = append(told, named{st, f.name})
 			}
 		})
+	}
+	for i := range queueFamilies {
+		f := &queueFamilies[i]
+		for k := range told {
+			e.put(&f.family, string(told[k].Tenant), told[k].queue, f.of(&told[k].TenantStats))
+		}
 	}
 }

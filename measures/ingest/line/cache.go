@@ -21,14 +21,17 @@ type CacheOptions struct {
 	Now func() time.Time
 }
 
+// TidyAfter is how long a scope must have been unused for Tidy to forget it.
+const TidyAfter = 15 * time.Minute
+
 const (
 	defaultCacheBytes  = 256 << 20
 	defaultCacheScopes = 16 << 10
 
 	// idleScope is how long a scope must have been unused, in seconds, before another may take its place.
 	idleScope = 60
-	// tidyScope is how long it must have been unused, in seconds, for Tidy to forget it.
-	tidyScope = 900
+	// tidyScope is the same as TidyAfter, in seconds.
+	tidyScope = int64(TidyAfter / time.Second)
 
 	// A generation has its tables in that many maps, so that a new scope copies few of the others.
 	tableMaps = 64

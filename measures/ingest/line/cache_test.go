@@ -261,7 +261,7 @@ func TestManyScopes(t *testing.T) {
 		}
 		return d.Tally().Parsed
 	}
-	at = at.Add(tidyScope * time.Second / 2)
+	at = at.Add(TidyAfter / 2)
 	for i := range n {
 		if i%5 == 0 && parsed(i) != 0 {
 			t.Fatalf("scope %d is not known", i)
@@ -270,7 +270,7 @@ func TestManyScopes(t *testing.T) {
 	if s := c.Stats(); s.Scopes != n || s.Entries != n {
 		t.Errorf("%+v", s)
 	}
-	at = at.Add(tidyScope*time.Second/2 + time.Second)
+	at = at.Add(TidyAfter/2 + time.Second)
 	c.Tidy()
 	if s := c.Stats(); s.Scopes != n/5 || s.Entries != n/5 || s.Bytes != int64(n/5*(tableBytes+4*firstWords+8*firstSlots)) {
 		t.Errorf("behind the tidying: %+v", s)
