@@ -78,7 +78,7 @@ func (r *Registry) check() error {
 		if x.claimed != claimed[t] || !slices.Equal(x.all, all[t]) {
 			return fmt.Errorf("tenant %d: %d claimed, all %v; want %d, %v", t, x.claimed, x.all, claimed[t], all[t])
 		}
-		values, refs := map[uint32][]uint32{}, map[uint32]int{}
+		values := map[uint32][]uint32{}
 		used := 0
 		for id := range x.pairs {
 			p := &x.pairs[id]
@@ -99,19 +99,22 @@ func (r *Registry) check() error {
 			symbolUses[p.name]++
 			symbolUses[p.value]++
 			values[p.name] = append(values[p.name], uint32(id))
-			refs[p.name] += int(p.n)
 		}
-		if x.byText.n != used || len(x.names) != len(values) || len(x.free) != len(x.pairs)-1-used {
-			return fmt.Errorf("tenant %d: %d pairs in the table, %d names, %d free; want %d, %d, %d", t, x.byText.n, len(x.names), len(x.free), used, len(values), len(x.pairs)-1-used)
+		if x.byText.n != used || len(x.names.list) != len(values) || len(x.free) != len(x.pairs)-1-used {
+			return fmt.Errorf("tenant %d: %d pairs in the table, %d names, %d free; want %d, %d, %d", t, x.byText.n, len(x.names.list), len(x.free), used, len(values), len(x.pairs)-1-used)
 		}
-		for name, v := range x.names {
+		for _, v := range x.names.list {
+			name := v.name
+			if x.names.of(name).name != name {
+				return fmt.Errorf("tenant %d: name %d is not found", t, name)
+			}
 			got := slices.Sorted(slices.Values(v.pairs))
-			if !slices.Equal(got, values[name]) || v.refs != refs[name] {
-				return fmt.Errorf("tenant %d: name %d has the pairs %v and %d refs, want %v and %d", t, name, got, v.refs, values[name], refs[name])
+			if !slices.Equal(got, values[name]) {
+				return fmt.Errorf("tenant %d: name %d has the pairs %v, want %v", t, name, got, values[name])
 			}
 		}
 		listed, texts, nodes := 0, 0, 0
-		for _, v := range x.names {
+		for _, v := range x.names.list {
 			listed += namedBytes + 4*cap(v.pairs)
 		}
 		for _, list := range x.lists {

@@ -13,8 +13,8 @@ import (
 type index struct {
 	pairs   []pair // by id; 0 is no pair
 	free    []uint32
-	byText  table             // (name, value) -> pair
-	names   map[uint32]*named // by symbol of the tag name
+	byText  table // (name, value) -> pair
+	names   names
 	lists   [][]Ref
 	unused  []uint32 // lists that can be given again
 	all     []Ref    // every visible definition
@@ -37,14 +37,8 @@ type pair struct {
 	at          uint32 // n == 1: the ref; n > 1: number of the list
 }
 
-// named are the values of one tag name.
-type named struct {
-	pairs []uint32
-	refs  int // visible definitions that have the tag
-}
-
 func newIndex() *index {
-	return &index{pairs: make([]pair, 1, 8), names: make(map[uint32]*named)}
+	return &index{pairs: make([]pair, 1, 8)}
 }
 
 func hashPair(name, value uint32) uint32 {
@@ -84,10 +78,9 @@ func (x *index) use(s *symbols, name, value uint32) uint32 {
 	x.pairs[id] = pair{name: name, value: value, uses: 1}
 	x.texts += len(s.text(value))
 	x.byText.insert(hashPair(name, value), id)
-	values := x.names[name]
+	values := x.names.of(name)
 	if values == nil {
-		values = new(named)
-		x.names[name] = values
+		values = x.names.add(name)
 		x.listed += namedBytes
 	}
 	before := cap(values.pairs)
@@ -113,7 +106,7 @@ func (x *index) release(s *symbols, ids []uint32) {
 		if i > 0 && x.pairs[gone[i-1]].name == name {
 			continue
 		}
-		values := x.names[name]
+		values := x.names.of(name)
 		left := 0
 		for _, v := range values.pairs {
 			if x.pairs[v].uses > 0 {
@@ -121,8 +114,8 @@ func (x *index) release(s *symbols, ids []uint32) {
 			}
 		}
 		if left == 0 {
-			delete(x.names, name)
 			x.listed -= namedBytes + 4*cap(values.pairs)
+			x.names.forget(name)
 			continue
 		}
 		kept := make([]uint32, 0, left)
@@ -152,7 +145,6 @@ func (x *index) release(s *symbols, ids []uint32) {
 // post makes a definition one that has the pair.
 func (x *index) post(id uint32, ref Ref) {
 	p := &x.pairs[id]
-	x.names[p.name].refs++
 	switch p.n {
 	case 0:
 		p.at = uint32(ref)
@@ -188,7 +180,6 @@ func addRef(list []Ref, ref Ref) []Ref {
 // unpost takes refs, which are sorted, away from a pair.
 func (x *index) unpost(id uint32, refs []Ref) {
 	p := &x.pairs[id]
-	before := p.n
 	switch p.n {
 	case 0:
 		return
@@ -211,7 +202,6 @@ func (x *index) unpost(id uint32, refs []Ref) {
 			p.at = uint32(kept[0])
 		}
 	}
-	x.names[p.name].refs -= int(before - p.n)
 }
 
 // postings are the refs of a pair. A list of one is put into the space that the caller gives.
@@ -227,9 +217,6 @@ func (x *index) postings(id uint32, one *[1]Ref) []Ref {
 	list := x.lists[p.at]
 	return list[:len(list):len(list)]
 }
-
-// namedBytes is about what a name takes besides the list of its values.
-const namedBytes = 64
 
 func (x *index) bytes() int {
 	return int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists) + x.listed

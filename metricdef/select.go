@@ -162,7 +162,7 @@ func (l *leaf) isExact() bool {
 //
 // REQUIRES: the registry's lock; the exact leaves have been looked up.
 func (l *leaf) worthAsking(r *Registry, x *index) bool {
-	values := x.names[r.symbols.find(l.m.Name())]
+	values := x.names.of(r.symbols.find(l.m.Name()))
 	if len(l.exact) == 0 || values == nil {
 		return false
 	}
@@ -249,7 +249,7 @@ const maxLooks = 1 << 26
 //
 // REQUIRES: the registry's lock.
 func (l *leaf) looks(r *Registry, x *index) int {
-	values := x.names[r.symbols.find(l.m.Name())]
+	values := x.names.of(r.symbols.find(l.m.Name()))
 	if _, ok := l.m.Values(); ok && !l.invert || values == nil {
 		return 0
 	}
@@ -276,7 +276,7 @@ func (s *search) look(x *index, l *leaf, step int) bool {
 		}
 		return false
 	}
-	values := x.names[name]
+	values := x.names.of(name)
 	if values == nil {
 		return false
 	}

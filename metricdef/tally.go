@@ -137,7 +137,7 @@ func (t *tally) each(x *index, name uint32, pause func() error, fn func(id uint3
 		}
 		return nil
 	}
-	values := x.names[name]
+	values := x.names.of(name)
 	if values == nil {
 		return nil
 	}

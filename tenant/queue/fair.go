@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -95,6 +96,7 @@ type Queue struct {
 	rows flow
 	turn flow
 
+	used    atomic.Bool  // since Tidy looked last
 	inside  atomic.Int64 // tickets
 	started atomic.Int64 // of these
 }
@@ -103,10 +105,12 @@ type Queue struct {
 func (f *Fair) Queue(id tenant.ID) *Queue {
 	f.mu.RLock()
 	q := f.queues[id]
-	f.mu.RUnlock()
 	if q != nil {
+		q.use()
+		f.mu.RUnlock()
 		return q
 	}
+	f.mu.RUnlock()
 	if _, there := f.o.Share(id); !there {
 		id = ""
 	}
@@ -118,7 +122,46 @@ func (f *Fair) Queue(id tenant.ID) *Queue {
 		q.turn.bound, q.turn.weight = unbounded, q.share().Weight
 		f.queues[id] = q
 	}
+	q.use()
 	return q
+}
+
+func (q *Queue) use() {
+	if !q.used.Load() { // else all who write would write to it
+		q.used.Store(true)
+	}
+}
+
+// Tidy forgets the queues that nobody has asked for since it was called last, in which nothing is, and which have no figures to
+// keep. It is for now and then: who has asked for a Queue has entered it long before the next time.
+func (f *Fair) Tidy() {
+	f.mu.RLock()
+	var quiet []*Queue
+	for _, q := range f.queues {
+		if !q.used.Swap(false) && q.inside.Load() == 0 {
+			quiet = append(quiet, q)
+		}
+	}
+	f.mu.RUnlock()
+	quiet = slices.DeleteFunc(quiet, func(q *Queue) bool {
+		st := q.Stats()
+		return st.Held != 0 || st.Waiting != 0 || st.Waited+st.Refused != 0
+	})
+	if len(quiet) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, q := range quiet {
+		if !q.used.Load() && q.inside.Load() == 0 && f.queues[q.id] == q {
+			delete(f.queues, q.id)
+		}
+	}
+	if len(f.queues) < len(quiet) { // a map keeps the room that it once had
+		left := make(map[tenant.ID]*Queue, len(f.queues))
+		maps.Copy(left, f.queues)
+		f.queues = left
+	}
 }
 
 // Forget gives up the queue of a tenant that has ended, with its figures. Work that is still in it is not disturbed.

@@ -316,3 +316,34 @@ func TestAside(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestTidy: a queue is forgotten when nobody has asked for it from one call to the next, unless work is in it or it has figures.
+func TestTidy(t *testing.T) {
+	f := fair(10, 0, 0, 1, Share{})
+	idle, busy, full := f.Queue("idle"), f.Queue("busy"), f.Queue("full")
+	var held, none Ticket
+	if err := busy.Enter(t.Context(), &held, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := full.Enter(t.Context(), &none, 11); err == nil {
+		t.Fatal("more than there is")
+	}
+	f.Tidy()
+	if f.Queue("idle") != idle {
+		t.Error("a queue that was just asked for is forgotten")
+	}
+	f.Tidy()
+	f.Tidy()
+	if n := len(f.queues); n != 2 || f.Queue("busy") != busy || f.Queue("full") != full {
+		t.Errorf("%d queues are left", n)
+	}
+	held.Leave()
+	f.Tidy()
+	f.Tidy()
+	if n := len(f.queues); n != 1 || f.Queue("idle") == idle {
+		t.Errorf("%d queues are left", n)
+	}
+	if got := f.Total(); got != (Stats{Refused: 1}) {
+		t.Errorf("%+v", got)
+	}
+}

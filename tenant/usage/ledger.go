@@ -47,7 +47,8 @@ type Ledger struct {
 	mu       sync.Mutex
 	accounts map[tenant.Num]*account
 	table    table
-	bases    []*base // by number; nil: forgotten, and the first ones, which are none
+	bases    []*base  // by number; nil: free, and the first ones, which are none
+	free     []uint32 // numbers of forgotten bases, which no series has
 	known    map[NodeKey]uint32
 	nodes    map[NodeKey]*node
 	dirty    []*node

@@ -53,8 +53,14 @@ func (l *Ledger) base(t tenant.Num, tag func(string) string) uint32 {
 	k.Cluster, k.User, k.Template = first(l.o.Tags.Cluster), first(l.o.Tags.User), first(l.o.Tags.Template)
 	n, ok := l.known[k]
 	if !ok {
-		n = uint32(len(l.bases))
-		l.bases = append(l.bases, &base{key: k, byWho: k.User == ""})
+		b := &base{key: k, byWho: k.User == ""}
+		if last := len(l.free) - 1; last >= 0 {
+			n, l.free = l.free[last], l.free[:last]
+			l.bases[n] = b
+		} else {
+			n = uint32(len(l.bases))
+			l.bases = append(l.bases, b)
+		}
 		l.known[k] = n
 	}
 	return n
@@ -86,7 +92,6 @@ func Rows[S ~uint32](l *Ledger, series []S, times []int64) {
 	held := uint32(math.MaxUint32)
 	run := uint32(0) // base of the rows before
 	var lo, hi int64 // what they cover
-	var of uint32    // one of their series
 	for i, s := range series {
 		if s == 0 {
 			continue
@@ -112,12 +117,12 @@ func Rows[S ~uint32](l *Ledger, series []S, times []int64) {
 			continue
 		}
 		if run != 0 {
-			l.touch(run, of, lo, hi)
+			l.touch(run, lo, hi)
 		}
-		run, of, lo, hi = b, uint32(s), t, t+l.grace
+		run, lo, hi = b, t, t+l.grace
 	}
 	if run != 0 {
-		l.touch(run, of, lo, hi)
+		l.touch(run, lo, hi)
 	}
 }
 
@@ -133,15 +138,9 @@ func (l *Ledger) ask(series uint32) uint32 {
 	return b
 }
 
-// touch tells the node of a base of samples; series is one that has it. REQUIRES: l.mu.
-func (l *Ledger) touch(number, series uint32, from, to int64) {
+// touch tells the node of a base of samples. REQUIRES: l.mu.
+func (l *Ledger) touch(number uint32, from, to int64) {
 	b := l.bases[number]
-	if b == nil { // forgotten, since nothing was heard of it for long
-		if number = l.ask(series); number == nobody {
-			return
-		}
-		b = l.bases[number]
-	}
 	n := b.node
 	if n == nil || b.byWho && b.subject != l.who {
 		n = l.node(b)

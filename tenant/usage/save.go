@@ -181,7 +181,7 @@ func (l *Ledger) back(s *Saving) {
 }
 
 // forgetAfter is how long behind the end of its last life a node stays in memory.
-const forgetAfter = time.Hour
+const forgetAfter = 10 * time.Minute
 
 // forget lets go of what is in the store now. REQUIRES: l.mu.
 func (l *Ledger) forget(s *Saving) {
@@ -190,6 +190,22 @@ func (l *Ledger) forget(s *Saving) {
 			n.rest, n.limit = nil, math.MaxInt64
 		}
 	}
+	l.forgetNodes()
+}
+
+// Tidy forgets nodes of which nothing was heard for long. It is for now and then: a store that nobody writes to is not saved either.
+func (l *Ledger) Tidy() {
+	l.leaving.Lock()
+	defer l.leaving.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.saving == nil { // what is on its way may come back
+		l.forgetNodes()
+	}
+}
+
+// forgetNodes takes nodes that have ended and are in the store out of memory, and their bases with them. REQUIRES: l.leaving, l.mu.
+func (l *Ledger) forgetNodes() {
 	old := l.o.Now().Add(-forgetAfter).UnixNano()
 	gone := 0
 	for k, n := range l.nodes {
@@ -202,10 +218,32 @@ func (l *Ledger) forget(s *Saving) {
 	if gone == 0 {
 		return
 	}
+	if len(l.nodes) == 0 {
+		l.nodes = make(map[NodeKey]*node) // a map keeps the room that it once had
+	}
+	free := len(l.free)
 	for i, b := range l.bases {
 		if b != nil && b.node != nil && b.node.gone {
 			delete(l.known, b.key)
 			l.bases[i] = nil
+			l.free = append(l.free, uint32(i))
+		}
+	}
+	if len(l.free) == free {
+		return
+	}
+	if len(l.known) == 0 {
+		l.known = make(map[NodeKey]uint32)
+	}
+	// Series that have such a number must ask again before it is another's.
+	for _, block := range l.table.blocks {
+		if block == nil {
+			continue
+		}
+		for i, n := range block {
+			if n >= firstBase && l.bases[n] == nil {
+				block[i] = 0
+			}
 		}
 	}
 }

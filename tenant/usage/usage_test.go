@@ -515,3 +515,39 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestTidy: what has ended and is saved leaves memory without a save, and the number of its base goes to another, which series that
+// had it before are not taken for.
+func TestTidy(t *testing.T) {
+	w := newWorld(t)
+	w.name(1, 1, "host", "a")
+	w.rows("", 1, 0)
+	w.now = start.Add(time.Hour)
+	w.l.Tidy()
+	if len(w.l.nodes) != 1 {
+		t.Fatal("a node that is not saved is forgotten")
+	}
+	w.now = start
+	w.save(1)
+	w.l.Tidy()
+	if len(w.l.nodes) != 1 {
+		t.Fatal("a node that runs is forgotten")
+	}
+	w.now = start.Add(time.Hour)
+	w.l.Tidy()
+	if len(w.l.nodes) != 0 || len(w.l.known) != 0 {
+		t.Fatalf("%d nodes, %d bases", len(w.l.nodes), len(w.l.known))
+	}
+	w.l.o.Series = func(uint32) (tenant.Num, func(string) string, bool) {
+		return 1, func(name string) string { return map[string]string{"host": "a"}[name] }, true
+	}
+	w.name(2, 1, "host", "b")
+	w.rows("", 2, 60)
+	w.rows("", 1, 3, 1, 60)
+	if got := w.nodes(NodeFilter{}); got != "t1 /a// 0-8 60-60r\nt1 /b// 60-60r\n" {
+		t.Error(got)
+	}
+	if n := len(w.l.bases); n != firstBase+2 {
+		t.Errorf("%d numbers", n)
+	}
+}

@@ -421,6 +421,9 @@ func (s *Server) tidy(ctx context.Context) {
 
 func (s *Server) tidyUp() {
 	s.writer.Tidy()
+	s.writes.Tidy()
+	s.queries.Tidy()
+	s.store.Usage.Tidy()
 }
 
 // spareBusyHosts asks the backend for the hosts of running jobs, so that retention leaves them alone. While the answer is
