@@ -151,12 +151,22 @@ func (s *Store) sequence(p *pending) {
 	b, q := p.batch, &s.seq
 	p.bounded(s.Tenants.Standing(s.ownerOf(b)).Limits())
 	q.unnamed, q.grids = recycle(q.unnamed), recycle(q.grids)
-	made := s.resolve(p)
+	// Of a tenant that is gone nothing is taken, whatever the refs say: the writer asks for the name again.
+	gone := b.Tenant != 0 && s.Tenants.Gone(b.Tenant)
+	made := 0
+	if !gone {
+		made = s.resolve(p)
+	}
 	generation := s.Policies.Generation()
 	hasTexts := len(b.Texts)+len(b.Tags) > 0
 	windowed := false
 	q.duplicates.waits = false
 	for i, ref := range b.Refs {
+		if gone {
+			b.Stale = append(b.Stale, i)
+			b.Refs[i] = 0
+			continue
+		}
 		if ref == 0 {
 			continue // refused by resolve
 		}

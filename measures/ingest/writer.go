@@ -201,7 +201,22 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 				return err
 			}
 		}
-		for _, p := range d.Parts() {
+		if err := w.commitParts(ctx, d, from, r); err != nil {
+			return err
+		}
+		if failed != nil || !more {
+			return failed
+		}
+	}
+}
+
+// commitParts stores what is decoded. Where a tenant was deleted meanwhile, its lines are decoded once more, and may be those of another
+// part then, which was stored before or is new.
+func (w *Writer) commitParts(ctx context.Context, d *line.Decoder, from Sender, r *Result) error {
+	for round := 0; ; round++ {
+		left := 0
+		for i := 0; i < len(d.Parts()); i++ {
+			p := d.Parts()[i]
 			if from.May != nil {
 				if err := from.May(p.Tenant); err != nil {
 					return err
@@ -215,8 +230,14 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 				return err
 			}
 		}
-		if failed != nil || !more {
-			return failed
+		for _, p := range d.Parts() {
+			left += len(p.Batch.Refs)
+		}
+		switch {
+		case left == 0:
+			return nil
+		case round == 2:
+			return &unstableError{rows: left}
 		}
 	}
 }

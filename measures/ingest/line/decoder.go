@@ -321,8 +321,8 @@ func (d *Decoder) learn(p *Part) {
 // Drop empties a part that was not stored. The cache learns nothing of it.
 func (d *Decoder) Drop(p *Part) { p.reset() }
 
-// Again decodes the stale rows of a part that was stored once more; the part then holds nothing else. The cache forgets
-// their keys, and their lines go to the resolver as if they were new.
+// Again decodes the stale rows of a part that was stored once more; the part then holds nothing else. If the tenant is another one
+// by now, they are in its part. The cache forgets their keys, and their lines go to the resolver as if they were new.
 func (d *Decoder) Again(p *Part) error {
 	stale := p.Batch.Stale
 	p.resolved = slices.DeleteFunc(p.resolved, func(k known) bool {
@@ -347,7 +347,12 @@ func (d *Decoder) Again(p *Part) error {
 	p.reset()
 
 	pos, line, tally := d.pos, d.line, d.tally
-	defer func() { d.pos, d.line, d.tally, p.Batch.Bytes = pos, line, tally, left }()
+	defer func() {
+		d.pos, d.line, d.tally = pos, line, tally
+		if len(p.at) > 0 { // else they are another tenant's now
+			p.Batch.Bytes = left
+		}
+	}()
 	for _, at := range lines {
 		d.pos = at
 		if err := d.entry(); err != nil {

@@ -164,6 +164,14 @@ func (t *table) crowded() bool { return (t.entries+1)*5 > len(t.own.slots)*4 }
 // put adds a key or gives a key that is there a new ref. It returns the id, 0 if the scope has too many tenants.
 func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) uint32 {
 	if id, e := t.own.find(hash, key); e != nil {
+		if t.own.tenants[e.tenant] != num {
+			// Its tenant was deleted, and made again under its name. So were those of the other keys that it had: their refs are of no
+			// use, and come back as stale. Who holds an older snapshot takes the ref for one of the tenant that is gone, of which the
+			// store takes nothing.
+			t.own.tenants = slices.Clone(t.own.tenants)
+			t.own.tenants[e.tenant] = num
+			t.publish()
+		}
 		e.ref.Store(uint32(ref))
 		return id
 	}
