@@ -2,6 +2,8 @@ package clustercockpit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,13 +64,35 @@ func (v *view) tenantOf(cluster string) (tenant.ID, error) {
 			return "", v.unchosen
 		}
 	}
-	return id, v.may(id)
+	err := v.may(id)
+	var foreign *foreignError
+	if errors.As(err, &foreign) {
+		return "", &foreignError{cluster}
+	}
+	return id, err
 }
+
+// foreignError refuses a cluster that the mapping gives to a tenant which the request may not touch. It does not say to which:
+// the request has named the cluster, and nobody has told it who has it.
+type foreignError struct{ cluster string }
+
+func (e *foreignError) Error() string {
+	if e.cluster == "" {
+		return "a cluster belongs to a tenant that is not yours"
+	}
+	return fmt.Sprintf("cluster %.80q belongs to a tenant that is not yours", e.cluster)
+}
+
+// Kind implements the kinds of errors.
+func (*foreignError) Kind() string { return string(edge.Forbidden) }
+
+// Code implements the codes of errors.
+func (*foreignError) Code() string { return "tenant-forbidden" }
 
 // may refuses a tenant that the request may not touch.
 func (v *view) may(id tenant.ID) error {
 	if !v.scope.Contains(id) {
-		return &edge.ForbiddenError{Tenant: id}
+		return &foreignError{}
 	}
 	return edge.Demand(v.who, id, v.right)
 }

@@ -36,7 +36,7 @@ granary:
       - {name: admin-b, token: %q, roles: [admin], tenants: [tenant-b]}
       - {name: operator, token: %q, roles: [operator]}
   compat:
-    clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b}}
+    clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b, cz: tenant-zqb2x000000}}
 `
 
 // static is the token of somebody in the configuration.

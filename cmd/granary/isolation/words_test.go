@@ -63,6 +63,9 @@ func (g *gen) word(name string) string {
 	case "id", "tenant", "tenants":
 		return choose(rng, g.p.id, g.p.id, g.p.otherID(), "ghost", g.fresh("tenant"))
 	case "cluster":
+		if g.foreign > 0 && rng.IntN(15) == 0 {
+			return "cz" // of a tenant whose name nobody is told
+		}
 		if g.foreign > rng.IntN(100) && g.p.other != nil {
 			return g.p.other.cluster
 		}
