@@ -252,4 +252,13 @@ func TestTokensStayInTheirTenants(t *testing.T) {
 			}
 		}
 	}
+	// Whose a cluster is that is not theirs nobody is told.
+	for _, target := range []struct{ method, path, body string }{{"POST", "/api/write?cluster=cz", "m,hostname=h value=1"}, {"POST", "/api/write", "m,cluster=cz,hostname=h value=1"},
+		{"POST", "/api/query", `{"cluster":"cz","from":0,"to":4000000000,"for-all-nodes":["m"]}`}, {"GET", "/api/debug?selector=cz", ""}, {"POST", "/api/free?to=1", `[["cz"]]`}, {"GET", "/api/healthcheck?cluster=cz&node=h&metric=m", ""}} {
+		r := &request{method: target.method, target: target.path, body: target.body}
+		r.set("Authorization", "Bearer "+admin)
+		if a := w.send(r); strings.Contains(a.text(), "zqb2x000000") || a.status >= 500 || target.path == "/api/write" && a.status != 403 {
+			t.Errorf("%s: %s", r.text(), a.text())
+		}
+	}
 }
