@@ -3,12 +3,10 @@ package native
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"granary/api/edge"
 	"granary/tenant"
 	"granary/tenant/audit"
-	"granary/tenant/identity"
 	"granary/tenant/queue"
 )
 
@@ -46,7 +44,12 @@ func figuresOf(s queue.TenantStats) queueFigures {
 // readQueues shows the queues of the request's tenant, or of those that the parameter tenants names.
 func (a *API) readQueues(w http.ResponseWriter, r *http.Request) error {
 	p := a.params(r)
-	ids, all, err := a.queuesOf(r, p)
+	ids, all, err := []tenant.ID{tenantOf(r)}, false, error(nil)
+	if p.has("tenants") {
+		ids, all, err = a.several(r, p, enters)
+	} else {
+		p.asked = append(p.asked, "tenants")
+	}
 	if err != nil {
 		return err
 	}
@@ -86,29 +89,4 @@ func (a *API) readQueues(w http.ResponseWriter, r *http.Request) error {
 		out.Queues = []tenantQueues{}
 	}
 	return a.send(w, r, http.StatusOK, &out)
-}
-
-// queuesOf are the tenants whose queues a request wants: its own, or those that it names, in each of which the caller has to have a
-// role. "*" is for operators.
-func (a *API) queuesOf(r *http.Request, p *params) (ids []tenant.ID, all bool, err error) {
-	text := p.text("tenants", "")
-	switch {
-	case !p.has("tenants"):
-		return []tenant.ID{tenantOf(r)}, false, nil
-	case text == "*":
-		return nil, true, a.demand(r, operates)
-	}
-	scope := edge.ScopeFrom(r.Context())
-	for s := range strings.SplitSeq(text, ",") {
-		id, err := tenant.Parse(s)
-		if err != nil {
-			p.fail("tenants", "%v", err)
-			return nil, false, nil
-		}
-		if !scope.Contains(id) {
-			return nil, false, edge.Demand(edge.IdentityFrom(r.Context()), id, identity.Read)
-		}
-		ids = append(ids, id)
-	}
-	return ids, false, nil
 }

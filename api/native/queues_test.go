@@ -65,8 +65,8 @@ func TestQueues(t *testing.T) {
 		{a, "?tenants=a,nobody", 403, "tenant-forbidden"},
 		{operator, "?tenants=*", 200, `{"queues":[` + ofA + "," + ofB + `]}`},
 		{operator, "?tenants=b,a,b", 200, `{"queues":[` + ofA + "," + ofB + `]}`},
-		{operator, "?tenants=a/b", 400, "parameter-invalid"},
-		{operator, "?tenants=", 400, "parameter-invalid"},
+		{operator, "?tenants=a/b", 400, "tenant-id"},
+		{operator, "?tenants=", 400, "tenant-id"},
 	} {
 		w := ask(c.who, "GET", "/v2/queues"+c.query, "", "Tenant", "a")
 		if text := strings.TrimSpace(w.Body.String()); w.Code != c.status || w.Code == 200 && text != c.want || !strings.Contains(text, c.want) {

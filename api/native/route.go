@@ -48,7 +48,10 @@ const (
 )
 
 // demand is the one place that says who may do what.
-func (a *API) demand(r *http.Request, x right) error {
+func (a *API) demand(r *http.Request, x right) error { return a.demandIn(r, tenantOf(r), x) }
+
+// demandIn is demand in another tenant than that of the request.
+func (*API) demandIn(r *http.Request, id tenant.ID, x right) error {
 	needed := identity.Operate
 	switch x {
 	case enters:
@@ -60,7 +63,7 @@ func (a *API) demand(r *http.Request, x right) error {
 	case manages:
 		needed = identity.Manage
 	}
-	return edge.Demand(edge.IdentityFrom(r.Context()), tenantOf(r), needed)
+	return edge.Demand(edge.IdentityFrom(r.Context()), id, needed)
 }
 
 const (

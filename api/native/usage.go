@@ -10,7 +10,6 @@ import (
 
 	"granary/api/edge"
 	"granary/tenant"
-	"granary/tenant/identity"
 	"granary/tenant/usage"
 )
 
@@ -57,31 +56,16 @@ func (a *API) accounted(r *http.Request, p *params) (*accounted, error) {
 		}
 		return &accounted{list: list, number: who.Operator()}, nil
 	}
-	text := p.text("tenants", "")
-	var ids []tenant.ID
-	if text == "*" {
-		if err := a.demand(r, operates); err != nil {
-			return nil, err
-		}
-	} else {
-		for s := range strings.SplitSeq(text, ",") {
-			id, err := tenant.Parse(s)
-			if err != nil {
-				p.refuse("tenants", err)
-				return nil, p.end()
-			}
-			if err := edge.Demand(who, id, identity.Read); err != nil {
-				return nil, err
-			}
-			ids = append(ids, id)
-		}
+	ids, all, err := a.several(r, p, reads)
+	if err != nil {
+		return nil, err
 	}
-	if text == "*" || len(ids) > 1 {
-		a.o.Audit.Wide(r, who, "usage.read", text)
+	if all || len(ids) > 1 {
+		a.o.Audit.Wide(r, who, "usage.read", p.text("tenants", ""))
 	}
 	out := &accounted{number: who.Operator()}
 	for _, t := range a.o.Usage.Everybody() {
-		if (text == "*" || slices.Contains(ids, t.ID)) && (!t.Deleted || who.Operator()) {
+		if (all || slices.Contains(ids, t.ID)) && (!t.Deleted || who.Operator()) {
 			out.list = append(out.list, t)
 		}
 	}
