@@ -118,27 +118,31 @@ func (a *Authority) Identify(c Credential, now time.Time) (*Identity, error) {
 	return nil, refuse(Missing, "no credential is shown that is taken here")
 }
 
+// errUnknown refuses what is no key and no static token, and does not look like a signed one.
+var errUnknown error = refuse(Wrong, "the token or key is not known here")
+
 // bearer judges a text that is all there is.
 func (a *Authority) bearer(token string, now time.Time) (*Identity, error) {
 	if len(token) > MaxToken {
 		return nil, refuse(TooLarge, fmt.Sprintf("the token has more than %d bytes", MaxToken))
 	}
-	if v := a.known.get(token); v != nil && v.current() {
+	if id, secret, ok := splitKey(token); ok { // which no signed token is
+		if a.o.Keys != nil {
+			if who, err := a.o.Keys.find(id, secret, now); who != nil || err != nil {
+				return who, err
+			}
+		}
+	} else if v := a.known.get(token); v != nil && v.current() {
 		if err := v.valid(now); err != nil {
 			return nil, err
 		}
 		return v.who, nil
 	}
-	if id, secret, ok := splitKey(token); ok && a.o.Keys != nil {
-		if who, err := a.o.Keys.find(id, secret, now); who != nil || err != nil {
-			return who, err
-		}
-	}
 	if who := a.statics.now.Load().find(token); who != nil {
 		return who, nil
 	}
 	if len(a.tokens.issuers) == 0 || strings.Count(token, ".") != 2 {
-		return nil, refuse(Wrong, "the token or key is not known here")
+		return nil, errUnknown
 	}
 	v, err := a.tokens.verify(token, now)
 	if err != nil {
@@ -154,9 +158,14 @@ func (a *Authority) bearer(token string, now time.Time) (*Identity, error) {
 // password judges a name and a password. The password may be a key or a token too, whatever the name is.
 func (a *Authority) password(c Credential, now time.Time) (*Identity, error) {
 	who, err := a.bearer(c.Password, now)
-	var refused *Error
-	if err == nil || a.passwords == nil || errors.As(err, &refused) && !refused.Guess() {
+	if err == nil || a.passwords == nil {
 		return who, err
+	}
+	if !errors.Is(err, errUnknown) { // as every password ends there, it makes no garbage
+		var refused *Error
+		if errors.As(err, &refused) && !refused.Guess() {
+			return nil, err
+		}
 	}
 	return a.passwords.check(c.User, c.Password)
 }

@@ -141,11 +141,12 @@ func (p *passwords) take(contents [][]byte) error {
 	return nil
 }
 
+var errPassword error = refuse(Wrong, "the name or the password is wrong")
+
 // check says who a name and a password are.
 func (p *passwords) check(name, password string) (*Identity, error) {
-	wrong := refuse(Wrong, "the name or the password is wrong")
 	if len(password) > maxPassword || len(name) > maxSubject {
-		return nil, wrong
+		return nil, errPassword
 	}
 	f := p.now.Load()
 	u, ok := f.users[name]
@@ -176,7 +177,7 @@ func (p *passwords) check(name, password string) (*Identity, error) {
 	for ; cost < f.highest; cost++ {
 		_ = p.compare(f.dummies[cost], []byte(password))
 	}
-	return nil, wrong
+	return nil, errPassword
 }
 
 // sum stands for a password that was right. It holds the user's hash too, so that a password that was changed is not known any more.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,23 +145,5 @@ granary:
 		if !strings.Contains(string(b), want) {
 			t.Errorf("the audit log lacks %s:\n%s", want, b)
 		}
-	}
-}
-
-// BenchmarkAuthenticate is what the guard adds to a request whose credential is known, with all that stands behind it.
-func BenchmarkAuthenticate(b *testing.B) {
-	s := running(b, configured(b, "granary: {identity: {tokens: [{name: ops, token: static-token-0123456789, roles: [operator]}]}}"))
-	for _, c := range []struct{ name, value string }{{"static", "Bearer static-token-0123456789"}} {
-		b.Run(c.name, func(b *testing.B) {
-			r := httptest.NewRequest(http.MethodGet, "/v2/metrics", nil)
-			r.RemoteAddr = there
-			r.Header.Set("Authorization", c.value)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := s.guard.Authenticate(r); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }
