@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,10 +83,10 @@ func (worded) AnswerPanic(w http.ResponseWriter, _ *http.Request) {
 
 func TestPanics(t *testing.T) {
 	var log bytes.Buffer
-	clock := time.Unix(0, 0)
+	var clock atomic.Int64 // the end of one request is written while the next one begins
 	d := NewDispatcher(DispatchOptions{
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now:    func() time.Time { clock = clock.Add(time.Millisecond); return clock },
+		Now:    func() time.Time { return time.Unix(0, clock.Load()) },
 	})
 	early := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -98,7 +99,7 @@ func TestPanics(t *testing.T) {
 		panic("behind")
 	}))
 	d.Mount("/abort", "abort", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	d.Mount("/silent", "silent", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	d.Mount("/silent", "silent", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { clock.Add(int64(time.Millisecond)) }))
 	s := httptest.NewServer(d)
 	defer s.Close()
 	s.Client().Transport.(*http.Transport).DisableKeepAlives = true // or a closed connection is tried again
