@@ -49,7 +49,7 @@ func (n *node) turn(s span) {
 
 // spans are all lives that are in memory.
 func (n *node) spans() []span {
-	list := slices.Clone(n.rest)
+	list := append(make([]span, 0, len(n.rest)+1), n.rest...)
 	if n.begun {
 		list, _ = join(list, n.now)
 	}

@@ -108,8 +108,11 @@ func (l *Ledger) EachNode(f NodeFilter, after *NodeKey, fn func(*Node) bool) err
 
 // heldNodes are the nodes in memory that a filter takes, from a key on, by their keys.
 func (l *Ledger) heldNodes(f *NodeFilter, from []byte) []held {
-	var list []held
 	l.mu.Lock()
+	var list []held
+	if f.Tenants == nil {
+		list = make([]held, 0, len(l.nodes))
+	}
 	for k, n := range l.nodes {
 		if f.takes(&k) && (f.Tenants == nil || slices.Contains(f.Tenants, k.Tenant)) {
 			list = append(list, held{node: k, spans: n.spans()})
