@@ -142,9 +142,8 @@ func (s *Store) nameScopes(p *pending, num tenant.Num) {
 
 // policyState is a policy as series hold it: those of one tenant share one for each name.
 type policyState struct {
-	policy.Policy
-	tiers *tierPlan    // nil: it has none
-	view  *policy.View // where it was found
+	*plannedPolicy
+	view *policy.View // where it was found
 	// checked is the generation in which the view was last known to be the tenant's present one. So a change of one tenant's
 	// policies costs the others a look, not a resolution.
 	checked atomic.Uint64
@@ -154,11 +153,22 @@ type policyState struct {
 	held     *atomic.Bool // nothing expires
 }
 
+// plannedPolicy is what a policy says. Tenants who see the same policy share it, which keeps them small, and what is read of it with
+// each sample near. It never changes.
+type plannedPolicy struct {
+	policy.Policy
+	tiers *tierPlan // nil: it has none
+}
+
+// maxShared bounds the policies that are remembered for others to share.
+const maxShared = 1024
+
 // policyCache keeps the states of each tenant's present view.
 type policyCache struct {
 	mu      sync.Mutex
 	tenants map[tenant.Num]*tenantPolicies
-	dating  atomic.Bool // there is or was a policy whose clock is that of writing
+	shared  map[string]*plannedPolicy // by name, the last one of that name
+	dating  atomic.Bool               // there is or was a policy whose clock is that of writing
 
 	standing func(tenant.Num) *tenant.Standing
 	now      func() time.Time
@@ -193,7 +203,7 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 	}
 	st := t.named(p.Name)
 	if st == nil {
-		st = &policyState{Policy: p, tiers: planTiers(&p), view: view, now: c.now, held: c.held}
+		st = &policyState{plannedPolicy: c.plan(p), view: view, now: c.now, held: c.held}
 		if c.standing != nil {
 			st.standing = c.standing(view.Tenant())
 		}
@@ -204,6 +214,19 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 		}
 	}
 	return st
+}
+
+// plan finds what a policy says, or works it out. REQUIRES: c.mu.
+func (c *policyCache) plan(p policy.Policy) *plannedPolicy {
+	if pp := c.shared[p.Name]; pp != nil && pp.Equal(p) {
+		return pp
+	}
+	if c.shared == nil || len(c.shared) >= maxShared {
+		c.shared = make(map[string]*plannedPolicy)
+	}
+	pp := &plannedPolicy{p, planTiers(&p)}
+	c.shared[p.Name] = pp
+	return pp
 }
 
 // policyNamed resolves the policy of a metric that a dialect made; own is the one that its definition names, if any.

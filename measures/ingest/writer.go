@@ -97,8 +97,8 @@ func (w *Writer) CacheStats() line.CacheStats { return w.cache.Stats() }
 // Drop forgets what was learned about lines. It must be called after policies or mappings have changed and are in force.
 func (w *Writer) Drop() { w.cache.Drop() }
 
-// Tidy gives back what is remembered of senders that have been silent for long.
-func (w *Writer) Tidy() { w.cache.Tidy() }
+// Tidy gives back what is remembered of senders that have been silent for long, and answers how many bytes.
+func (w *Writer) Tidy() int64 { return w.cache.Tidy() }
 
 // Forget forgets definitions that have ended. It is not needed for correctness and walks the whole cache: it frees the
 // next body of these series from a second round.

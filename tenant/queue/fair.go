@@ -133,8 +133,9 @@ func (q *Queue) use() {
 }
 
 // Tidy forgets the queues that nobody has asked for since it was called last, in which nothing is, and which have no figures to
-// keep. It is for now and then: who has asked for a Queue has entered it long before the next time.
-func (f *Fair) Tidy() {
+// keep. It is for now and then: who has asked for a Queue has entered it long before the next time. It
+// answers how many were forgotten.
+func (f *Fair) Tidy() int {
 	f.mu.RLock()
 	var quiet []*Queue
 	for _, q := range f.queues {
@@ -148,7 +149,7 @@ func (f *Fair) Tidy() {
 		return st.Held != 0 || st.Waiting != 0 || st.Waited+st.Refused != 0
 	})
 	if len(quiet) == 0 {
-		return
+		return 0
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,6 +163,7 @@ func (f *Fair) Tidy() {
 		maps.Copy(left, f.queues)
 		f.queues = left
 	}
+	return len(quiet)
 }
 
 // Forget gives up the queue of a tenant that has ended, with its figures. Work that is still in it is not disturbed.

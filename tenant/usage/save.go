@@ -194,14 +194,18 @@ func (l *Ledger) forget(s *Saving) {
 }
 
 // Tidy forgets nodes of which nothing was heard for long. It is for now and then: a store that nobody writes to is not saved either.
-func (l *Ledger) Tidy() {
+// It answers how many were forgotten.
+func (l *Ledger) Tidy() int {
 	l.leaving.Lock()
 	defer l.leaving.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.saving == nil { // what is on its way may come back
-		l.forgetNodes()
+	if l.saving != nil { // what is on its way may come back
+		return 0
 	}
+	before := len(l.nodes)
+	l.forgetNodes()
+	return before - len(l.nodes)
 }
 
 // forgetNodes takes nodes that have ended and are in the store out of memory, and their bases with them. REQUIRES: l.leaving, l.mu.

@@ -419,11 +419,20 @@ func (s *Server) tidy(ctx context.Context) {
 	}
 }
 
+// What a queue and a node of the ledger take, about, and how much must have been given up for the collector to be run and the
+// memory to go back to the system at once: where little is written it would be held for long.
+const (
+	queueBytes = 450
+	nodeBytes  = 600
+	worthwhile = 1 << 20
+)
+
 func (s *Server) tidyUp() {
-	s.writer.Tidy()
-	s.writes.Tidy()
-	s.queries.Tidy()
-	s.store.Usage.Tidy()
+	freed := s.writer.Tidy()
+	freed += queueBytes * int64(s.writes.Tidy()+s.queries.Tidy())
+	if freed += nodeBytes * int64(s.store.Usage.Tidy()); freed >= worthwhile {
+		debug.FreeOSMemory()
+	}
 }
 
 // spareBusyHosts asks the backend for the hosts of running jobs, so that retention leaves them alone. While the answer is

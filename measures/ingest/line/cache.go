@@ -132,10 +132,12 @@ func (c *Cache) Forget(refs []metricdef.Ref) {
 	c.current.Load().each(func(_ string, t *table) { t.forget(set) })
 }
 
-// Tidy forgets scopes that have been unused for a quarter of an hour. It is for now and then: tenants that fell idle keep nothing.
-func (c *Cache) Tidy() {
+// Tidy forgets scopes that have been unused for a quarter of an hour. It is for now and then: tenants that fell idle keep nothing. It
+// answers how many bytes were given up.
+func (c *Cache) Tidy() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := c.bytes
 	g, now := c.current.Load(), c.o.Now().Unix()
 	c.current.Load().each(func(scope string, t *table) {
 		if now-t.last.Load() >= tidyScope {
@@ -143,6 +145,7 @@ func (c *Cache) Tidy() {
 		}
 	})
 	c.current.Store(g)
+	return before - c.bytes
 }
 
 // without is a generation without a scope. REQUIRES: c.mu.
