@@ -3,6 +3,7 @@ package measures
 import (
 	"context"
 
+	"granary/tenant"
 	"granary/tenant/identity"
 )
 
@@ -46,17 +47,25 @@ func (s *Store) ChangeKey(ctx context.Context, id string, change func(*identity.
 	return r, err
 }
 
-// RevokeKey takes a key back: it opens nothing from then on. One that is revoked already is forgotten. allow may refuse.
-func (s *Store) RevokeKey(ctx context.Context, id string, allow func(*identity.KeyRecord) error) error {
+// RevokeKey takes a key back: it opens nothing from then on. One that is revoked already is forgotten. part may refuse, or name
+// tenants: those alone are taken out of the key then, which stays for the others. A nil part is all of the key.
+func (s *Store) RevokeKey(ctx context.Context, id string, part func(*identity.KeyRecord) ([]tenant.ID, error)) error {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	r, ok := s.Keys.Get(id)
 	if !ok {
 		return identity.UnknownKey()
 	}
-	if allow != nil {
-		if err := allow(&r); err != nil {
+	if part != nil {
+		tenants, err := part(&r)
+		if err != nil {
 			return err
+		}
+		if len(tenants) > 0 {
+			for _, id := range tenants {
+				r.Drop(id, s.o.Now().UTC())
+			}
+			return s.commitKey(ctx, &r)
 		}
 	}
 	if !r.Revoked.IsZero() {

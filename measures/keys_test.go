@@ -136,8 +136,20 @@ func TestKeys(t *testing.T) {
 			if r, _ := s.Keys.Get(b.ID); !r.Revoked.Equal(time.Unix(0, c.ns)) {
 				t.Errorf("revoked at %v", r.Revoked)
 			}
-			if err := s.RevokeKey(t.Context(), fresh.ID, func(*identity.KeyRecord) error { return identity.UnknownKey() }); codeOf(err) != "key-not-found" {
+			if err := s.RevokeKey(t.Context(), fresh.ID, func(*identity.KeyRecord) ([]tenant.ID, error) { return nil, identity.UnknownKey() }); codeOf(err) != "key-not-found" {
 				t.Error(err)
+			}
+			part := newKey("part", identity.Reader, "x", "y", "z")
+			must(s.PutKey(t.Context(), part, ""))
+			must(s.RevokeKey(t.Context(), part.ID, func(*identity.KeyRecord) ([]tenant.ID, error) { return []tenant.ID{"x", "z"}, nil }))
+			again()
+			if r, _ := s.Keys.Get(part.ID); fmt.Sprint(r.Grants) != fmt.Sprint(identity.GrantsOf(identity.Reader, "y")) || !r.Revoked.IsZero() {
+				t.Errorf("%+v is left of a key", r)
+			}
+			must(s.RevokeKey(t.Context(), part.ID, func(*identity.KeyRecord) ([]tenant.ID, error) { return []tenant.ID{"y"}, nil }))
+			again()
+			if r, _ := s.Keys.Get(part.ID); r.Reaches("y") || r.Revoked.IsZero() {
+				t.Errorf("%+v has nothing left and is in force", r)
 			}
 			must(s.RevokeKey(t.Context(), b.ID, nil)) // a second time forgets it
 			if _, there := s.Keys.Get(b.ID); there {

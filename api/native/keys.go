@@ -23,7 +23,7 @@ type Keys interface {
 type KeyChanges interface {
 	PutKey(ctx context.Context, r identity.KeyRecord, maker string) error
 	ChangeKey(ctx context.Context, id string, change func(*identity.KeyRecord) error) (identity.KeyRecord, error)
-	RevokeKey(ctx context.Context, id string, allow func(*identity.KeyRecord) error) error
+	RevokeKey(ctx context.Context, id string, part func(*identity.KeyRecord) ([]tenant.ID, error)) error
 }
 
 func (a *API) keyRoutes() []route {
@@ -146,9 +146,27 @@ func (a *API) holder(r *http.Request) (holder, error) {
 // wide says whether all keys are theirs to see.
 func (h *holder) wide() bool { return h.who.Operator() && h.scope.All() }
 
-// sees says whether a key is theirs: it reaches the tenant of the request, and they manage every tenant that it reaches.
+// sees says whether a key is there for them: it reaches the tenant of the request. One with roles in all tenants is for those who
+// may give such roles.
 func (h *holder) sees(k *identity.KeyRecord) bool {
-	return h.wide() || k.Reaches(h.here) && h.mayGive(k.Grants) == nil
+	return h.wide() || k.Reaches(h.here) && h.mayGive(identity.Grants{All: k.Grants.All}) == nil
+}
+
+// owns says whether a key that they see is theirs as a whole: it reaches no tenant that they do not manage.
+func (h *holder) owns(k *identity.KeyRecord) bool { return h.wide() || h.mayGive(k.Grants) == nil }
+
+// theirs are the grants of a key in tenants that they manage; the others are nobody's business but of those who manage these.
+func (h *holder) theirs(k *identity.KeyRecord) identity.Grants {
+	if h.owns(k) {
+		return k.Grants
+	}
+	g := identity.Grants{All: k.Grants.All}
+	for _, item := range k.Grants.Items {
+		if h.mayGive(identity.Grants{Items: []identity.Grant{item}}) == nil {
+			g.Items = append(g.Items, item)
+		}
+	}
+	return g
 }
 
 // mayGive is nil if the holder has what the grants give, and may give it.
@@ -179,6 +197,7 @@ type keyAnswer struct {
 	Name     string              `json:"name,omitzero"`
 	Subject  string              `json:"subject"`
 	Grants   map[string][]string `json:"grants"`
+	More     bool                `json:"elsewhere,omitzero"` // there are grants in tenants that are not the business of who asks
 	State    string              `json:"state"`
 	Created  jsonTime            `json:"created"`
 	Creator  string              `json:"creator,omitzero"`
@@ -187,14 +206,15 @@ type keyAnswer struct {
 	LastUsed string              `json:"last_used,omitzero"` // the day
 }
 
-func (a *API) showKey(k *identity.KeyRecord, f edge.TimeFormat) *keyAnswer {
+func (a *API) showKey(h *holder, k *identity.KeyRecord, f edge.TimeFormat) *keyAnswer {
 	at := func(t time.Time) jsonTime {
 		if t.IsZero() {
 			return nil
 		}
 		return f.Append(nil, t.UnixNano())
 	}
-	out := &keyAnswer{ID: k.ID, Name: k.Name, Subject: k.Subject, Grants: grantsAnswer(k.Grants.All, k.Grants.Items), State: "active",
+	g := h.theirs(k)
+	out := &keyAnswer{ID: k.ID, Name: k.Name, Subject: k.Subject, Grants: grantsAnswer(g.All, g.Items), More: len(g.Items) < len(k.Grants.Items), State: "active",
 		Created: at(k.Created), Creator: k.Creator, Expires: at(k.Expires), Revoked: at(k.Revoked)}
 	switch {
 	case !k.Revoked.IsZero():
@@ -243,7 +263,7 @@ func (a *API) listKeys(w http.ResponseWriter, r *http.Request) error {
 			w.Header()["Link"] = []string{nextLink(r, out.Next)}
 			break
 		}
-		out.Keys = append(out.Keys, a.showKey(&keys[i], format))
+		out.Keys = append(out.Keys, a.showKey(&h, &keys[i], format))
 	}
 	return a.send(w, r, http.StatusOK, &out)
 }
@@ -292,7 +312,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err := a.o.KeyChanges.PutKey(r.Context(), k, maker); err != nil {
 		return err
 	}
-	out := a.showKey(&k, format)
+	out := a.showKey(&h, &k, format)
 	out.Key = text
 	w.Header()["Location"] = []string{Prefix + "/keys/" + k.ID}
 	return a.send(w, r, http.StatusCreated, out)
@@ -312,7 +332,7 @@ func (a *API) readKey(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !h.sees(&k) {
 		return identity.UnknownKey()
 	}
-	return a.send(w, r, http.StatusOK, a.showKey(&k, format))
+	return a.send(w, r, http.StatusOK, a.showKey(&h, &k, format))
 }
 
 // updateKey changes what the body names.
@@ -334,6 +354,9 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) error {
 	k, err := a.o.KeyChanges.ChangeKey(r.Context(), variable(r, "key"), func(k *identity.KeyRecord) (err error) {
 		if !h.sees(k) {
 			return identity.UnknownKey()
+		}
+		if !h.owns(k) {
+			return &edge.ForbiddenError{Tenant: h.here, Reason: "the key has roles in tenants too that you do not manage; you can take yours out of it (DELETE)"}
 		}
 		if b.Name != nil {
 			k.Name = *b.Name
@@ -361,7 +384,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	tellKey(r, &k)
-	return a.send(w, r, http.StatusOK, a.showKey(&k, format))
+	return a.send(w, r, http.StatusOK, a.showKey(&h, &k, format))
 }
 
 // tellKey says in the audit log what a key gives to whom.
@@ -375,7 +398,8 @@ var (
 	errTogether = &syntaxError{text: "roles and tenants are changed together"}
 )
 
-// deleteKey takes a key back; one that has been taken back is forgotten.
+// deleteKey takes a key back; one that has been taken back is forgotten. Of a key that is not theirs as a whole people take back what
+// is: it opens their tenants no more, and stays for the others.
 func (a *API) deleteKey(w http.ResponseWriter, r *http.Request) error {
 	if err := a.params(r).end(); err != nil {
 		return err
@@ -384,11 +408,23 @@ func (a *API) deleteKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = a.o.KeyChanges.RevokeKey(r.Context(), variable(r, "key"), func(k *identity.KeyRecord) error {
+	err = a.o.KeyChanges.RevokeKey(r.Context(), variable(r, "key"), func(k *identity.KeyRecord) (part []tenant.ID, err error) {
 		if !h.sees(k) {
-			return identity.UnknownKey()
+			return nil, identity.UnknownKey()
 		}
-		return nil
+		if !h.owns(k) {
+			for _, g := range h.theirs(k).Items {
+				part = append(part, g.Tenant)
+			}
+		}
+		tellKey(r, k)
+		switch {
+		case len(part) > 0:
+			tell(r, "taken_out", part)
+		case !k.Revoked.IsZero():
+			tell(r, "forgotten", true)
+		}
+		return part, nil
 	})
 	if err != nil {
 		return err

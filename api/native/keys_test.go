@@ -26,6 +26,7 @@ type apiKeyOf struct {
 	Grants                                 map[string][]string
 	Created, Expires, Revoked              int64
 	LastUsed                               string `json:"last_used"`
+	Elsewhere                              bool
 }
 
 type apiKeysOf struct {
@@ -158,7 +159,7 @@ func TestNobodyGivesMore(t *testing.T) {
 	}
 }
 
-// TestWhoSeesKeys: keys that reach beyond what somebody manages are not there for them.
+// TestWhoSeesKeys: keys that reach a tenant are there for its admins, those with roles in all tenants for operators alone.
 func TestWhoSeesKeys(t *testing.T) {
 	s := newStored(t, tenant.Limits{})
 	ids := map[string]string{}
@@ -176,14 +177,14 @@ func TestWhoSeesKeys(t *testing.T) {
 		query, want string
 		header      []string
 	}{
-		{somebody(identity.Admin, "a"), "", "a", nil},
+		{somebody(identity.Admin, "a"), "", "a ab", nil},
 		{somebody(identity.Admin, "a", "b"), "", "a ab", []string{"Tenant", "a"}},
 		{somebody(identity.Admin, "a", "b"), "", "ab b", []string{"Tenant", "b"}},
 		{somebody(identity.Admin, "*"), "", "a ab all", []string{"Tenant", "a"}},
 		{somebody(identity.Operator), "", "a ab all op", []string{"Tenant", "a"}},
 		{somebody(identity.Operator), "?all=true", "a ab all b none op", nil},
 		{as{identity.Open()}, "?all=true", "a ab all b none op", nil},
-		{as{identity.Open()}, "", "a", []string{"X-Project-Id", "a"}},
+		{as{identity.Open()}, "", "a ab", []string{"X-Project-Id", "a"}},
 	} {
 		s.o.Auth = c.who
 		seen := map[string]bool{}
@@ -219,6 +220,10 @@ func TestWhoSeesKeys(t *testing.T) {
 				if method == "PATCH" {
 					body = `{"name":"x"}`
 				}
+				want := want
+				if partly := name == "ab" && (c.header == nil || c.header[0] == "X-Project-Id"); partly && method == "PATCH" {
+					want = 403
+				}
 				if w := ask(s, method, "/v2/keys/"+ids[name], body, c.header...); w.Code != want {
 					t.Errorf("%v %v: %s %s: %d, want %d", c.who.Grants(), c.header, method, name, w.Code, want)
 				}
@@ -243,6 +248,66 @@ func TestWhoSeesKeys(t *testing.T) {
 	}
 	if w := ask(s, "POST", "/v2/keys", `{"subject":"x","roles":["reader"],"tenants":["b"]}`, "X-Project-Id", "a"); w.Code != 403 {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestKeyOfSeveralTenants: the admin of one of a key's tenants sees their part of it, and can take that out, whoever made the key. Of
+// the others they learn that there are some.
+func TestKeyOfSeveralTenants(t *testing.T) {
+	s := newStored(t, tenant.Limits{})
+	auth, err := identity.NewAuthority(identity.AuthorityOptions{Keys: s.store.Keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.o.Auth = somebody(identity.Operator)
+	k := answerOf[apiKeyOf](t, ask(s, "POST", "/v2/keys", `{"subject":"x","roles":["reader"],"tenants":["a","secret","c"]}`, "Tenant", "a"), 201)
+	grants := func() string {
+		who, err := auth.Identify(identity.Credential{Kind: identity.Bearer, Token: k.Key}, testNow)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(grantsAnswer(who.Everywhere(), who.Grants()))
+	}
+	for _, c := range []struct {
+		who        as
+		here, seen string
+		left       string
+	}{
+		{somebody(identity.Admin, "a"), "a", "map[a:[reader]] true", "map[c:[reader] secret:[reader]]"},
+		{as{identity.New("c", identity.Token, "", 0, identity.Grant{Tenant: "c", Roles: identity.Admin}, identity.Grant{Tenant: "secret", Roles: identity.Reader})}, "c", "map[c:[reader]] true", "map[secret:[reader]]"},
+		{somebody(identity.Admin, "secret"), "secret", "map[secret:[reader]] false", "the key has been revoked"},
+	} {
+		s.o.Auth = c.who
+		header := []string{"Tenant", c.here}
+		for _, path := range []string{"/v2/keys", "/v2/keys/" + k.ID} {
+			w := ask(s, "GET", path, "", header...)
+			got := apiKeyOf{}
+			if path == "/v2/keys" {
+				list := answerOf[apiKeysOf](t, w, 200)
+				if len(list.Keys) != 1 {
+					t.Fatalf("%s: %s", c.here, w.Body)
+				}
+				got = list.Keys[0]
+			} else {
+				got = answerOf[apiKeyOf](t, w, 200)
+			}
+			if seen := fmt.Sprint(got.Grants, got.Elsewhere); seen != c.seen || c.here != "secret" && strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("%s: %s, want %s: %s", c.here, seen, c.seen, w.Body)
+			}
+		}
+		if strings.HasSuffix(c.seen, "true") {
+			for _, body := range []string{`{"name":"x"}`, `{"roles":["admin"],"tenants":["` + c.here + `"]}`, `{"expires":"never"}`} {
+				if w := ask(s, "PATCH", "/v2/keys/"+k.ID, body, header...); w.Code != 403 || problemOf(t, w)["code"] != "tenant-forbidden" || strings.Contains(w.Body.String(), "secret") {
+					t.Errorf("%s: %d %s", c.here, w.Code, w.Body)
+				}
+			}
+		}
+		if w := ask(s, "DELETE", "/v2/keys/"+k.ID, "", header...); w.Code != 204 || grants() != c.left {
+			t.Errorf("%s: %d, %s is left, want %s", c.here, w.Code, grants(), c.left)
+		}
+		if w := ask(s, "GET", "/v2/keys/"+k.ID, "", header...); (w.Code == 404) != (c.here != "secret") {
+			t.Errorf("%s: %d %s", c.here, w.Code, w.Body)
+		}
 	}
 }
 

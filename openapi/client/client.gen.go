@@ -1277,6 +1277,9 @@ type Key struct {
 	// Creator The subject of who made it.
 	Creator *string `json:"creator,omitempty"`
 
+	// Elsewhere The key has roles in tenants too that the caller does not manage; these are not shown. Left out if not.
+	Elsewhere *bool `json:"elsewhere,omitempty"`
+
 	// Expires Milliseconds since 1970, or what `times` asks for.
 	Expires *Time `json:"expires,omitempty"`
 
@@ -4758,7 +4761,9 @@ type ClientInterface interface {
 
 	// DeleteKey Revoke a key, or forget one that has been revoked
 	//
-	// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list.
+	// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list. A key with roles in tenants too
+	// that the caller does not manage (`elsewhere`) loses those in tenants that they do manage: it opens these no more, is not in their list any more, and stays
+	// what it is for the others.
 	//
 	// Corresponds with DELETE /v2/keys/{key} (the `DeleteKey` operationId).
 	DeleteKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4770,7 +4775,8 @@ type ClientInterface interface {
 
 	// UpdateKeyWithBody Change a key
 	//
-	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+	// not manage is `tenant-forbidden`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4779,7 +4785,8 @@ type ClientInterface interface {
 
 	// UpdateKey Change a key
 	//
-	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+	// not manage is `tenant-forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5287,7 +5294,9 @@ func (c *Client) CreateKey(ctx context.Context, params *CreateKeyParams, body Cr
 
 // DeleteKey Revoke a key, or forget one that has been revoked
 //
-// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list.
+// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list. A key with roles in tenants too
+// that the caller does not manage (`elsewhere`) loses those in tenants that they do manage: it opens these no more, is not in their list any more, and stays
+// what it is for the others.
 //
 // Corresponds with DELETE /v2/keys/{key} (the `DeleteKey` operationId).
 func (c *Client) DeleteKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5319,7 +5328,8 @@ func (c *Client) ReadKey(ctx context.Context, key KeyID, params *ReadKeyParams, 
 
 // UpdateKeyWithBody Change a key
 //
-// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+// not manage is `tenant-forbidden`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5338,7 +5348,8 @@ func (c *Client) UpdateKeyWithBody(ctx context.Context, key KeyID, params *Updat
 
 // UpdateKey Change a key
 //
-// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+// not manage is `tenant-forbidden`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9851,7 +9862,9 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteKeyWithResponse Revoke a key, or forget one that has been revoked
 	//
-	// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list.
+	// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list. A key with roles in tenants too
+	// that the caller does not manage (`elsewhere`) loses those in tenants that they do manage: it opens these no more, is not in their list any more, and stays
+	// what it is for the others.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9867,7 +9880,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateKeyWithBodyWithResponse Change a key
 	//
-	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+	// not manage is `tenant-forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9876,7 +9890,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateKeyWithResponse Change a key
 	//
-	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+	// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+	// not manage is `tenant-forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15401,7 +15416,9 @@ func (c *ClientWithResponses) CreateKeyWithResponse(ctx context.Context, params 
 
 // DeleteKeyWithResponse Revoke a key, or forget one that has been revoked
 //
-// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list.
+// It opens nothing from the moment of the answer on, and stays in the list as revoked. A second time takes it out of the list. A key with roles in tenants too
+// that the caller does not manage (`elsewhere`) loses those in tenants that they do manage: it opens these no more, is not in their list any more, and stays
+// what it is for the others.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15429,7 +15446,8 @@ func (c *ClientWithResponses) ReadKeyWithResponse(ctx context.Context, key KeyID
 
 // UpdateKeyWithBodyWithResponse Change a key
 //
-// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+// not manage is `tenant-forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15444,7 +15462,8 @@ func (c *ClientWithResponses) UpdateKeyWithBodyWithResponse(ctx context.Context,
 
 // UpdateKeyWithResponse Change a key
 //
-// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays.
+// What the body does not name stays as it is. Roles and tenants are changed together. The subject stays. A key with roles in tenants too that the caller does
+// not manage is `tenant-forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -153,8 +153,8 @@ func inRange(t time.Time) bool {
 	return t.Unix() >= 0 && t.Unix() < math.MaxInt64/1_000_000_000 && t.UnixNano() > 0
 }
 
-// drop takes a tenant out. A key that is left with none is revoked.
-func (r *KeyRecord) drop(id tenant.ID, now time.Time) bool {
+// Drop takes a tenant out, if the key has roles in it. A key that is left with none is revoked.
+func (r *KeyRecord) Drop(id tenant.ID, now time.Time) bool {
 	had := len(r.Grants.Items)
 	items := slices.DeleteFunc(slices.Clone(r.Grants.Items), func(g Grant) bool { return g.Tenant == id })
 	if len(items) == had {

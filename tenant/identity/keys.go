@@ -175,7 +175,7 @@ func (k *Keys) DropTenant(id tenant.ID, now time.Time) {
 	k.mu.RLock()
 	var changed []KeyRecord
 	for _, key := range k.byID {
-		if r := key.record(); r.drop(id, now) {
+		if r := key.record(); r.Drop(id, now) {
 			changed = append(changed, r)
 		}
 	}
