@@ -57,13 +57,32 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 	}
 }
 
-// TestEveryOperationAnswersAsDocumented asks every operation with no more than its path. What it answers, mostly that
-// something is missing, has to be in the document; that a path or a method does not exist is no answer.
+// TestEveryOperationAnswersAsDocumented asks every operation with no more than its path, of a service that demands identities with a
+// token of each role too. What it answers, mostly that something is missing, has to be in the document; that a path or a method does
+// not exist is no answer.
 func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	c := contract(t)
-	for name, s := range map[string]*Server{
-		"ready": running(t, configured(t, "")), "starting": unserved(t, configured(t, "")),
-		"guarded": running(t, configured(t, "main: {jwt-public-key: "+publicKey+"}")),
+	open := running(t, configured(t, ""))
+	guarded := running(t, configured(t, "main: {jwt-public-key: "+publicKey+`}
+granary:
+  identity:
+    failures: {allowed: 0}
+    tokens:
+      - {name: r, token: token-of-a-reader, roles: [reader], tenants: [a]}
+      - {name: w, token: token-of-a-writer, roles: [writer], tenants: [a]}
+      - {name: a, token: token-of-an-admin, roles: [admin], tenants: [a]}
+      - {name: s, token: token-of-several, roles: [reader, writer], tenants: [a, b]}
+      - {name: o, token: token-of-an-operator, roles: [operator]}
+`))
+	for name, to := range map[string]struct {
+		s      *Server
+		header []string
+	}{
+		"ready": {s: open}, "starting": {s: unserved(t, configured(t, ""))}, "guarded": {s: guarded}, "as a stranger": {guarded, []string{"Authorization", "Bearer nobody"}},
+		"as a reader": {guarded, []string{"Authorization", "Bearer token-of-a-reader"}}, "as a writer": {guarded, []string{"Authorization", "Token token-of-a-writer"}},
+		"as an admin": {guarded, []string{"X-Api-Key", "token-of-an-admin"}}, "as one of several": {guarded, []string{"X-Api-Key", "token-of-several"}},
+		"elsewhere":      {guarded, []string{"X-Api-Key", "token-of-a-reader", "Tenant", "b"}},
+		"as an operator": {guarded, []string{"Authorization", "Bearer token-of-an-operator"}}, "as two": {guarded, []string{"Authorization", "Bearer x", "X-Api-Key", "y"}},
 	} {
 		for _, o := range c.Operations() {
 			for _, method := range []string{o.Method, http.MethodHead} {
@@ -71,7 +90,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 					continue
 				}
 				path := strings.NewReplacer("{file}", "index.html", "{id}", "00000000-0000-0000-0000-000000000000", "{key}", "000000000000", "{", "", "}", "").Replace(o.Path)
-				w := ask(s, here, method, path, "")
+				w := ask(to.s, here, method, path, "", to.header...)
 				if w.Code == http.StatusMethodNotAllowed || w.Code == http.StatusNotFound && strings.Contains(w.Body.String(), "route-unknown") {
 					t.Errorf("%s: %s %s: %d %s", name, method, path, w.Code, w.Body)
 				}
