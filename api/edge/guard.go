@@ -82,8 +82,17 @@ func (g *Guard) Parameters() *Guard {
 	return &c
 }
 
-// Authenticate implements Authenticator.
+// Authenticate implements Authenticator. Where a trusted proxy says to which tenant a request belongs, whoever makes it has
+// rights in that tenant alone: no list of tenants, no route of operators leads out of it.
 func (g *Guard) Authenticate(r *http.Request) (*identity.Identity, error) {
+	who, err := g.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	return g.o.Carriers.Proxies.Bind(r, who)
+}
+
+func (g *Guard) authenticate(r *http.Request) (*identity.Identity, error) {
 	c, err := g.o.Carriers.Find(r)
 	if err != nil {
 		return nil, err

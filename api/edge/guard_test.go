@@ -173,3 +173,30 @@ func TestHere(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundByProxy: who comes through a proxy that names a tenant has rights there alone, operators too.
+func TestBoundByProxy(t *testing.T) {
+	g := NewGuard(GuardOptions{Authority: authority{}, Carriers: Carriers{Proxies: Loopback}})
+	ask := func(remote string, projects ...string) (*identity.Identity, error) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host, r.RemoteAddr, r.Header[ProjectHeader] = "localhost", remote, projects
+		return g.Authenticate(r)
+	}
+	who, err := ask("127.0.0.1:1", "a", " a ")
+	if err != nil || who.Operator() || who.In("a") != identity.Admin || who.In("b") != 0 || who.Scope().All() {
+		t.Errorf("%+v %v", who, err)
+	}
+	if who, err := ask("127.0.0.1:1"); err != nil || !who.Operator() {
+		t.Errorf("%+v %v", who, err)
+	}
+	if _, err := ask("127.0.0.1:1", "a", "b"); CodeOf(err) != "tenant-ambiguous" {
+		t.Error(err)
+	}
+	if _, err := ask("127.0.0.1:1", "../a"); KindOf(err) != Invalid {
+		t.Error(err)
+	}
+	g = g.Anywhere()
+	if who, err := ask("192.0.2.1:1", "a"); err != nil || !who.Operator() {
+		t.Errorf("a proxy that nobody trusts binds: %+v %v", who, err)
+	}
+}

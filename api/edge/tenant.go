@@ -37,18 +37,14 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 			chosen, by = v, name
 		}
 	}
-	if projects := t.projects(r); len(projects) > 0 {
-		for _, p := range projects {
-			p = strings.TrimSpace(p)
-			switch {
-			case by == "":
-				chosen, by = p, ProjectHeader
-			case p != chosen && by == ProjectHeader:
-				return "", &tenantHeaderError{first: by, second: by, values: [2]string{chosen, p}}
-			case p != chosen:
-				return "", &ForbiddenError{Tenant: tenant.ID(shorten(chosen)), Reason: "the proxy says that the request belongs to another (" + ProjectHeader + ")"}
-			}
-		}
+	project, bound, err := t.Trusted.project(r)
+	switch {
+	case err != nil:
+		return "", err
+	case bound && by == "":
+		chosen, by = string(project), ProjectHeader
+	case bound && chosen != string(project):
+		return "", &ForbiddenError{Tenant: tenant.ID(shorten(chosen)), Reason: "the proxy says that the request belongs to another (" + ProjectHeader + ")"}
 	}
 	if by == "" {
 		return t.unchosen(scope)
@@ -63,26 +59,31 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 	return id, nil
 }
 
-// projects are the tenants that a trusted proxy names.
-func (t *Tenants) projects(r *http.Request) []string {
-	if p := r.Header[ProjectHeader]; len(p) > 0 && t.Trusted.Trust(r.RemoteAddr) {
-		return p
+// Bind is who makes a request, with the rights that a trusted proxy leaves them: if it names a tenant, those in that tenant.
+func (p Proxies) Bind(r *http.Request, who *identity.Identity) (*identity.Identity, error) {
+	id, bound, err := p.project(r)
+	if err != nil || !bound {
+		return who, err
 	}
-	return nil
+	return who.Within(id), nil
 }
 
-// Narrow is the part of the scope that a trusted proxy leaves to the request: one tenant if it names one. It is for requests
-// whose tenant does not come from Select alone.
-func (t *Tenants) Narrow(r *http.Request, scope identity.Scope) (identity.Scope, error) {
-	projects := t.projects(r)
-	if len(projects) == 0 {
-		return scope, nil
+// project is the tenant to which a request belongs as one of the proxies says; false if none says so.
+func (p Proxies) project(r *http.Request) (id tenant.ID, bound bool, err error) {
+	list := r.Header[ProjectHeader]
+	if len(list) == 0 || !p.Trust(r.RemoteAddr) {
+		return "", false, nil
 	}
-	id, err := t.Select(&http.Request{Header: http.Header{ProjectHeader: projects}, RemoteAddr: r.RemoteAddr}, scope)
-	if err != nil {
-		return identity.Scope{}, err
+	name := strings.TrimSpace(list[0])
+	for _, other := range list[1:] {
+		if other = strings.TrimSpace(other); other != name {
+			return "", false, &tenantHeaderError{first: ProjectHeader, second: ProjectHeader, values: [2]string{name, other}}
+		}
 	}
-	return identity.Only(id), nil
+	if id, err = tenant.Parse(name); err != nil {
+		return "", false, fmt.Errorf("header %s: %w", ProjectHeader, err)
+	}
+	return id, true, nil
 }
 
 // unchosen is the tenant of a request that chooses none.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"granary/api/edge"
 	"granary/tenant"
 	"granary/tenant/identity"
 )
@@ -14,7 +15,9 @@ import (
 // as is somebody.
 type as struct{ *identity.Identity }
 
-func (a as) Authenticate(*http.Request) (*identity.Identity, error) { return a.Identity, nil }
+func (a as) Authenticate(r *http.Request) (*identity.Identity, error) {
+	return edge.Loopback.Bind(r, a.Identity)
+}
 
 func somebody(roles identity.Roles, tenants ...tenant.ID) as {
 	g := identity.GrantsOf(roles, tenants...)

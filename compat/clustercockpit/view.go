@@ -38,14 +38,11 @@ func (d *Dialect) look(r *http.Request, who *identity.Identity, right identity.R
 	if !edge.Anywhere(who, right) {
 		return nil, &edge.RightError{Right: right}
 	}
-	v := &view{d: d, who: who, right: right, other: d.o.Default}
-	var err error
-	if v.scope, err = d.o.Select.Narrow(r, who.Scope()); err != nil {
-		return nil, err
-	}
+	v := &view{d: d, who: who, right: right, other: d.o.Default, scope: who.Scope()}
 	if who.Source == identity.ClusterCockpit {
 		return v, nil
 	}
+	var err error
 	switch v.other, err = d.o.Select.Select(r, v.scope); {
 	case err == nil:
 	case edge.NotChosen(err) && len(d.tenants) > 0:

@@ -73,6 +73,15 @@ func InScope(subject string, source Source, credential string, roles Roles, s Sc
 	return New(subject, source, credential, 0, grants...)
 }
 
+// Within is the identity with what it may do in one tenant, and nothing else: an operator is an administrator of it.
+func (i *Identity) Within(id tenant.ID) *Identity {
+	roles := i.In(id)
+	if roles.Has(Operator) {
+		roles = roles&^Operator | Admin
+	}
+	return New(i.Subject, i.Source, i.Credential, 0, Grant{id, roles})
+}
+
 // In is the roles in a tenant.
 func (i *Identity) In(id tenant.ID) Roles {
 	if i == nil {

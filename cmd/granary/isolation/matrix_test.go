@@ -52,17 +52,20 @@ var callers = []struct {
 	name string
 	credential
 	may map[demand]bool
+	// bound says that a trusted proxy has bound the request to tenant A.
+	bound bool
 }{
-	{"nobody", credential{}, map[demand]bool{open: true}},
-	{"a wrong token", credential{"admin", "wrong-wrong-wrong-wrong", true}, map[demand]bool{open: true}},
-	{"a wrong key", credential{"admin", "gk_0123456789ab_" + strings.Repeat("A", 43), true}, map[demand]bool{open: true}},
-	{"a wrong signature", credential{"admin", credentials("a")[0].secret[:200] + strings.Repeat("A", 86), true}, map[demand]bool{open: true}},
-	{"a token without roles", credentials("a")[5], map[demand]bool{open: true, identify: true}},
-	{"a reader", credentials("a")[2], map[demand]bool{open: true, identify: true, enter: true, read: true}},
-	{"a writer", credentials("a")[3], map[demand]bool{open: true, identify: true, enter: true, write: true}},
-	{"an administrator of another tenant", credentials("b")[0], map[demand]bool{open: true, identify: true}},
-	{"an administrator", credentials("a")[0], map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true}},
-	{"an operator", operator, map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true, operate: true}},
+	{"nobody", credential{}, map[demand]bool{open: true}, false},
+	{"a wrong token", credential{"admin", "wrong-wrong-wrong-wrong", true}, map[demand]bool{open: true}, false},
+	{"a wrong key", credential{"admin", "gk_0123456789ab_" + strings.Repeat("A", 43), true}, map[demand]bool{open: true}, false},
+	{"a wrong signature", credential{"admin", credentials("a")[0].secret[:200] + strings.Repeat("A", 86), true}, map[demand]bool{open: true}, false},
+	{"a token without roles", credentials("a")[5], map[demand]bool{open: true, identify: true}, false},
+	{"a reader", credentials("a")[2], map[demand]bool{open: true, identify: true, enter: true, read: true}, false},
+	{"a writer", credentials("a")[3], map[demand]bool{open: true, identify: true, enter: true, write: true}, false},
+	{"an administrator of another tenant", credentials("b")[0], map[demand]bool{open: true, identify: true}, false},
+	{"an administrator", credentials("a")[0], map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true}, false},
+	{"an operator", operator, map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true, operate: true}, false},
+	{"an operator bound by a proxy", operator, map[demand]bool{open: true, identify: true, enter: true, read: true, write: true, manage: true}, true},
 }
 
 // TestEveryRouteDemandsItsRights asks for every operation of the document without rights, with too few and with enough. An
@@ -117,6 +120,9 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 					r.target = "/v2/keys/" + key
 				}
 				g.sign(r, c.credential)
+				if c.bound {
+					r.set("X-Project-Id", "tenant-a")
+				}
 				answer := w.send(r)
 				checkRight(t, op, r, answer, needs, c.name, c.secret != "" && c.may[identify], c.may[needs])
 				if op.method == "GET" && !strings.HasPrefix(op.path, "/api") && !coopr(r) && op.path != "/status" {
