@@ -30,18 +30,18 @@ func TestSeveralTenants(t *testing.T) {
 	s.o.Writes, s.o.Reads = queue.NewFair(queue.FairOptions{Units: 100}), queue.NewFair(queue.FairOptions{Kind: queue.Queries, Units: 3})
 	// What is polled is told once a minute for each caller, so each is another one.
 	number := 0
-	operator := func() asUser {
+	operator := func() as {
 		number++
-		return asUser{identity.New(fmt.Sprint("boss", number), identity.Token, "boss", identity.Operator)}
+		return as{identity.New(fmt.Sprint("boss", number), identity.Token, "boss", identity.Operator)}
 	}
-	both := func() asUser {
+	both := func() as {
 		number++
-		return asUser{identity.New(fmt.Sprint("me", number), identity.Token, "me", 0, identity.Grant{Tenant: "a", Roles: identity.Reader}, identity.Grant{Tenant: "b", Roles: identity.Reader})}
+		return as{identity.New(fmt.Sprint("me", number), identity.Token, "me", 0, identity.Grant{Tenant: "a", Roles: identity.Reader}, identity.Grant{Tenant: "b", Roles: identity.Reader})}
 	}
-	writer := asUser{identity.New("me", identity.Token, "me", 0, identity.Grant{Tenant: "a", Roles: identity.Reader}, identity.Grant{Tenant: "b", Roles: identity.Writer})}
+	writer := as{identity.New("me", identity.Token, "me", 0, identity.Grant{Tenant: "a", Roles: identity.Reader}, identity.Grant{Tenant: "b", Roles: identity.Writer})}
 	for path, action := range map[string]string{"/v2/usage": "usage.read", "/v2/usage/nodes": "usage.read", "/v2/queues": "queues.read"} {
 		for _, c := range []struct {
-			who       func() asUser
+			who       func() as
 			tenants   string
 			header    string // and the tenant that it names
 			status    int
@@ -50,12 +50,12 @@ func TestSeveralTenants(t *testing.T) {
 			{operator, "*", "", 200, "", "*"},
 			{operator, "a", "", 200, "", ""},
 			{operator, "a,b", "", 200, "", "a,b"},
-			{operator, "*", "X-Project-Id a", 403, "X-Project-Id", ""},
-			{operator, "b", "X-Project-Id a", 403, "X-Project-Id", ""},
-			{operator, "a,b", "X-Project-Id a", 403, "X-Project-Id", ""},
+			{operator, "*", "X-Project-Id a", 403, "right-missing", ""},
+			{operator, "b", "X-Project-Id a", 403, "tenant-forbidden", ""},
+			{operator, "a,b", "X-Project-Id a", 403, "tenant-forbidden", ""},
 			{operator, "a", "X-Project-Id a", 200, "", ""},
 			{both, "a,b", "Tenant a", 200, "", "a,b"},
-			{both, "a,b", "X-Project-Id a", 403, "X-Project-Id", ""},
+			{both, "a,b", "X-Project-Id a", 403, "tenant-forbidden", ""},
 			{both, "*", "Tenant a", 403, "right-missing", ""},
 			{both, "a,c", "Tenant a", 403, "tenant-forbidden", ""},
 		} {
