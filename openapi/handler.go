@@ -107,6 +107,7 @@ func loadErrors(all map[string]*file) error {
 		all[PathErrors+"/"+strings.TrimSuffix(page.Name(), ".md")] = f
 	}
 	all[PathErrors] = all[PathErrors+"/README"]
+	all[PathErrors+"/"] = all[PathErrors]
 	return nil
 }
 

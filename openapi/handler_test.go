@@ -38,6 +38,7 @@ func TestAnswers(t *testing.T) {
 		{"/openapi.yaml", "application/yaml", doc.YAML},
 		{"/openapi.json", "application/json", doc.JSON},
 		{"/docs/errors", "text/plain; charset=utf-8", page("README")},
+		{"/docs/errors/", "text/plain; charset=utf-8", page("README")},
 		{"/docs/errors/metric-unknown", "text/plain; charset=utf-8", page("metric-unknown")},
 		{"/docs/errors/metric-unknown.md", "text/plain; charset=utf-8", page("metric-unknown")},
 		{"/swagger/doc.json", "application/json", doc.JSON},

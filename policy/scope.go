@@ -225,3 +225,6 @@ func (*LimitError) Kind() string { return "over limit" }
 
 // Code is the stable code of the error.
 func (*LimitError) Code() string { return "policy-limit" }
+
+// Lasting says that time alone does not help.
+func (*LimitError) Lasting() bool { return true }

@@ -55,6 +55,9 @@ func (*LimitError) Code() string { return "tenant-limit" }
 // RetryAfter is how long to wait before trying again.
 func (e *LimitError) RetryAfter() time.Duration { return e.Wait }
 
+// Lasting says that time alone does not help: somebody has to raise the limit, or to remove something.
+func (e *LimitError) Lasting() bool { return e.Wait == 0 }
+
 // Problem names the tenant, the limit and the setting.
 func (e *LimitError) Problem() map[string]any {
 	return map[string]any{"tenant": string(e.Tenant), "limit": e.Max, "setting": e.Setting}

@@ -82,6 +82,22 @@ type LimitField struct {
 // Of is the value of the limit in l.
 func (f *LimitField) Of(l *Limits) *int64 { return f.of(l) }
 
+// InForce is the value of the limit where l are the limits in force: a burst of which nothing is said follows from the rate.
+func (f *LimitField) InForce(l *Limits) int64 {
+	if f.Number == LimitSamplesBurst {
+		return l.Burst()
+	}
+	return *f.of(l)
+}
+
+// Value is a value of the limit for a log: the text of a duration, or the number.
+func (f *LimitField) Value(v int64) any {
+	if f.Unit == UnitDuration {
+		return time.Duration(v).String() // some forms of logs write a Duration in nanoseconds
+	}
+	return v
+}
+
 // Setting is the key of the limit in the configuration.
 func (f *LimitField) Setting() string { return "granary.limits." + f.Name }
 

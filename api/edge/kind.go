@@ -80,9 +80,18 @@ func Status(err error) int {
 	}
 }
 
-// RetryAfter is what an answer to err says in the header field of that name: whole seconds, 1 at least, as many as the error
-// asks for if it does.
-func RetryAfter(err error) string {
+// SetRetryAfter says in an answer of status 429 or 503 to err when the request may come again: in whole seconds, 1 at least, as
+// many as the error asks for if it does. It says nothing of an error that lasts until somebody changes something: a
+// client that obeys would come again for ever.
+func SetRetryAfter(h http.Header, err error) {
+	var lasts interface{ Lasting() bool }
+	if errors.As(err, &lasts) && lasts.Lasting() {
+		return
+	}
+	h["Retry-After"] = []string{retryAfter(err)}
+}
+
+func retryAfter(err error) string {
 	var wait time.Duration
 	var asks interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asks) {

@@ -13,7 +13,7 @@ import (
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := edge.ProblemOf(err)
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
-		w.Header()["Retry-After"] = []string{edge.RetryAfter(err)}
+		edge.SetRetryAfter(w.Header(), err)
 	}
 	switch {
 	case r.Context().Err() != nil && errors.Is(err, r.Context().Err()):
@@ -29,13 +29,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // problem sends a problem document.
 func (a *API) problem(w http.ResponseWriter, r *http.Request, p edge.Problem) {
-	h := w.Header()
-	switch p.Status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		if h["Retry-After"] == nil {
-			h["Retry-After"] = []string{"1"}
-		}
-	}
 	buf := edge.NewBuffer()
 	defer buf.Free()
 	buf.B = p.Append(buf.B)

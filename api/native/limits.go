@@ -140,7 +140,7 @@ func (a *API) readLimits(w http.ResponseWriter, r *http.Request) error {
 	for i := range tenant.LimitFields {
 		f := &tenant.LimitFields[i]
 		shown := limitAnswer{Name: limitMember(f), Unit: unitNames[f.Unit], Source: string(tenant.FromConfiguration), Setting: f.Setting()}
-		if v := *f.Of(&l); v > 0 {
+		if v := f.InForce(&l); v > 0 {
 			shown.Value = limitValue(f, v)
 		}
 		if sources != nil {

@@ -122,13 +122,16 @@ func (e *nothingError) Error() string {
 	return "nothing was stored: " + e.r.errors[0].Detail
 }
 
-// Kind is over limit if all samples met the limit on series: they are right, and may be sent again.
+// Kind is over limit if all samples met the limit on series: they are right, and may be sent again once it is raised.
 func (e *nothingError) Kind() string {
 	if e.r.allLimited() {
 		return string(edge.OverLimit)
 	}
 	return string(edge.Invalid)
 }
+
+// Lasting says that time alone does not help: what met the limit on series meets it until somebody raises it.
+func (*nothingError) Lasting() bool { return true }
 
 // Status is what the setting says, if it says something.
 func (e *nothingError) Status() int {

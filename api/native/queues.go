@@ -27,7 +27,7 @@ type queueFigures struct {
 }
 
 type tenantQueues struct {
-	Tenant  string       `json:"tenant"` // "" for all that do not exist
+	Tenant  string       `json:"tenant"`
 	Weight  int64        `json:"weight"`
 	Writes  queueFigures `json:"writes"`
 	Queries queueFigures `json:"queries"`
@@ -66,11 +66,13 @@ func (a *API) readQueues(w http.ResponseWriter, r *http.Request) error {
 		seen := map[tenant.ID]bool{}
 		for _, f := range []*queue.Fair{a.o.Writes, a.o.Reads} {
 			if f != nil {
-				f.Each(func(s queue.TenantStats) { seen[s.Tenant] = true })
+				f.Each(func(s queue.TenantStats) { seen[s.Tenant] = s.Tenant != "" })
 			}
 		}
-		for id := range seen {
-			ids = append(ids, id)
+		for id, real := range seen {
+			if real { // the queue that all share who do not exist is nobody's
+				ids = append(ids, id)
+			}
 		}
 	}
 	slices.Sort(ids)

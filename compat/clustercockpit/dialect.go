@@ -307,7 +307,7 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 		d.refuse(w, r, status, "internal error")
 		return
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", edge.RetryAfter(err))
+		edge.SetRetryAfter(w.Header(), err)
 	}
 	code := ""
 	if status != http.StatusBadRequest { // what the original answers too is answered as the original does

@@ -61,6 +61,9 @@ func (*seriesError) Kind() string  { return string(edge.OverLimit) }
 func (*seriesError) Code() string  { return "tenant-limit" }
 func (e *seriesError) Status() int { return e.status }
 
+// Lasting says that time alone does not help.
+func (*seriesError) Lasting() bool { return true }
+
 // malformed is the error of a body with bad lines: the original's text of the first one, then what came of the others.
 func malformed(done Written) string {
 	return fmt.Sprintf("%s (line %d: %q; %d lines malformed, %d stored)",

@@ -173,7 +173,7 @@ func (d *Dialect) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 		}
 		h.Set("WWW-Authenticate", `Bearer realm="granary"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", edge.RetryAfter(no.err))
+		edge.SetRetryAfter(h, no.err)
 	case http.StatusInternalServerError:
 		d.o.Logger.Error("request failed", "dialect", Name, "path", r.URL.Path, "error", no.err)
 	}

@@ -70,9 +70,9 @@ func (w *warnings) ignored(dialect string, r measures.Reason, n int, remedy []an
 func (w *Writer) remedy(r measures.Reason, b line.Bounds, limited *[measures.NumReasons]tenant.Num) []any {
 	switch number := r.Limit(); {
 	case r == measures.TooOld && b.Past > 0:
-		return []any{"limit", b.Past, "setting", "granary.bounds.past"}
+		return []any{"limit", b.Past.String(), "setting", "granary.bounds.past"}
 	case r == measures.TooNew && b.Future > 0:
-		return []any{"limit", b.Future, "setting", "granary.bounds.future"}
+		return []any{"limit", b.Future.String(), "setting", "granary.bounds.future"}
 	case r == measures.UnknownMetric:
 		return []any{"setting", "metrics"}
 	case number != 0:
@@ -80,7 +80,7 @@ func (w *Writer) remedy(r measures.Reason, b line.Bounds, limited *[measures.Num
 		attrs := []any{"setting", f.Setting()}
 		if num := limited[r]; num != 0 && w.tenants != nil {
 			l := w.tenants.Standing(num).Limits()
-			attrs = append(attrs, "tenant", w.tenants.ID(num), "limit", *f.Of(l))
+			attrs = append(attrs, "tenant", w.tenants.ID(num), "limit", f.Value(*f.Of(l)))
 		}
 		return attrs
 	}

@@ -103,6 +103,9 @@ func (e *KeyError) Code() string {
 	}
 }
 
+// Lasting says that time alone does not help: there are too many keys until some end.
+func (e *KeyError) Lasting() bool { return e.code == keyTooMany }
+
 // Problem says where the fault is.
 func (e *KeyError) Problem() map[string]any {
 	if e.Field == "" {

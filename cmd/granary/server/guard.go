@@ -88,7 +88,7 @@ func (s *Server) guarded(h http.Handler) http.Handler {
 			case http.StatusUnauthorized:
 				edge.Challenge(w.Header(), err)
 			case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-				w.Header().Set("Retry-After", edge.RetryAfter(err))
+				edge.SetRetryAfter(w.Header(), err)
 			}
 			http.Error(w, edge.DetailOf(err), status)
 			return

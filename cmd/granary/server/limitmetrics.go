@@ -31,7 +31,7 @@ func (s *Server) exposeLimits(e *exposition, scope identity.Scope) {
 		}
 	}
 	each(func(t *tenant.Tenant, st *tenant.Standing, f *tenant.LimitField) {
-		if v := float64(*f.Of(st.Limits())); v > 0 {
+		if v := float64(f.InForce(st.Limits())); v > 0 {
 			if f.Unit == tenant.UnitDuration {
 				v /= 1e9
 			}

@@ -187,7 +187,11 @@ func TestSeriesStatus(t *testing.T) {
 			w.Code != 200 && !strings.Contains(w.Body.String(), "limit on series is reached (setting granary.limits.series); 1 were stored") {
 			t.Errorf("%s: %d %s", status, w.Code, w.Body)
 		}
-		r := l.report(l.do("POST", "/v2/measures", "text/plain", fresh), want[0])
+		w := l.do("POST", "/v2/measures", "text/plain", fresh)
+		if w.Header()["Retry-After"] != nil {
+			t.Errorf("%s: it says when to come again, which is in vain", status)
+		}
+		r := l.report(w, want[0])
 		if r.Rejected != 1 || r.Reasons["series-limit"] != 1 || len(r.Errors) != 1 {
 			t.Errorf("%s: %+v", status, r)
 		}

@@ -141,7 +141,7 @@ func TestFullQueues(t *testing.T) {
 	}
 	metrics := ask(s, here, http.MethodGet, "/metrics", "").Body.String()
 	for _, line := range []string{"granary_queries_in_work 3", "granary_queries_refused_total 3", "granary_bodies_refused_total 1",
-		`granary_tenant_queue_held{queue="writes",tenant=""} 1.048576e+06`, `granary_tenant_queue_refused_total{queue="queries",tenant=""} 3`} {
+		`granary_tenant_queue_held{queue="writes",tenant="_ops"} 1.048576e+06`, `granary_tenant_queue_refused_total{queue="queries",tenant="_ops"} 3`} {
 		if !strings.Contains(metrics, "\n"+line+"\n") {
 			t.Errorf("/metrics lacks %s", line)
 		}

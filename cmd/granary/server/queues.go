@@ -40,9 +40,11 @@ func (s *Server) queryQueues() queue.FairOptions {
 	}
 }
 
-// limits are those in force for a tenant, and whether there is such a tenant.
+// limits are those in force for a tenant, and whether there is such a tenant. The default one counts as there before the first
+// write makes it: its name is nobody's invention, and that write is the operator's.
 func (s *Server) limits(id tenant.ID) (l tenant.Limits, there bool) {
 	num, there := s.store.Tenants.Resolve(id)
+	there = there || id == s.cfg.Tenants.Default
 	l = s.store.Tenants.Limits(num)
 	if l.QueueWait == 0 {
 		l.QueueWait = s.cfg.Queue.Wait
