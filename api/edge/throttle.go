@@ -21,8 +21,8 @@ type ThrottleOptions struct {
 
 // Throttle slows those who guess. It counts failures by address (of IPv6 by network of 64 bits) and, of passwords, by name; who
 // has too many waits before anything is judged again. Successes cost nothing, are not counted, and are not slowed by the failures
-// of others: what cannot be guessed, keys and signed tokens, is judged all the same, and so is a token that was right before
-// from the same address. It is safe for concurrent use.
+// of others: what cannot be guessed, signed tokens, and keys and tokens of the configuration wherever they stand, is judged all the
+// same (the guard asks Authority.Holds), and so is what was right before from the same address. It is safe for concurrent use.
 type Throttle struct {
 	o    ThrottleOptions
 	seed maphash.Seed

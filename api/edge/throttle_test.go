@@ -33,6 +33,8 @@ type lenient struct{}
 
 func (lenient) Configured() bool { return true }
 
+func (lenient) Holds(text string, _ time.Time) bool { return text == "gk_good" || text == "long, good" }
+
 func (lenient) Identify(c identity.Credential, _ time.Time) (*identity.Identity, error) {
 	if strings.HasSuffix(c.Token+c.Password, "good") {
 		return identity.New("somebody", identity.Token, "", identity.Reader), nil
@@ -80,6 +82,10 @@ func TestThrottle(t *testing.T) {
 		step{"what was right before is not slowed", one, token("good"), ""},
 		step{"a token that is new here waits", one, token("also good"), wait},
 		step{"a key cannot be guessed", one, token("gk_good"), ""},
+		step{"nor as a password", one, password("me", "gk_good"), ""},
+		step{"a wrong key waits as a password", one, password("me", "gk_bad"), wait},
+		step{"a token of the configuration gets through", one, token("long, good"), ""},
+		step{"also as a password", one, password("me", "long, good"), ""},
 		step{"a signed token cannot be guessed", one, token("a.b.good"), ""},
 		step{"but a wrong one waits", one, token("gk_bad"), wait},
 		step{"a password waits", one, password("me", "good"), wait},
@@ -187,6 +193,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 type constant struct{}
 
 func (constant) Configured() bool { return true }
+
+func (constant) Holds(string, time.Time) bool { return true }
 
 func (constant) Identify(identity.Credential, time.Time) (*identity.Identity, error) {
 	return identity.Open(), nil
