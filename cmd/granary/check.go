@@ -42,7 +42,11 @@ func (c *CheckCmd) Run(e env) error {
 	} {
 		printWarnings(e.stdout, group.title, slices.DeleteFunc(slices.Clone(warns), func(w config.Warning) bool { return w.Kind != group.kind }))
 	}
-	printNotes(e.stdout, surroundings(cfg))
+	notes, faults := surroundings(cfg)
+	printNotes(e.stdout, notes)
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("%s cannot be served on this machine:\n%w", c.Config, err)
+	}
 	fmt.Fprintf(e.stdout, "%s is valid. In force:\n", c.Config)
 	return printConfig(e.stdout, cfg)
 }
@@ -69,16 +73,21 @@ func printNotes(w io.Writer, notes []string) {
 	fmt.Fprintln(w)
 }
 
-// surroundings looks at the files that the configuration names. They may well be elsewhere, so this makes notes, not errors.
-func surroundings(cfg *config.Config) []string {
-	var notes []string
+// surroundings looks at the files that the configuration names. What would keep a server from starting here is a fault. The certificate
+// and the credentials of NATS may well be on another machine than the file that is checked, as that of cc-metric-store often is: that
+// they are not there makes notes.
+func surroundings(cfg *config.Config) (notes []string, faults []error) {
 	if cfg.TLS.Enabled() {
-		if _, err := server.LoadTLS(cfg.TLS); err != nil {
+		_, err := server.LoadTLS(cfg.TLS)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			notes = append(notes, "TLS cannot be served: "+err.Error())
+		case err != nil:
+			faults = append(faults, fmt.Errorf("TLS cannot be served: %w", err))
 		}
 	}
 	if _, err := identity.NewAuthority(cfg.Identity.Sources()); err != nil {
-		notes = append(notes, "granary.identity cannot be used: "+err.Error())
+		faults = append(faults, fmt.Errorf("granary.identity cannot be used: %w", err))
 	}
 	if f := cfg.NATS.CredsFile; f != "" {
 		if _, err := os.Stat(f); err != nil {
@@ -88,7 +97,7 @@ func surroundings(cfg *config.Config) []string {
 	if cfg.PeerFiles() {
 		notes = append(notes, fmt.Sprintf("%s holds checkpoints of cc-metric-store; take them over with: granary import cc-metric-store %s", cfg.PeerDirectory, cfg.PeerDirectory))
 	}
-	return notes
+	return notes, faults
 }
 
 // dataFolder is the whole path of the folder that a server started here would use, and whether it is there. One

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -186,6 +187,31 @@ func TestCheck(t *testing.T) {
 	}
 	if _, out, _ = command(t, "check", write(t, "empty.yaml", "")); !strings.Contains(out, "any, every 60 s") || !strings.Contains(out, "retention   30d") {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestCheckLooksAtFiles: what serve would refuse of the files of this machine, check refuses.
+func TestCheckLooksAtFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ config, content, want string }{
+		{"granary: {identity: {basic: {file: %q}}}", "alice:plain\n", "line 1: expected a bcrypt hash"},
+		{"granary: {identity: {jwt: [{issuer: 'https://i', audience: [g], jwks-file: %q}]}}", "", "granary.identity cannot be used: issuer https://i"},
+		{"granary: {identity: {jwt: [{issuer: 'https://i', audience: [g], jwks-file: %q}]}}", "{", "granary.identity cannot be used: issuer https://i"},
+		{"granary: {identity: {tokens: [{name: t, token-file: %q, roles: [reader], tenants: [a]}]}}", "short", "less than 16 bytes"},
+		{"granary: {identity: {tokens: [{name: t, token-file: %q, roles: [reader], tenants: [a]}]}}", "absent", "no such file"},
+		{"main: {addr: '127.0.0.1:1', https-cert-file: %[1]q, https-key-file: %[1]q}", "no PEM", "TLS cannot be served"},
+	} {
+		file := filepath.Join(dir, "file")
+		if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c.content == "absent" {
+			file += ".none"
+		}
+		code, out, stderr := command(t, "check", write(t, "c.yaml", fmt.Sprintf(c.config, file)))
+		if code != exitFailure || !strings.Contains(stderr, "cannot be served on this machine") || !strings.Contains(stderr, c.want) || strings.Contains(out, "is valid") {
+			t.Errorf("%s with %q: %d, %s%s", c.config, c.content, code, out, stderr)
+		}
 	}
 }
 
