@@ -65,6 +65,10 @@ func NewAuthority(o AuthorityOptions) (*Authority, error) {
 		}
 	}
 	for _, f := range a.files() {
+		f.taken = func(names []string) {
+			what, n := a.count(f)
+			a.o.Logger.Info("identity: file read again", "file", strings.Join(names, ", "), what, n)
+		}
 		f.report = func(err error) {
 			a.o.Logger.Error("identity: a file with a fault is not taken, what was in force stays", "error", err)
 		}
@@ -84,7 +88,23 @@ func (a *Authority) files() []*files {
 	return list
 }
 
-// Refresh reads the files that have changed. One with a fault leaves what was in force, and is logged.
+// count is how much of what is in force from the files of a source.
+func (a *Authority) count(f *files) (what string, n int) {
+	switch {
+	case f == a.statics.files:
+		return "tokens", len(*a.statics.now.Load())
+	case a.passwords != nil && f == a.passwords.files:
+		return "users", len(a.passwords.now.Load().users)
+	}
+	for _, i := range a.tokens.issuers {
+		if f == i.files {
+			return "keys", len(i.keys.Load().byName)
+		}
+	}
+	return "keys", 0
+}
+
+// Refresh reads the files that have changed. One with a fault, or that is gone, leaves what was in force, and is logged.
 func (a *Authority) Refresh() {
 	for _, f := range a.files() {
 		f.loadChanged(false)

@@ -31,21 +31,25 @@ type files struct {
 	read  func(string) ([]byte, error)
 	take  func(contents [][]byte) error // brings the contents into force; an error leaves what was
 
-	// report is told why files that have changed are not in force; the same once.
+	// report is told why files that have changed are not in force; the same once. taken is told of those that are, once they have changed or
+	// what was reported is over.
 	report func(error)
+	taken  func(names []string)
 
 	mu      sync.Mutex
 	states  []os.FileInfo
 	inForce digest
 	refused digest
+	why     error // of refused
 	said    string
+	took    bool // the last reload brought other contents into force
 }
 
 // digest stands for the contents of files, some of which hold secrets.
 type digest [sha256.Size]byte
 
 func newFiles(read func(string) ([]byte, error), take func([][]byte) error, names ...string) *files {
-	return &files{names: names, read: read, take: take, report: func(error) {}, states: make([]os.FileInfo, len(names))}
+	return &files{names: names, read: read, take: take, report: func(error) {}, taken: func([]string) {}, states: make([]os.FileInfo, len(names))}
 }
 
 // load reads the files for the first time.
@@ -61,38 +65,48 @@ func (f *files) load() error {
 func (f *files) loadChanged(always bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if changed := f.changed(); !changed && !always {
+	names := f.changed()
+	if len(names) == 0 && !always {
 		return
 	}
+	reported := f.said != ""
 	err := f.reload()
 	switch {
 	case err == nil:
 		f.said = ""
+		if len(names) == 0 {
+			names = f.names
+		}
+		if f.took || reported {
+			f.taken(names)
+		}
 	case f.said != err.Error():
 		f.said = err.Error()
 		f.report(err)
 	}
 }
 
-// changed says whether a file is another than when it was last asked. One that is gone for a moment, as when it is written anew,
-// counts once it is back. REQUIRES: f.mu.
-func (f *files) changed() bool {
-	changed := false
+// changed names the files that are others than when it was last asked. One that is gone counts until it is back, for reading it says why.
+// REQUIRES: f.mu.
+func (f *files) changed() (names []string) {
 	for i, name := range f.names {
 		now, err := os.Stat(name)
 		if err != nil {
+			names = append(names, name)
 			continue
 		}
 		was := f.states[i]
 		if was == nil || was.Size() != now.Size() || !was.ModTime().Equal(now.ModTime()) || !os.SameFile(was, now) {
-			f.states[i], changed = now, true
+			f.states[i] = now
+			names = append(names, name)
 		}
 	}
-	return changed
+	return names
 }
 
 // reload reads the files and brings them into force. REQUIRES: f.mu.
 func (f *files) reload() error {
+	f.took = false
 	contents := make([][]byte, len(f.names))
 	for i, name := range f.names {
 		var err error
@@ -105,13 +119,14 @@ func (f *files) reload() error {
 	case f.inForce:
 		f.refused = digest{}
 	case f.refused:
+		return f.why
 	default:
 		f.said = "" // another content is another fault
 		if err := f.take(contents); err != nil {
-			f.refused = now
+			f.refused, f.why = now, err
 			return err
 		}
-		f.inForce, f.refused = now, digest{}
+		f.inForce, f.refused, f.took = now, digest{}, true
 	}
 	return nil
 }

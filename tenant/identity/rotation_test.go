@@ -79,8 +79,21 @@ func TestRotation(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
+	log.Reset()
+	a.Refresh()
 	a.Refresh()
 	check("without a file", "b", 0, "")
+	check("not known, without a file", "x", 1, "token-invalid")
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "no such file") {
+		t.Errorf("a file that is gone: %d lines: %s", n, log)
+	}
+	log.Reset()
+	write(t, file, jwksOf(jwkOf("b", public[0])))
+	a.Refresh()
+	a.Refresh()
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), `level=INFO msg="identity: file read again" file=`+file+" keys=1") {
+		t.Errorf("a file that is back: %d lines: %s", n, log)
+	}
 	write(t, file, jwksOf())
 	a.Refresh()
 	check("no keys", "b", 0, "token-invalid")

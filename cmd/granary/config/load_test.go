@@ -400,6 +400,9 @@ func TestWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := c.Watch()
+	if gone := w.Gone(); gone != nil {
+		t.Error(gone)
+	}
 	if w.Changed() {
 		t.Error("changed without a change")
 	}
@@ -412,6 +415,9 @@ func TestWatcher(t *testing.T) {
 	}
 	if w.Changed() {
 		t.Error("a file that is gone counts")
+	}
+	if gone := w.Gone(); len(gone) != 1 || gone[0] != path || w.Gone() != nil || w.Changed() {
+		t.Errorf("a file that is gone: %v", gone)
 	}
 	write(`{  }`)
 	if !w.Changed() {

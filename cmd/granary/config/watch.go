@@ -65,6 +65,18 @@ func (w *Watcher) Changed() bool {
 	return changed
 }
 
+// Gone returns the files that are not there and were when it was last asked. Such a file counts as changed once it is back.
+func (w *Watcher) Gone() (names []string) {
+	for i := range w.files {
+		f := &w.files[i]
+		if f.state.there && !stateOf(f.name).there {
+			f.state = fileState{}
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 func stateOf(name string) fileState {
 	i, err := os.Stat(name)
 	if err != nil {

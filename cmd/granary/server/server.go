@@ -374,6 +374,8 @@ func (s *Server) wait(ctx context.Context) {
 		case <-tick.C:
 			s.authority.Refresh()
 			s.certificates.refresh(false)
+			s.gone("a file of the configuration", changes)
+			s.gone("the file of limits by tenant", overrides)
 			if changes.Changed() {
 				s.reload(ctx)
 			}
@@ -384,6 +386,13 @@ func (s *Server) wait(ctx context.Context) {
 				s.o.Logger.Debug("systemd was not told", "error", err)
 			}
 		}
+	}
+}
+
+// gone says once that a file is not there any more. What it said stays in force until the next start, which fails without it.
+func (s *Server) gone(what string, w *config.Watcher) {
+	for _, name := range w.Gone() {
+		s.o.Logger.Error(what+" is gone; what was in force stays, and the service does not start without it", "file", name)
 	}
 }
 

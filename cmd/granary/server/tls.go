@@ -72,7 +72,13 @@ func (c *certificates) listen(l net.Listener) net.Listener {
 // refresh reads the files again if one has changed, or in any case. Files with a fault, such as a key that is not yet the
 // certificate's, leave what was in force.
 func (c *certificates) refresh(always bool) {
-	if c == nil || !c.files.Changed() && !always {
+	if c == nil {
+		return
+	}
+	for _, name := range c.files.Gone() {
+		c.log.Error("a file of TLS is gone; what was in force stays, and the service does not start without it", "file", name)
+	}
+	if !c.files.Changed() && !always {
 		return
 	}
 	t, err := LoadTLS(c.cfg)
