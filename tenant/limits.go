@@ -166,6 +166,18 @@ func (l *Limits) check() error {
 	return nil
 }
 
+// Within says what is wrong with a value where base are the limits of the configuration: it may be capped there.
+func (f *LimitField) Within(v int64, base *Limits) error {
+	most := *f.of(base)
+	if !f.Capped || most <= 0 || v <= most {
+		return nil
+	}
+	if f.Unit == UnitBytes {
+		return fmt.Errorf("%s is more than the service allows, %s (setting %s)", FormatSize(v), FormatSize(most), f.Setting())
+	}
+	return fmt.Errorf("%d is more than the service allows, %d (setting %s)", v, most, f.Setting())
+}
+
 // within is the limits in force where base are those of the configuration: nothing that is capped passes them.
 func (l Limits) within(base *Limits) Limits {
 	for i := range LimitFields {

@@ -31,7 +31,7 @@ func shorten(s string) string {
 }
 
 const (
-	notTime     = "is not a time: RFC 3339, a number since 1970, now, or relative to now as in now-90m or -1h"
+	notTime     = "is not a time: RFC 3339, a date, a number since 1970, now, or relative to now as in now-90m or -1h"
 	outOfRange  = "is out of range: times are nanoseconds since 1970 in 64 bits, the years 1678 to 2262"
 	notDuration = "is not a duration such as 90s, 5m, 1h30m, 7d, 1w, or a number of seconds"
 	tooLong     = "is longer than a duration can be, about 292 years"
@@ -41,6 +41,7 @@ const (
 // ParseTime reads a time, in nanoseconds since 1970 UTC:
 //
 //   - RFC 3339: 2026-01-31T12:00:00Z, with a fraction and an offset if need be;
+//   - a date: 2026-01-31, midnight UTC;
 //   - a number, whose size tells its unit: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else
 //     nanoseconds; it may have a fraction;
 //   - now, or a time relative to it: now-90m, now+1h, -1h, +5m.
@@ -82,6 +83,9 @@ func ParseTimeIn(text string, now time.Time, unit time.Duration) (int64, error) 
 		return n + int64(d), nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil && len(text) == len(time.DateOnly) {
+		t, err = time.Parse(time.DateOnly, text)
+	}
 	if err != nil {
 		if looksLikeNumber(text) {
 			return fail(outOfRange)

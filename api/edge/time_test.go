@@ -39,6 +39,7 @@ func TestParseTime(t *testing.T) {
 		"1769860800123456789.9":             1769860800123456789,
 		"1e-40":                             0,
 		"0.000000001":                       1,
+		"2026-01-31":                        time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC).UnixNano(),
 		"0.0000000019":                      1,
 		"1769860800.123456789":              1769860800123456789,
 		"17698608000000000000000000000e-19": 17698608000000000000000000000e-19 * 1e9,
@@ -59,7 +60,7 @@ func TestParseTime(t *testing.T) {
 		"9223372036854775808": outOfRange, "-9223372036854775808": outOfRange, "1e30": outOfRange, "1e999": outOfRange, "123456789012345678901234567890": outOfRange,
 		"NaN": notTime, "Inf": notTime, "0x10": notTime, "1_000": notTime, "01": "", "1.": "", ".5": "", "1e": notTime, " 1": notTime,
 		"1677-09-21T00:12:43.145224191Z": outOfRange, "2262-04-11T23:47:16.854775808Z": outOfRange, "9999-12-31T23:59:59Z": outOfRange,
-		"2026-02-30T00:00:00Z": notTime, "2026-01-31": notTime, "2026-01-31 12:00:00Z": notTime, "now-300y": "behind its sign", "now-15251w": "behind its sign",
+		"2026-02-30T00:00:00Z": notTime, "2026-1-31": notTime, "2026-13-31": notTime, "31-01-2026": notTime, "2026-01-31 12:00:00Z": notTime, "now-300y": "behind its sign", "now-15251w": "behind its sign",
 		"-15000w": "", "now-1h1h": "behind its sign", strings.Repeat("9", 1000): outOfRange,
 	} {
 		got, err := ParseTime(text, noon)

@@ -46,14 +46,16 @@ type Tenants interface {
 
 // Options are the parts of an API. The interfaces are required.
 type Options struct {
-	Store       Store
-	Tenants     Tenants
-	Definitions Definitions
-	Ends        Ends
-	Metrics     Metrics
-	Policies    Policies
-	Lines       Lines
-	Queries     Queries
+	Store   Store
+	Tenants Tenants
+	// ServiceLimits are those of the configuration. Of those that are capped no tenant gets more.
+	ServiceLimits tenant.Limits
+	Definitions   Definitions
+	Ends          Ends
+	Metrics       Metrics
+	Policies      Policies
+	Lines         Lines
+	Queries       Queries
 	// Writes is where bodies of measures wait, to be shown; nil: nowhere.
 	Writes *queue.Fair
 	// Reads bounds the queries that are worked on at the same time, and lets tenants take turns; nil: nothing does.

@@ -28,7 +28,9 @@ type limitsBody map[string]jsontext.Value
 func limitMember(f *tenant.LimitField) string { return strings.ReplaceAll(f.Name, "-", "_") }
 
 // onto puts the limits that the body names in the place of those that l has.
-func (b limitsBody) onto(l *tenant.Limits) error {
+//
+// base are the limits of the service, which those that are capped may not pass.
+func (b limitsBody) onto(l, base *tenant.Limits) error {
 	known := 0
 	for i := range tenant.LimitFields {
 		f := &tenant.LimitFields[i]
@@ -41,6 +43,9 @@ func (b limitsBody) onto(l *tenant.Limits) error {
 		if err != nil {
 			return edge.At("/limits/"+limitMember(f), err)
 		}
+		if err := f.Within(v, base); err != nil {
+			return &tenant.SettingsError{Field: "limits." + f.Name, Err: err}
+		}
 		*f.Of(l) = v
 	}
 	if known == len(b) {
@@ -48,10 +53,22 @@ func (b limitsBody) onto(l *tenant.Limits) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		if tenant.LimitNamed(strings.ReplaceAll(name, "_", "-")) == nil || strings.Contains(name, "-") {
-			return &syntaxError{text: "there is no limit of this name", path: edge.Pointer("/limits", name), has: true}
+			return &syntaxError{text: "there is no limit of this name" + meant(name), path: edge.Pointer("/limits", name), has: true}
 		}
 	}
 	return nil
+}
+
+// meant is the end of a sentence about a name that no limit has.
+func meant(name string) string {
+	var known []string
+	for i := range tenant.LimitFields {
+		known = append(known, limitMember(&tenant.LimitFields[i]))
+	}
+	if near := tenant.Nearest(strings.ReplaceAll(name, "-", "_"), known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }
 
 // readLimit reads the value of a limit: 0 takes it back.
@@ -77,6 +94,17 @@ func readLimit(raw jsontext.Value, unit tenant.LimitUnit) (int64, error) {
 			err = &syntaxError{text: "a duration below zero", has: true}
 		}
 		return int64(d), err
+	}
+	if raw.Kind() == '"' && unit == tenant.UnitBytes {
+		text, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			return 0, syntax(err)
+		}
+		v, err := tenant.ParseSize(string(text))
+		if err != nil {
+			return 0, &syntaxError{text: shorten(string(text)) + ` is no size such as 65536, "64KiB" or "8GB", nor "none" or null`, has: true}
+		}
+		return v, nil
 	}
 	v, err := strconv.ParseInt(string(raw), 10, 64)
 	if raw.Kind() != '0' || err != nil || v < 0 || v == math.MaxInt64 {

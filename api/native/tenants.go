@@ -46,7 +46,7 @@ type tenantBody struct {
 }
 
 // onto puts what the body names in the place of what s has.
-func (b *tenantBody) onto(s *tenant.Settings) error {
+func (b *tenantBody) onto(s *tenant.Settings, base *tenant.Limits) error {
 	if b.Name != nil {
 		s.Name = *b.Name
 	}
@@ -64,8 +64,8 @@ func (b *tenantBody) onto(s *tenant.Settings) error {
 			*r.to = time.Duration(*r.from)
 		}
 	}
-	if err := b.Limits.onto(&s.Limits); err != nil {
-		return err
+	if err := b.Limits.onto(&s.Limits, base); err != nil {
+		return settingsAt(err)
 	}
 	return settingsAt(s.Validate())
 }
@@ -161,7 +161,7 @@ func (a *API) createTenant(w http.ResponseWriter, r *http.Request) error {
 		return edge.At("/id", err)
 	}
 	d := tenant.Draft{ID: id}
-	if err := b.onto(&d.Settings); err != nil {
+	if err := b.onto(&d.Settings, &a.o.ServiceLimits); err != nil {
 		return err
 	}
 	before, _ := a.o.Tenants.Lookup(id)
@@ -256,7 +256,7 @@ func (a *API) updateTenant(w http.ResponseWriter, r *http.Request) error {
 	if b.ID != nil && *b.ID != string(t.ID) {
 		return &syntaxError{text: "the id of a tenant cannot change", path: "/id", has: true}
 	}
-	if err := b.onto(&t.Settings); err != nil {
+	if err := b.onto(&t.Settings, &a.o.ServiceLimits); err != nil {
 		return err
 	}
 	if err := a.o.TenantChanges.UpdateTenant(r.Context(), t.Num, t.Settings); err != nil {

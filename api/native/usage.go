@@ -216,7 +216,7 @@ func (a *API) getUsage(w http.ResponseWriter, r *http.Request) error {
 	first, last := start/1e9, (end+1e9-1)/1e9
 	return a.usageStream(w, r, f, func(s *edge.Stream) error {
 		if f.csv {
-			s.B = append(s.B, "tenant,number,start,end,"+strings.Join(usageColumns[:], ",")+"\r\n"...)
+			s.B = append(s.B, "tenant,number,start,end,"+strings.Join(usageColumns[:], ",")+",deleted\r\n"...)
 		} else {
 			s.B = append(s.B, `{"by":"`+by+`","usage":[`...)
 		}
@@ -255,6 +255,7 @@ func (f *usageForm) row(b []byte, t UsageTenant, x *usageRow) []byte {
 		for _, v := range x.values() {
 			b = strconv.AppendUint(append(b, ','), v, 10)
 		}
+		b = strconv.AppendBool(append(b, ','), t.Deleted)
 		return append(b, '\r', '\n')
 	}
 	if t.Deleted {

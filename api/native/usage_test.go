@@ -27,8 +27,8 @@ func TestUsageOfTenants(t *testing.T) {
 		{"/v2/usage?tenants=*&" + range1, `200 {"by":"hour","usage":[{"tenant":"a","number":1,` + row + `,{"tenant":"b","number":2,` + row + "]}\n"},
 		{"/v2/usage?tenants=b,x&by=month&start=2025-12-05T00:00:00Z&end=2026-03-01T00:00:00Z", `200 {"by":"month","usage":[{"tenant":"b","number":2,` +
 			strings.Replace(strings.Replace(row, "1769860800000", "1767225600000", 1), "1769864400000", "1769904000000", 1) + "]}\n"},
-		{"/v2/usage?format=csv&times=s&" + range1, "200 tenant,number,start,end,samples,bytes,series,series_peak,series_hours,series_created,series_removed,queries,samples_read,bytes_sent\r\n" +
-			"a,1,1769860800,1769864400,5,210,3,3,3,3,0,0,0,0\r\n"},
+		{"/v2/usage?format=csv&times=s&" + range1, "200 tenant,number,start,end,samples,bytes,series,series_peak,series_hours,series_created,series_removed,queries,samples_read,bytes_sent,deleted\r\n" +
+			"a,1,1769860800,1769864400,5,210,3,3,3,3,0,0,0,0,false\r\n"},
 		{"/v2/usage/nodes?start=0&limit=1", `200 {"nodes":[{"tenant":"a","number":1,"name":"h1","hours":0.15555555555555556,"lives":[{"start":1769860000000,"end":1769860360000},{"start":1769860600000,"end":1769860800000,"running":true}]}],"next":"AAAAAQABaDEAAQABAAE"}` + "\n"},
 	} {
 		if got := get(c.path, "Tenant", "a"); got != c.want {

@@ -18,6 +18,7 @@ import (
 	"granary/cmd/granary/config"
 	"granary/cmd/granary/server"
 	"granary/policy"
+	"granary/tenant"
 	"granary/tenant/identity"
 )
 
@@ -136,7 +137,7 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 		row("retention", "%s", shortDuration(cfg.Retention))
 	}
 	if cfg.MemoryCap > 0 {
-		row("memory cap", "%s", config.FormatSize(cfg.MemoryCap))
+		row("memory cap", "%s", tenant.FormatSize(cfg.MemoryCap))
 	} else {
 		row("memory cap", "none")
 	}
@@ -150,14 +151,14 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	default:
 		row("journal", "synced when the kernel pleases")
 	}
-	row("snapshots", "every %s, or after %s of journal", shortDuration(cfg.Snapshot.Interval), config.FormatSize(cfg.Snapshot.JournalBytes))
+	row("snapshots", "every %s, or after %s of journal", shortDuration(cfg.Snapshot.Interval), tenant.FormatSize(cfg.Snapshot.JournalBytes))
 	if cfg.DiskFreeMark > 0 {
-		row("disk", "writes stop while less than %s is free", config.FormatSize(cfg.DiskFreeMark))
+		row("disk", "writes stop while less than %s is free", tenant.FormatSize(cfg.DiskFreeMark))
 	}
 	cc := cfg.ClusterCockpit
 	if cc.Enabled {
-		row("writes", "up to %s a body, %s of bodies at a time; more waits for %v", config.FormatSize(min(cfg.Limits.Body, cfg.Queue.Bytes)), config.FormatSize(cfg.Queue.Bytes), cfg.Queue.Wait)
-		row("answers", "up to %d points and %s, compressed: %s", cfg.Limits.QueryPoints, config.FormatSize(cc.MaxAnswer), cfg.Compress)
+		row("writes", "up to %s a body, %s of bodies at a time; more waits for %v", tenant.FormatSize(min(cfg.Limits.Body, cfg.Queue.Bytes)), tenant.FormatSize(cfg.Queue.Bytes), cfg.Queue.Wait)
+		row("answers", "up to %d points and %s, compressed: %s", cfg.Limits.QueryPoints, tenant.FormatSize(cc.MaxAnswer), cfg.Compress)
 	} else {
 		row("api", "/api is not served")
 	}

@@ -1305,7 +1305,7 @@ type KeyState string
 
 // KeyChange defines model for KeyChange.
 type KeyChange struct {
-	// Expires RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Expires RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Expires *TimeIn `json:"expires,omitempty"`
 	Name    *string `json:"name,omitempty"`
 	Roles   *[]Role `json:"roles,omitempty"`
@@ -1317,7 +1317,7 @@ type KeyChange struct {
 
 // KeyDraft defines model for KeyDraft.
 type KeyDraft struct {
-	// Expires RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Expires RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Expires *TimeIn `json:"expires,omitempty"`
 
 	// Name What it is for, for people.
@@ -1406,6 +1406,17 @@ type LimitNumber0 = int
 
 // LimitNumber1 defines model for LimitNumber.1.
 type LimitNumber1 = interface{}
+
+// LimitSize Bytes, as a number or as a text such as `64KiB` or `8GB`. It is shown as a number.
+type LimitSize struct {
+	union json.RawMessage
+}
+
+// LimitSize0 defines model for LimitSize.0.
+type LimitSize0 = int
+
+// LimitSize1 defines model for LimitSize.1.
+type LimitSize1 = string
 
 // Measures A metric, by its id or by what it is, and its samples.
 type Measures struct {
@@ -1895,7 +1906,7 @@ type QueryRequest struct {
 	Bucket  *DurationIn `json:"bucket,omitempty"`
 	Buckets *int64      `json:"buckets,omitempty"`
 
-	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// End RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	End *TimeIn `json:"end,omitempty"`
 
 	// Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
@@ -1923,7 +1934,7 @@ type QueryRequest struct {
 	Selector    *Selector `json:"selector,omitempty"`
 	SeriesLimit *int64    `json:"series_limit,omitempty"`
 
-	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Start RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Start *TimeIn `json:"start,omitempty"`
 
 	// Tags Give the tags of single points, too.
@@ -1964,7 +1975,7 @@ type QuerySpec struct {
 	Bucket  *DurationIn `json:"bucket,omitempty"`
 	Buckets *int64      `json:"buckets,omitempty"`
 
-	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// End RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	End *TimeIn `json:"end,omitempty"`
 
 	// Fill `none`, `null` (as a text or as it is), `previous`, `linear` or a number.
@@ -1991,7 +2002,7 @@ type QuerySpec struct {
 	Selector    *Selector `json:"selector,omitempty"`
 	SeriesLimit *int64    `json:"series_limit,omitempty"`
 
-	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Start RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Start *TimeIn `json:"start,omitempty"`
 
 	// Tags Give the tags of single points, too.
@@ -2037,7 +2048,7 @@ type QueueFigures struct {
 
 // RangeDelete `ids`, or conditions; at least one of `start` and `end`.
 type RangeDelete struct {
-	// End RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// End RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	End *TimeIn     `json:"end,omitempty"`
 	Ids *[]MetricID `json:"ids,omitempty"`
 
@@ -2047,7 +2058,7 @@ type RangeDelete struct {
 	// Selector A selector, as text or as a tree.
 	Selector *Selector `json:"selector,omitempty"`
 
-	// Start RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Start RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Start *TimeIn `json:"start,omitempty"`
 
 	// Type A text or a list of texts.
@@ -2135,7 +2146,7 @@ type SampleIn0 = []TimeOrValue
 type SampleIn1 struct {
 	Tags *Tags `json:"tags,omitempty"`
 
-	// Time RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+	// Time RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 	Time  TimeIn      `json:"time"`
 	Value TimeOrValue `json:"value"`
 }
@@ -2324,7 +2335,7 @@ type TenantID = string
 // was set, and what is not named stays.
 type TenantLimits struct {
 	// Body Bytes of a body of measures, after decompression.
-	Body *LimitNumber `json:"body,omitempty"`
+	Body *LimitSize `json:"body,omitempty"`
 
 	// ConcurrentQueries Queries at the same time.
 	ConcurrentQueries *LimitNumber `json:"concurrent_queries,omitempty"`
@@ -2333,10 +2344,10 @@ type TenantLimits struct {
 	Future *LimitDuration `json:"future,omitempty"`
 
 	// Line Bytes of a line of line protocol.
-	Line *LimitNumber `json:"line,omitempty"`
+	Line *LimitSize `json:"line,omitempty"`
 
 	// Memory Bytes of memory for definitions and samples.
-	Memory *LimitNumber `json:"memory,omitempty"`
+	Memory *LimitSize `json:"memory,omitempty"`
 
 	// Past How old a sample may be when it comes.
 	Past *LimitDuration `json:"past,omitempty"`
@@ -2348,7 +2359,7 @@ type TenantLimits struct {
 	QuerySeries *LimitNumber `json:"query_series,omitempty"`
 
 	// Queue Bytes of bodies that wait or are worked on.
-	Queue *LimitNumber `json:"queue,omitempty"`
+	Queue *LimitSize `json:"queue,omitempty"`
 
 	// QueueLength Writes that wait.
 	QueueLength *LimitNumber `json:"queue_length,omitempty"`
@@ -2369,10 +2380,10 @@ type TenantLimits struct {
 	Series *LimitNumber `json:"series,omitempty"`
 
 	// TagName Bytes of the name of an identity tag of a new metric.
-	TagName *LimitNumber `json:"tag_name,omitempty"`
+	TagName *LimitSize `json:"tag_name,omitempty"`
 
 	// TagValue Bytes of its value.
-	TagValue *LimitNumber `json:"tag_value,omitempty"`
+	TagValue *LimitSize `json:"tag_value,omitempty"`
 
 	// Tags Identity tags of a new metric.
 	Tags *LimitNumber `json:"tags,omitempty"`
@@ -2446,7 +2457,7 @@ type Time1 = time.Time
 // TimeFormat defines model for TimeFormat.
 type TimeFormat string
 
-// TimeIn RFC 3339, a number since 1970 whose size tells its unit, `now`, or relative to now.
+// TimeIn RFC 3339, a date (midnight UTC), a number since 1970 whose size tells its unit, `now`, or relative to now.
 type TimeIn struct {
 	union json.RawMessage
 }
@@ -3647,6 +3658,68 @@ func (t LimitNumber) MarshalJSON() ([]byte, error) {
 }
 
 func (t *LimitNumber) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsLimitSize0 returns the union data inside the LimitSize as a LimitSize0
+func (t LimitSize) AsLimitSize0() (LimitSize0, error) {
+	var body LimitSize0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitSize0 overwrites any union data inside the LimitSize as the provided LimitSize0
+func (t *LimitSize) FromLimitSize0(v LimitSize0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitSize0 performs a merge with any union data inside the LimitSize, using the provided LimitSize0
+func (t *LimitSize) MergeLimitSize0(v LimitSize0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLimitSize1 returns the union data inside the LimitSize as a LimitSize1
+func (t LimitSize) AsLimitSize1() (LimitSize1, error) {
+	var body LimitSize1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLimitSize1 overwrites any union data inside the LimitSize as the provided LimitSize1
+func (t *LimitSize) FromLimitSize1(v LimitSize1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeLimitSize1 performs a merge with any union data inside the LimitSize, using the provided LimitSize1
+func (t *LimitSize) MergeLimitSize1(v LimitSize1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LimitSize) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LimitSize) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }

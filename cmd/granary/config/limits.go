@@ -114,7 +114,7 @@ func (s *section) limit(f *tenant.LimitField, l *tenant.Limits, none int64) {
 	}
 	switch f.Unit {
 	case tenant.UnitBytes:
-		v, err = ParseSize(n.text)
+		v, err = tenant.ParseSize(n.text)
 		expected += `"none" or a size such as 65536, "64KiB" or "8GB"` + sizeBetween(f.Min, f.Max)
 	case tenant.UnitDuration:
 		var d time.Duration

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"granary/tenant"
 )
 
 // reader collects what is wrong and what is doubtful in the files of one Load.
@@ -79,7 +81,7 @@ func (s *section) end(strict bool) {
 			continue
 		}
 		hint := "expected one of " + strings.Join(s.known, ", ")
-		if near := nearest(m.key, s.known); near != "" {
+		if near := tenant.Nearest(m.key, s.known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		e := &Error{s.n.file, m.line, join(s.path, m.key), "unknown key; " + hint}
@@ -189,7 +191,7 @@ func (s *section) size(key string, dst *int64, low, high int64) {
 	if n == nil {
 		return
 	}
-	v, err := ParseSize(n.text)
+	v, err := tenant.ParseSize(n.text)
 	if (n.kind != text && n.kind != number) || err != nil || v < low || v > high {
 		s.wrong(n, key, `a size such as 65536, "64KiB" or "8GB"`+sizeBetween(low, high))
 		return
@@ -202,9 +204,9 @@ func sizeBetween(low, high int64) string {
 		if low == 0 {
 			return ""
 		}
-		return ", at least " + FormatSize(low)
+		return ", at least " + tenant.FormatSize(low)
 	}
-	return ", from " + FormatSize(low) + " to " + FormatSize(high)
+	return ", from " + tenant.FormatSize(low) + " to " + tenant.FormatSize(high)
 }
 
 // noEffect reads a key that changes nothing here, and checks no more than that its kind is right.
@@ -233,42 +235,4 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// nearest is the known key that was probably meant, "" if none is near.
-func nearest(key string, known []string) string {
-	if len(key) > 64 {
-		return ""
-	}
-	best, bestAt := "", 3
-	for _, k := range known {
-		if strings.EqualFold(k, key) || strings.ReplaceAll(key, "_", "-") == k {
-			return k
-		}
-		if d := distance(key, k); d < bestAt && d < len(k) {
-			best, bestAt = k, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of two short texts, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"granary/tenant"
 )
 
 func TestParseDuration(t *testing.T) {
@@ -30,20 +32,20 @@ func TestParseSize(t *testing.T) {
 		"0": 0, "65536": 65536, "64KiB": 65536, "8GB": 8e9, "1.5 GiB": 3 << 29, "10B": 10, "2kB": 2000, "2KB": 2000, "1TiB": 1 << 40,
 		"9223372036854775807": math.MaxInt64,
 	} {
-		if got, err := ParseSize(s); err != nil || got != want {
+		if got, err := tenant.ParseSize(s); err != nil || got != want {
 			t.Errorf("ParseSize(%q) = %v, %v", s, got, err)
 		}
 	}
 	for _, s := range []string{"", "B", "-1", "-1kB", "1e3B", "0x1B", "NaNB", "InfGB", "8G", "8gb", "99999999999TB", "1..2kB", "1_0kB"} {
-		if got, err := ParseSize(s); err == nil {
+		if got, err := tenant.ParseSize(s); err == nil {
 			t.Errorf("ParseSize(%q) = %v", s, got)
 		}
 	}
 	for n, want := range map[int64]string{0: "0B", 1: "1B", 1024: "1KiB", 1500: "1500B", 2000: "2kB", 3 << 29: "1536MiB", 100e9: "100GB", 1 << 50: "1024TiB"} {
-		if got := FormatSize(n); got != want {
+		if got := tenant.FormatSize(n); got != want {
 			t.Errorf("FormatSize(%d) = %s", n, got)
 		}
-		if got, err := ParseSize(FormatSize(n)); err != nil || got != n {
+		if got, err := tenant.ParseSize(tenant.FormatSize(n)); err != nil || got != n {
 			t.Errorf("the size %d reads back as %d, %v", n, got, err)
 		}
 	}

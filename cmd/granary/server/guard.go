@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"path/filepath"
 
@@ -36,6 +37,17 @@ func (s *Server) openGuard() {
 		Locked:    s.cfg.Auth.ClusterCockpitKey != nil,
 		Now:       s.o.Now,
 	})
+}
+
+// warnOpen says that the service answers others than this machine without asking who they are, unless the configuration says in as
+// many words that it shall (granary.auth).
+func (s *Server) warnOpen() {
+	address, ok := s.listener.Addr().(*net.TCPAddr)
+	if !ok || address.IP.IsLoopback() || s.authority.Configured() || s.cfg.Auth.ClusterCockpitKey != nil || s.cfg.Auth.Open {
+		return
+	}
+	s.o.Logger.Warn("everybody who can reach this address may read and write through /api, since nothing says who may enter; name a source of identities, or listen on this machine alone",
+		"listen", address.String(), "settings", "granary.identity, main.jwt-public-key, main.addr")
 }
 
 // throttleOptions say how often somebody may fail.

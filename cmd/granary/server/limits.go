@@ -1,6 +1,9 @@
 package server
 
 import (
+	"maps"
+	"slices"
+
 	"granary/cmd/granary/config"
 	"granary/tenant"
 )
@@ -35,8 +38,25 @@ func (s *Server) reloadOverrides() {
 		return
 	}
 	s.store.Tenants.SetOverrides(over)
+	s.warnCapped(over)
 	if s.cfg.Limits.Overrides != "" {
 		s.o.Logger.Info("limits of tenants reloaded", "file", s.cfg.Limits.Overrides, "tenants", len(over.Tenants))
+	}
+}
+
+// warnCapped says which limits of a file are more than the service allows: they are those of the service then.
+func (s *Server) warnCapped(over tenant.Overrides) {
+	warn := func(id tenant.ID, l tenant.Limits) {
+		for i := range tenant.LimitFields {
+			f := &tenant.LimitFields[i]
+			if err := f.Within(*f.Of(&l), &s.cfg.Limits.Limits); err != nil {
+				s.o.Logger.Warn("a limit in the file of limits by tenant is cut", "tenant", string(id), "limit", f.Name, "reason", err)
+			}
+		}
+	}
+	warn("*", over.All)
+	for _, id := range slices.Sorted(maps.Keys(over.Tenants)) {
+		warn(id, over.Tenants[id])
 	}
 }
 

@@ -178,6 +178,40 @@ func TestLimitsOfWrites(t *testing.T) {
 	}
 }
 
+// TestLimitsAsTheFileHasThem: sizes may have units over REST as in the file, a name that is not there is answered with the one that was
+// meant, and more than the service allows is refused, where the file is cut with a warning.
+func TestLimitsAsTheFileHasThem(t *testing.T) {
+	l := newLimited(t, "granary: {tenants: {default: dept}, limits: {body: 1MiB, query-series: 50}}")
+	l.do("POST", "/v2/tenants", "", `{"id":"dept"}`)
+	for _, c := range []struct {
+		limits string
+		status int
+		want   string
+	}{
+		{`{"body":"200KiB","memory":"50MB","line":300}`, 200, `"limits":{"body":204800,"line":300,"memory":50000000}`},
+		{`{"body":"1MiB","memory":null}`, 200, `"limits":{"body":1048576,"line":300}`},
+		{`{"body":"none"}`, 200, `"body":"none"`},
+		{`{"body":"2MiB"}`, 400, "body: 2MiB is more than the service allows, 1MiB (setting granary.limits.body)"},
+		{`{"query_series":51}`, 400, "51 is more than the service allows, 50 (setting granary.limits.query-series)"},
+		{`{"body":"2 boxes"}`, 400, `is no size such as 65536`},
+		{`{"series":"5"}`, 400, "expected a whole number"},
+		{`{"serie":5}`, 400, "did you mean series?"},
+		{`{"query-samples":5}`, 400, "did you mean query_samples?"},
+		{`{"nonsense":5}`, 400, "there is no limit of this name"},
+	} {
+		w := l.do("PATCH", "/v2/tenants/dept", "application/json", `{"limits":`+c.limits+`}`)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s: %d %s", c.limits, w.Code, w.Body)
+		}
+	}
+	var log strings.Builder
+	l.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	l.warnCapped(tenant.Overrides{All: tenant.Limits{Body: 1 << 20}, Tenants: map[tenant.ID]tenant.Limits{"dept": {Body: 2 << 20}}})
+	if !strings.Contains(log.String(), "tenant=dept limit=body") || !strings.Contains(log.String(), "2MiB is more than the service allows, 1MiB") || strings.Count(log.String(), "\n") != 1 {
+		t.Error(log.String())
+	}
+}
+
 // TestSeriesStatus: the setting decides what a write answers that met the limit on series.
 func TestSeriesStatus(t *testing.T) {
 	for status, want := range map[string][2]int{"auto": {429, 200}, "200": {200, 200}, "400": {400, 400}, "429": {429, 429}} {

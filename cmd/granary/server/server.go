@@ -116,6 +116,7 @@ func (s *Server) open() error {
 	}
 	s.store.Tenants.Expect(tenants(cfg)...)
 	s.store.Tenants.SetOverrides(cfg.Overrides())
+	s.warnCapped(cfg.Overrides())
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
@@ -309,6 +310,7 @@ func (s *Server) Run(ctx context.Context) error {
 // run recovers and then works until ctx ends.
 func (s *Server) run(ctx context.Context) error {
 	s.o.Logger.Info("starting", "version", s.o.Version, "listen", s.Addr(), "data", s.cfg.Data)
+	s.warnOpen()
 	if s.cfg.PeerFiles() {
 		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
 	}
