@@ -136,6 +136,13 @@ func (r *Registry) Expect(ids ...ID) {
 	r.mu.Unlock()
 }
 
+// MadeByWrites says whether a write may make a tenant of that id, as far as its name goes.
+func (r *Registry) MadeByWrites(id ID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return !r.o.ExplicitOnly || r.expected[id]
+}
+
 // Admit says whether the tenant may be made, by the limits on the count, on implicit creation and on its rate, which it is
 // charged with. now is in nanoseconds since 1970. The error is a *LimitError.
 func (r *Registry) Admit(d *Draft, now int64) error {

@@ -42,6 +42,8 @@ type Tenants interface {
 	All() []tenant.Tenant
 	// Limits are those in force for a tenant.
 	Limits(n tenant.Num) tenant.Limits
+	// MadeByWrites says whether a write may make a tenant of that id.
+	MadeByWrites(id tenant.ID) bool
 }
 
 // Options are the parts of an API. The interfaces are required.

@@ -115,3 +115,5 @@ func problemOf(t testing.TB, w *httptest.ResponseRecorder) map[string]any {
 	}
 	return m
 }
+
+func (*fakeTenants) MadeByWrites(tenant.ID) bool { return true }

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -130,6 +131,25 @@ func (b *keyBody) grants(here tenant.ID) (identity.Grants, error) {
 	return identity.GrantsOf(roles, slices.Compact(slices.Sorted(slices.Values(ids)))...), nil
 }
 
+// absent says of the tenants of the body, or of the one of the request, that they do not exist yet. A key for one that no write makes would
+// open nothing until somebody makes it, and is more likely misspelt, so it is refused.
+func (a *API) absent(b *keyBody, g identity.Grants) (notes []string, err error) {
+	for _, item := range g.Items {
+		if _, ok := a.o.Tenants.Lookup(item.Tenant); ok {
+			continue
+		}
+		if !a.o.Tenants.MadeByWrites(item.Tenant) {
+			path := "/tenants"
+			if i := slices.Index(b.Tenants, string(item.Tenant)); i >= 0 {
+				path += "/" + strconv.Itoa(i)
+			}
+			return nil, edge.At(path, &tenant.UnknownError{ID: item.Tenant})
+		}
+		notes = append(notes, fmt.Sprintf("there is no tenant %q yet; the first write to it makes it", string(item.Tenant)))
+	}
+	return notes, nil
+}
+
 // holder is who asks for keys: what they have, and where a trusted proxy lets them.
 type holder struct {
 	who   *identity.Identity
@@ -203,6 +223,7 @@ type keyAnswer struct {
 	Expires  jsonTime            `json:"expires,omitzero"`
 	Revoked  jsonTime            `json:"revoked,omitzero"`
 	LastUsed string              `json:"last_used,omitzero"` // the day
+	Notes    []string            `json:"notes,omitempty"`
 }
 
 func (a *API) showKey(h *holder, k *identity.KeyRecord, f edge.TimeFormat) *keyAnswer {
@@ -299,6 +320,10 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err := h.mayGive(k.Grants); err != nil {
 		return err
 	}
+	notes, err := a.absent(&b, k.Grants)
+	if err != nil {
+		return err
+	}
 	var text, maker string
 	text, k.ID, k.Digest = identity.NewKey()
 	if h.who.Source == identity.Key {
@@ -309,7 +334,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := a.showKey(&h, &k, format)
-	out.Key = text
+	out.Key, out.Notes = text, notes
 	w.Header()["Location"] = []string{Prefix + "/keys/" + k.ID}
 	return a.send(w, r, http.StatusCreated, out)
 }
@@ -347,6 +372,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := a.o.Now()
+	var notes []string
 	k, err := a.o.KeyChanges.ChangeKey(r.Context(), variable(r, "key"), func(k *identity.KeyRecord) (err error) {
 		if !h.sees(k) {
 			return identity.UnknownKey()
@@ -374,13 +400,18 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) error {
 		if k.Grants, err = b.grants(h.here); err != nil {
 			return err
 		}
-		return h.mayGive(k.Grants)
+		if err = h.mayGive(k.Grants); err == nil {
+			notes, err = a.absent(&b, k.Grants)
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	tellKey(r, &k)
-	return a.send(w, r, http.StatusOK, a.showKey(&h, &k, format))
+	out := a.showKey(&h, &k, format)
+	out.Notes = notes
+	return a.send(w, r, http.StatusOK, out)
 }
 
 // tellKey says in the audit log what a key gives to whom.

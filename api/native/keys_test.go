@@ -30,6 +30,7 @@ type apiKeyOf struct {
 	Created, Expires, Revoked              int64
 	LastUsed                               string `json:"last_used"`
 	Elsewhere                              bool
+	Notes                                  []string
 }
 
 type apiKeysOf struct {
@@ -253,6 +254,39 @@ func TestWhoSeesKeys(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestKeyOfNoTenant: a tenant that does not exist is told of, and refused where no write makes it.
+func TestKeyOfNoTenant(t *testing.T) {
+	s := newStored(t, tenant.Limits{})
+	s.o.Auth = as{identity.Open()}
+	if w := ask(s, "POST", "/v2/tenants", `{"id":"a"}`); w.Code != 201 {
+		t.Fatal(w.Body)
+	}
+	const both = `"roles":["reader"],"tenants":["a","ghost"]}`
+	w := ask(s, "POST", "/v2/keys", `{"subject":"x",`+both, "Tenant", "a")
+	if got := answerOf[apiKeyOf](t, w, 201); len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], `there is no tenant "ghost" yet`) {
+		t.Errorf("%s", w.Body)
+	}
+	k := answerOf[apiKeyOf](t, ask(s, "POST", "/v2/keys", `{"subject":"x","roles":["reader"]}`, "Tenant", "a"), 201)
+	if got := answerOf[apiKeyOf](t, ask(s, "PATCH", "/v2/keys/"+k.ID, `{`+both, "Tenant", "a"), 200); len(k.Notes) != 0 || len(got.Notes) != 1 {
+		t.Errorf("%q, %q", k.Notes, got.Notes)
+	}
+	s.o.Tenants = explicit{s.o.Tenants}
+	for _, c := range []struct{ method, path, body, here, at string }{
+		{"POST", "/v2/keys", `{"subject":"x",` + both, "a", "/tenants/1"},
+		{"POST", "/v2/keys", `{"subject":"x","roles":["reader"]}`, "ghost", "/tenants"},
+		{"PATCH", "/v2/keys/" + k.ID, `{` + both, "a", "/tenants/1"},
+	} {
+		if w := ask(s, c.method, c.path, c.body, "Tenant", c.here); w.Code != 404 || problemOf(t, w)["code"] != "tenant-not-found" || problemOf(t, w)["path"] != c.at {
+			t.Errorf("%s %s: %d %s", c.method, c.body, w.Code, w.Body)
+		}
+	}
+}
+
+// explicit are tenants that no write makes.
+type explicit struct{ Tenants }
+
+func (explicit) MadeByWrites(tenant.ID) bool { return false }
 
 // TestKeyOfSeveralTenants: the admin of one of a key's tenants sees their part of it, and can take that out, whoever made the key. Of
 // the others they learn that there are some.

@@ -166,3 +166,5 @@ func FuzzSamples(f *testing.F) {
 		}
 	})
 }
+
+func (*sink) MadeByWrites(tenant.ID) bool { return true }

@@ -1294,6 +1294,9 @@ type Key struct {
 	LastUsed *openapi_types.Date `json:"last_used,omitempty"`
 	Name     *string             `json:"name,omitempty"`
 
+	// Notes What there is to say of what was asked for: tenants that do not exist yet.
+	Notes *[]string `json:"notes,omitempty"`
+
 	// Revoked Milliseconds since 1970, or what `times` asks for.
 	Revoked *Time    `json:"revoked,omitempty"`
 	State   KeyState `json:"state"`
@@ -4816,7 +4819,8 @@ type ClientInterface interface {
 
 	// CreateKeyWithBody Make a key
 	//
-	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+	// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4825,7 +4829,8 @@ type ClientInterface interface {
 
 	// CreateKey Make a key
 	//
-	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+	// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5329,7 +5334,8 @@ func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditor
 
 // CreateKeyWithBody Make a key
 //
-// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5348,7 +5354,8 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, params *CreateKeyParams,
 
 // CreateKey Make a key
 //
-// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9917,7 +9924,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithBodyWithResponse Make a key
 	//
-	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+	// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9926,7 +9934,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithResponse Make a key
 	//
-	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+	// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+	// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10870,6 +10879,8 @@ type CreateKeyResponse struct {
 	ApplicationproblemJSON401 *Unauthorized
 	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
 	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
 	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationproblemJSON406 *NotAcceptable
 	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
@@ -10912,6 +10923,11 @@ func (r CreateKeyResponse) GetApplicationproblemJSON401() *Unauthorized {
 // GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
 func (r CreateKeyResponse) GetApplicationproblemJSON403() *Forbidden {
 	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateKeyResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
 }
 
 // GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
@@ -15459,7 +15475,8 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, params *
 
 // CreateKeyWithBodyWithResponse Make a key
 //
-// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15474,7 +15491,8 @@ func (c *ClientWithResponses) CreateKeyWithBodyWithResponse(ctx context.Context,
 
 // CreateKeyWithResponse Make a key
 //
-// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet.
+// The member `key` of the answer is the text to send. It is not shown again. Tenants need not exist yet where the first write makes
+// them: `notes` says so then. With `granary.tenants.create: explicit` one that does not exist is `tenant-not-found`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16719,6 +16737,13 @@ func ParseCreateKeyResponse(rsp *http.Response) (*CreateKeyResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
 		var dest NotAcceptable
