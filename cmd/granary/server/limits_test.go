@@ -205,8 +205,7 @@ func TestLimitsAsTheFileHasThem(t *testing.T) {
 		}
 	}
 	var log strings.Builder
-	l.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	l.warnCapped(tenant.Overrides{All: tenant.Limits{Body: 1 << 20}, Tenants: map[tenant.ID]tenant.Limits{"dept": {Body: 2 << 20}}})
+	(&Server{cfg: l.cfg, o: Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}}).warnCapped(tenant.Overrides{All: tenant.Limits{Body: 1 << 20}, Tenants: map[tenant.ID]tenant.Limits{"dept": {Body: 2 << 20}}})
 	if !strings.Contains(log.String(), "tenant=dept limit=body") || !strings.Contains(log.String(), "2MiB is more than the service allows, 1MiB") || strings.Count(log.String(), "\n") != 1 {
 		t.Error(log.String())
 	}
