@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,16 @@ func TestWarnsOfAnOpenService(t *testing.T) {
 		asked.warnOpen()
 		if got := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), "granary.identity"); got != c.warned {
 			t.Errorf("%s, %v: %q", c.config, c.away, log.String())
+		}
+	}
+}
+
+// TestListOfErrors: the list of errors is found with a slash at its end too, as is the page of the document.
+func TestListOfErrors(t *testing.T) {
+	s := running(t, configured(t, "granary: {}"))
+	for _, path := range []string{"/docs/errors", "/docs/errors/"} {
+		if w := ask(s, there, http.MethodGet, path, ""); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), "# Errors") {
+			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
 }

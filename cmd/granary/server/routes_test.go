@@ -96,7 +96,6 @@ func TestRouteTable(t *testing.T) {
 		{"/openapi.yaml", "GET HEAD", "openapi"},
 		{"/openapi.json", "GET HEAD", "openapi"},
 		{"/docs/errors", "GET HEAD", "openapi"},
-		{"/docs/errors/", "GET HEAD", "openapi"},
 		{"/docs/errors/metric-unknown", "GET HEAD", "openapi"},
 		{"/swagger", "GET HEAD", "openapi"},
 		{"/swagger/index.html", "GET HEAD", "openapi"},
