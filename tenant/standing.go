@@ -137,15 +137,25 @@ type Overrides struct {
 	Tenants map[ID]Limits
 }
 
-// SetOverrides replaces the overrides. They are in force when it returns. The map is the registry's from then on.
-func (r *Registry) SetOverrides(o Overrides) {
+// SetOverrides replaces the overrides. They are in force when it returns. The map is the registry's from then on. It returns the tenants
+// whose limits in force are others now, "*" among them for those of which nothing is said.
+func (r *Registry) SetOverrides(o Overrides) (changed []ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	was, base := r.overrides, *r.base
 	r.overrides = o
 	r.resolveBase()
-	for i := range r.entries {
-		r.restand(Num(i+1), &r.entries[i])
+	if *r.base != base {
+		changed = append(changed, "*")
 	}
+	for i := range r.entries {
+		e := &r.entries[i]
+		if e.state == visible && *r.resolve(e) != e.settings().Limits.Over(was.Tenants[e.id].Over(base)).within(&r.o.Limits) {
+			changed = append(changed, e.id)
+		}
+		r.restand(Num(i+1), e)
+	}
+	return changed
 }
 
 // resolveBase works out what holds for tenants of which nothing is said. REQUIRES: r.mu.

@@ -2,7 +2,9 @@ package tenant
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +54,9 @@ func TestLimitsInForce(t *testing.T) {
 	}
 	limits(own, Limits{Body: 1 << 20, QuerySeries: 50, Weight: 2, Future: time.Minute})
 	r.SetOverrides(Overrides{})
+	if got := fmt.Sprint(r.SetOverrides(Overrides{All: Limits{Tags: 77}}), r.SetOverrides(Overrides{All: Limits{Tags: 77}}), r.SetOverrides(Overrides{})[0]); !strings.HasPrefix(got, "[* ") || !strings.HasSuffix(got, "] []*") {
+		t.Errorf("changed: %s", got)
+	}
 	limits(own, Limits{Body: 1 << 20, QuerySeries: 50, Weight: 1})
 	limits(other, Limits{Series: 100, Body: 1 << 20, QuerySeries: 50, Weight: 1})
 }

@@ -88,6 +88,9 @@ func (a *API) making(r *http.Request, service bool) (policy.Scope, error) {
 func (a *API) owned(r *http.Request, what string) (name string, scope policy.Scope, err error) {
 	name = variable(r, "name")
 	service, err := a.service(r)
+	if err == nil && service {
+		tellOf(r, name, policy.Service)
+	}
 	if err != nil || service {
 		return name, policy.Service, err
 	}
@@ -95,7 +98,14 @@ func (a *API) owned(r *http.Request, what string) (name string, scope policy.Sco
 	if !ok { // it has nothing of its own that could be changed
 		return name, 0, a.notOwned(what, name)
 	}
+	tellOf(r, name, policy.OfTenant(t.Num))
 	return name, policy.OfTenant(t.Num), nil
+}
+
+// tellOf says in the audit log which policy or rule an operation is about.
+func tellOf(r *http.Request, name string, scope policy.Scope) {
+	tell(r, "name", name)
+	tell(r, "scope", scope.String())
 }
 
 // location is where what was made is found.
@@ -160,6 +170,7 @@ func (a *API) createPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tellOf(r, p.Name, scope)
 	notes, err := a.o.Policies.CreatePolicy(r.Context(), scope, p)
 	if err != nil {
 		return body.explain(err)

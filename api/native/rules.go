@@ -104,6 +104,7 @@ func (a *API) createRule(w http.ResponseWriter, r *http.Request) error {
 	}
 	var rule policy.Rule
 	body.change(&rule)
+	tellOf(r, rule.Name, scope)
 	if err := a.o.Policies.CreateRule(r.Context(), scope, rule); err != nil {
 		return explainPolicy(err)
 	}

@@ -164,6 +164,7 @@ func (a *API) createTenant(w http.ResponseWriter, r *http.Request) error {
 	if err := b.onto(&d.Settings, &a.o.ServiceLimits); err != nil {
 		return err
 	}
+	tellSettings(r, &tenant.Settings{}, &d.Settings)
 	before, _ := a.o.Tenants.Lookup(id)
 	num, existed, err := a.o.TenantChanges.CreateTenant(r.Context(), d)
 	if err != nil {
@@ -256,9 +257,11 @@ func (a *API) updateTenant(w http.ResponseWriter, r *http.Request) error {
 	if b.ID != nil && *b.ID != string(t.ID) {
 		return &syntaxError{text: "the id of a tenant cannot change", path: "/id", has: true}
 	}
+	before := t.Settings
 	if err := b.onto(&t.Settings, &a.o.ServiceLimits); err != nil {
 		return err
 	}
+	tellSettings(r, &before, &t.Settings)
 	if err := a.o.TenantChanges.UpdateTenant(r.Context(), t.Num, t.Settings); err != nil {
 		return err
 	}
@@ -266,6 +269,40 @@ func (a *API) updateTenant(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.send(w, r, http.StatusOK, a.show(&t, format))
+}
+
+// tellSettings says in the audit log what becomes of a tenant's settings: each that changes, with what was and what is. null is what was
+// not set.
+func tellSettings(r *http.Request, before, after *tenant.Settings) {
+	set := func(name string, was, is any) {
+		if was != is {
+			tell(r, name, map[string]any{"old": was, "new": is})
+		}
+	}
+	text := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	span := func(d time.Duration) any {
+		if d == 0 {
+			return nil
+		}
+		return durationText(d)
+	}
+	set("name", text(before.Name), text(after.Name))
+	set("description", text(before.Description), text(after.Description))
+	was, is := &before.Retention, &after.Retention
+	set("retention.gauge", span(was.Gauge), span(is.Gauge))
+	set("retention.counter", span(was.Counter), span(is.Counter))
+	set("retention.availability", span(was.Availability), span(is.Availability))
+	set("retention.string", span(was.Text), span(is.Text))
+	old, now := ownLimits(&before.Limits), ownLimits(&after.Limits)
+	for i := range tenant.LimitFields {
+		name := limitMember(&tenant.LimitFields[i])
+		set("limits."+name, old[name], now[name])
+	}
 }
 
 // deleteTenant ends a tenant with all that it has. It is hidden at once; its data goes in the background. Where there is none

@@ -139,7 +139,7 @@ granary:
 	}
 	for _, want := range []string{
 		`"subject":"ops","source":"token","credential":"ops","remote":"192.0.2.7","action":"tenant.create","target":"/v2/tenants/shop","tenant":"_ops","outcome":"ok"`,
-		`"subject":"alice","source":"basic",`, `"action":"policy.create","target":"/v2/policies/own","tenant":"a","outcome":"ok"`,
+		`"subject":"alice","source":"basic",`, `"action":"policy.create","target":"/v2/policies/own","tenant":"a","outcome":"ok","detail":{"name":"own","scope":"tenant"}`,
 		`"action":"tenant.create","target":"/v2/tenants","tenant":"a","outcome":"right-missing"`, `"action":"identity.failed"`,
 	} {
 		if !strings.Contains(string(b), want) {

@@ -6,6 +6,7 @@ import (
 
 	"granary/cmd/granary/config"
 	"granary/tenant"
+	"granary/tenant/audit"
 )
 
 // standing is how a tenant stands. One that does not exist stands like one of which nothing is said.
@@ -37,11 +38,27 @@ func (s *Server) reloadOverrides() {
 		s.o.Logger.Error("limits of tenants not reloaded; what was in force stays", "error", err)
 		return
 	}
-	s.store.Tenants.SetOverrides(over)
+	s.auditReload(s.store.Tenants.SetOverrides(over))
 	s.warnCapped(over)
 	if s.cfg.Limits.Overrides != "" {
 		s.o.Logger.Info("limits of tenants reloaded", "file", s.cfg.Limits.Overrides, "tenants", len(over.Tenants))
 	}
+}
+
+// maxReloaded bounds the tenants that the audit log names of a reload.
+const maxReloaded = 20
+
+// auditReload writes that a file has changed the limits of tenants.
+func (s *Server) auditReload(changed []tenant.ID) {
+	if len(changed) == 0 || s.audit == nil {
+		return
+	}
+	slices.Sort(changed)
+	detail := map[string]any{"tenants": changed[:min(len(changed), maxReloaded)]}
+	if more := len(changed) - maxReloaded; more > 0 {
+		detail["more"] = more
+	}
+	s.audit.Record(audit.Entry{Source: "internal", Action: "limits.reload", Target: s.cfg.Limits.Overrides, Outcome: audit.OK, Detail: detail})
 }
 
 // warnCapped says which limits of a file are more than the service allows: they are those of the service then.

@@ -389,6 +389,21 @@ func TestOverridesReread(t *testing.T) {
 	if got := inForce(); got != want {
 		t.Errorf("a file with a fault is in force: %+v", got)
 	}
+	l.do("PATCH", "/v2/tenants/a", "", `{"name":"A","limits":{"series":7}}`)
+	l.do("PATCH", "/v2/tenants/a", "", `{"limits":{"series":"none"}}`)
+	b, err := os.ReadFile(auditOptions(l.cfg, l.o).File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"source":"internal","action":"limits.reload","target":"` + file + `","outcome":"ok","detail":{"tenants":["*","a"]}`,
+		`"action":"tenant.change","target":"/v2/tenants/a","tenant":"_ops","outcome":"ok","detail":{"limits.series":{"new":7,"old":null},"name":{"new":"A","old":null}}`,
+		`"detail":{"limits.series":{"new":"none","old":7}}`,
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the audit log lacks %s", want)
+		}
+	}
 }
 
 // TestLimitsOfQueries: a tenant may be allowed less than the service, in one query and in all of a request.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -24,7 +25,7 @@ func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 			scope = identity.Scope{}
 		}
 		if who.Source != identity.Anonymous && (scope.All() || len(scope.Tenants()) > 1) {
-			audits.Often(r, who, audit.Entry{Action: "metrics.read", Tenants: "*", Outcome: audit.OK})
+			audits.Often(r, who, audit.Entry{Action: "metrics.read", Tenants: named(scope), Outcome: audit.OK})
 		}
 		var all prometheus.Gatherers
 		if who.Source == identity.Anonymous || who.Everywhere() != 0 {
@@ -35,6 +36,18 @@ func (s *Server) withTenants(service prometheus.Gatherer) http.Handler {
 			s.exposeLimits(e, scope)
 		})
 	})
+}
+
+// named are the tenants of a scope, as the audit log has them.
+func named(scope identity.Scope) string {
+	if scope.All() {
+		return identity.Everywhere
+	}
+	var list []string
+	for _, id := range scope.Tenants() {
+		list = append(list, string(id))
+	}
+	return strings.Join(list, ",")
 }
 
 // readable is the tenants that somebody may read.
