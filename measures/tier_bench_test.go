@@ -156,7 +156,6 @@ func BenchmarkReadTier(b *testing.B) {
 		Methods: methodsOf(b, "mean", "max"),
 	}
 	l := newTierLoad(b, testOptions(b.TempDir(), &clock{testEpoch}), p, 1000)
-	defer l.s.crash()
 	l.write(b, 9500)
 	mean := methodsOf(b, "mean")[0]
 	end := testEpoch + l.slot*10*second
@@ -178,6 +177,7 @@ func BenchmarkReadTier(b *testing.B) {
 	}
 	b.ReportMetric(float64((threadTime(b)-began).Microseconds())/float64(b.N)/1000, "cpu-ms/1000-series")
 	b.StopTimer()
+	l.s.crash()
 	l.s.release()
 }
 

@@ -202,14 +202,14 @@ func (d *Dialect) admit(w http.ResponseWriter, r *http.Request, right identity.R
 
 // unidentified refuses who shows nothing that counts: in plain text, as the original does.
 func (d *Dialect) unidentified(w http.ResponseWriter, r *http.Request, err error) {
-	if edge.Status(err) != http.StatusUnauthorized {
+	authorization := r.Header.Get("Authorization")
+	other := authorization != "" && !strings.HasPrefix(authorization, "Bearer ") // the original does not look at it
+	if edge.Status(err) != http.StatusUnauthorized && (edge.CodeOf(err) != "credentials-malformed" || !other) {
 		d.fail(w, r, err)
 		return
 	}
 	text := err.Error()
-	authorization := r.Header.Get("Authorization")
-	other := authorization != "" && !strings.HasPrefix(authorization, "Bearer ") // the original does not look at it
-	if code := edge.CodeOf(err); code == "identity-required" || code == "credentials-missing" || code == "credentials-wrong" && other {
+	if code := edge.CodeOf(err); code == "identity-required" || code == "credentials-missing" || (code == "credentials-wrong" || code == "credentials-malformed") && other {
 		text = textNoToken
 	}
 	edge.Challenge(w.Header(), err)
