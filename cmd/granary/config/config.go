@@ -59,6 +59,7 @@ type Config struct {
 	Timeouts       Timeouts
 	ClusterCockpit ClusterCockpit
 	Coopr          Coopr
+	Hawkular       Hawkular
 	Native         Native
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
@@ -297,6 +298,7 @@ func Default() *Config {
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
+		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 

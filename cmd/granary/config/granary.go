@@ -42,6 +42,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readClusterCockpit(compat.sub("clustercockpit"))
 	c.readCompatNATS(compat.sub("nats"))
 	c.readCoopr(compat.sub("coopr"))
+	c.readHawkular(compat.sub("hawkular"))
 	compat.end(true)
 
 	q := s.sub("queue")

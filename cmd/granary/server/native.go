@@ -5,6 +5,7 @@ import (
 	"granary/api/native"
 	"granary/compat/clustercockpit"
 	"granary/compat/coopr"
+	"granary/compat/hawkular"
 	"granary/measures"
 	"granary/measures/query"
 	"granary/metricdef"
@@ -67,6 +68,9 @@ func (s *Server) capabilities() native.Capabilities {
 	}
 	if cfg.Coopr.Enabled {
 		c.Dialects = append(c.Dialects, coopr.Name)
+	}
+	if cfg.Hawkular.Enabled {
+		c.Dialects = append(c.Dialects, hawkular.Name)
 	}
 	if cfg.NATS.Active() {
 		c.Dialects = append(c.Dialects, "nats")

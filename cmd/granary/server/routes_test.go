@@ -113,6 +113,8 @@ func TestRouteTable(t *testing.T) {
 		{"/v2/metrics/nodes/usage", "GET", "coopr"},
 		{"/v3/metrics/queues", "GET", "coopr"},
 		{"/v3/metrics/nodes/usage", "GET", "coopr"},
+		{"/hawkular/metrics", "GET HEAD", "hawkular"},
+		{"/hawkular/metrics/status", "GET HEAD", "hawkular"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
@@ -124,7 +126,7 @@ func TestRouteTable(t *testing.T) {
 	// What dialects to come claim: no other may stand in their way.
 	for _, path := range []string{
 		"/healthcheck", "/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
-		"/hawkular/metrics", "/hawkular/metrics/status", "/v1/metric", "/v1/archive_policy", "/gnocchi/v1/metric", "/gnocchi",
+		"/v1/metric", "/v1/archive_policy", "/gnocchi/v1/metric", "/gnocchi",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 			if list := owners(method, path); len(list) > 0 {
@@ -149,14 +151,14 @@ func TestCleanedPaths(t *testing.T) {
 
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
-	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}}}"))
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}}}"))
 	for _, r := range s.handler().Routes() {
-		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" {
 			t.Errorf("%+v", r)
 		}
 	}
 	page := ask(s, here, "GET", "/", "", "Accept", "text/html").Body.String()
-	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") {
+	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") || strings.Contains(page, "/hawkular") {
 		t.Errorf("the landing page names what is off: %s", page)
 	}
 }

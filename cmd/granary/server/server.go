@@ -21,6 +21,7 @@ import (
 	"granary/compat/clustercockpit"
 	"granary/compat/clustercockpit/backend"
 	"granary/compat/coopr"
+	"granary/compat/hawkular"
 	"granary/compat/nats"
 	"granary/measures"
 	"granary/measures/ingest"
@@ -211,6 +212,11 @@ func (s *Server) handler() *edge.Dispatcher {
 			d.MountClean(prefix, coopr.Name, h)
 		}
 	}
+	if s.cfg.Hawkular.Enabled {
+		h := hawkular.New(s.hawkular())
+		d.Mount(hawkular.Prefix, hawkular.Name, h)
+		d.Mount(hawkular.PrefixAlerts, hawkular.Name, h)
+	}
 	docs := openapi.New(openapi.Options{Page: s.cfg.Swagger})
 	for _, prefix := range docs.Prefixes() {
 		d.Mount(prefix, openapi.Name, docs)
@@ -238,6 +244,9 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.Coopr.Enabled {
 		list = append(list, edge.Place{Path: "/v2/metrics/queues, /v2/metrics/nodes/usage", Text: "are the reports of Coopr"})
+	}
+	if s.cfg.Hawkular.Enabled {
+		list = append(list, edge.Place{Path: hawkular.Prefix + "/status", Link: true, Text: "and all below " + hawkular.Prefix + " speak Hawkular and Mohawk"})
 	}
 	return list
 }

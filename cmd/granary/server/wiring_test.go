@@ -66,6 +66,7 @@ granary:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
     coopr: {usage-access: source, queue-cache: 3s}
+    hawkular: {strict: true, default-start: 25m}
   admin: {listen: "localhost:0"}
 `
 
@@ -183,6 +184,9 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.coopr.enabled":                   {ask(unserved(t, configured(t, "granary: {compat: {coopr: {enabled: false}}}")), here, http.MethodGet, "/status", "").Code, http.StatusNotFound},
 		"granary.compat.coopr.usage-access":              {s.coopr().Usage, coopr.AccessSource},
 		"granary.compat.coopr.queue-cache":               {s.coopr().Cached, 3 * time.Second},
+		"granary.compat.hawkular.enabled":                {ask(unserved(t, configured(t, "granary: {compat: {hawkular: {enabled: false}}}")), here, http.MethodGet, "/hawkular/metrics/status", "").Code, http.StatusNotFound},
+		"granary.compat.hawkular.strict":                 {s.hawkular().Strict, true},
+		"granary.compat.hawkular.default-start":          {s.hawkular().DefaultStart, 25 * time.Minute},
 		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                        {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},

@@ -1,0 +1,186 @@
+package hawkular
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/metricdef"
+	"granary/tenant"
+	"granary/tenant/identity"
+	"granary/tenant/queue"
+)
+
+// call is one request on its way through a handler.
+type call struct {
+	d     *Dialect
+	route *route
+	w     http.ResponseWriter
+	r     *http.Request
+	// ctx is that of the request; behind body, that in which the work on it takes its turns.
+	ctx context.Context
+	who *identity.Identity // nil for an open operation
+	now time.Time
+
+	tenant tenant.ID
+	// num is the number of the tenant, 0 if it is not there: then there is nothing to be found, for a read makes no tenant.
+	num tenant.Num
+	// typ is the type that the path names, 0 if it names none.
+	typ metricdef.Type
+	// vars are the variables of the path, decoded once: %2F is a slash, and + is a plus.
+	vars  map[string]string
+	query url.Values
+
+	bodies []*edge.Body
+	ticket queue.Ticket
+	inside bool // the gate of reads
+}
+
+// run serves an operation.
+func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request, who *identity.Identity) {
+	c := &call{d: d, route: t, w: w, r: r, who: who, now: d.o.Now()}
+	defer c.free()
+	if who != nil {
+		c.r = r.WithContext(edge.WithIdentity(r.Context(), who))
+	}
+	c.ctx = c.r.Context()
+	err := c.begin()
+	if err == nil {
+		err = t.serve(c)
+	}
+	if err != nil {
+		d.fail(w, c.r, err)
+	}
+}
+
+// begin checks what every operation demands.
+func (c *call) begin() error {
+	var err error
+	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return badRequest("the query string cannot be read: %v", err)
+	}
+	vars := mux.Vars(c.r)
+	c.vars = make(map[string]string, len(vars))
+	for name, raw := range vars {
+		if c.vars[name], err = url.PathUnescape(raw); err != nil {
+			return badRequest("the path cannot be read: %v", err)
+		}
+	}
+	for _, name := range []string{"type", "numbers"} {
+		if typ, ok := typeNames[c.vars[name]]; ok {
+			c.typ = typ
+		}
+	}
+	if c.route.open {
+		return nil
+	}
+	if c.tenant, err = c.d.o.Select.Select(c.r, c.who.Scope()); err != nil {
+		return err
+	}
+	if !c.route.admin {
+		if err := edge.Demand(c.who, c.tenant, c.route.right); err != nil {
+			return err
+		}
+	}
+	if c.d.o.Ready != nil {
+		if ok, progress := c.d.o.Ready(); !ok {
+			return &startingError{progress}
+		}
+	}
+	if t, ok := c.d.o.Tenants.Lookup(c.tenant); ok {
+		c.num = t.Num
+	}
+	return nil
+}
+
+// strict says whether the request is answered as Hawkular Metrics 0.32 does.
+func (c *call) strict() bool { return c.d.o.Strict }
+
+// body reads the body of the request, decompressed. It is valid until the handler returns.
+func (c *call) body() ([]byte, error) {
+	var b *edge.Body
+	var err error
+	if c.route.points {
+		if c.d.o.CheckRate != nil {
+			if err := c.d.o.CheckRate(c.tenant); err != nil {
+				return nil, err
+			}
+		}
+		b, err = c.d.o.Bodies.ReadFor(c.r, c.tenant)
+	} else {
+		b, err = c.d.o.Requests.Read(c.r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.bodies = append(c.bodies, b)
+	if b.Cut != nil {
+		return nil, badRequest("the body does not arrive as a whole: %v", b.Cut)
+	}
+	c.ctx = b.Context(c.ctx)
+	return b.Bytes, nil
+}
+
+// enter waits until it is the request's turn to look at much: reads and searches pass one gate, in which each tenant has its
+// queue. The body, if there is one, is read before, so that a slow sender keeps nobody waiting.
+func (c *call) enter() error {
+	if c.d.o.Reads == nil || c.inside {
+		return nil
+	}
+	if err := c.d.o.Reads.Queue(c.tenant).Enter(c.ctx, &c.ticket, 1); err != nil {
+		return err
+	}
+	c.inside = true
+	c.ctx = queue.With(c.ctx, &c.ticket)
+	return nil
+}
+
+// free gives back what the request held.
+func (c *call) free() {
+	if c.inside {
+		c.ticket.Leave()
+	}
+	for _, b := range c.bodies {
+		b.Free()
+	}
+}
+
+// resolve finds the metric of an id: the series of that type whose key text it is, else the one of that name without tags.
+func (c *call) resolve(typ metricdef.Type, id string) (metricdef.Ref, bool) {
+	if c.num == 0 || id == "" {
+		return 0, false
+	}
+	defs := c.d.o.Definitions
+	ref, ok := defs.Resolve(c.num, typ, []byte(id))
+	if !ok {
+		if key := metricdef.AppendKey(nil, id, nil); string(key) != id {
+			ref, ok = defs.Resolve(c.num, typ, key)
+		}
+	}
+	if !ok {
+		return 0, false
+	}
+	_, ok = defs.Get(ref) // one that is about to be made is not there yet
+	return ref, ok
+}
+
+// definition is the metric of an id.
+func (c *call) definition(typ metricdef.Type, id string) (metricdef.Definition, bool) {
+	ref, ok := c.resolve(typ, id)
+	if !ok {
+		return metricdef.Definition{}, false
+	}
+	return c.d.o.Definitions.Get(ref)
+}
+
+// idOf is the id under which the dialect shows a metric: its name, and where it has identity tags its key text.
+func idOf(d *metricdef.Definition) string {
+	if len(d.Tags) == 0 {
+		return d.Name
+	}
+	return string(metricdef.AppendKey(nil, d.Name, d.Tags))
+}

@@ -1,0 +1,167 @@
+package hawkular
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/metricdef"
+	"granary/tenant/identity"
+)
+
+// route is one operation.
+type route struct {
+	method string // a GET answers HEAD too
+	// path lies below Prefix, or is whole if it begins with "/hawkular". Its variables take one element each, as it is encoded; three
+	// have a meaning of their own: {type} is gauges, counters, availability or strings, {numbers} is gauges or counters, {metrics}
+	// is metrics or m.
+	path  string
+	serve func(*call) error
+	// right is what it asks for in the tenant of the request.
+	right identity.Right
+	// open operations ask for no identity and no tenant, and answer before the store is ready.
+	open bool
+	// admin operations are about the service: they ask for an operator, or for the admin token. The right does not count.
+	admin bool
+	// points operations take measures: their bodies pass the queue of the tenant.
+	points bool
+	// produces are the media types that it answers with, the usual one first; nil: JSON alone. The strict mode refuses a request that
+	// accepts none of them.
+	produces []string
+}
+
+// table is all operations, those of one area after the other.
+func (d *Dialect) table() []route {
+	return slices.Concat(d.statusRoutes())
+}
+
+// typeNames are the types as paths name them.
+var typeNames = map[string]metricdef.Type{
+	"gauges": metricdef.Gauge, "counters": metricdef.Counter, "availability": metricdef.Availability, "strings": metricdef.String,
+}
+
+// variables are the forms of the variables in paths that do not take any one element.
+var variables = map[string]string{
+	"type":    "gauges|counters|availability|strings",
+	"numbers": "gauges|counters",
+	"metrics": "metrics|m",
+}
+
+const typeJSON = "application/json"
+
+var jsonOnly = []string{typeJSON}
+
+// Routes are the routes of the dialect, for the table of all routes and for the document.
+func (d *Dialect) Routes() []edge.Route { return slices.Clone(d.routes) }
+
+// mount makes the router and the list of routes from the table.
+func (d *Dialect) mount(table []route) {
+	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	d.router.NotFoundHandler = http.HandlerFunc(d.notFound)
+	byPath := map[string]*endpoint{}
+	var paths []string
+	for _, t := range table {
+		if t.produces == nil {
+			t.produces = jsonOnly
+		}
+		if !strings.HasPrefix(t.path, "/hawkular/") {
+			t.path = Prefix + t.path
+		}
+		e := byPath[t.path]
+		if e == nil {
+			e = &endpoint{d: d, operations: map[string]*route{}}
+			byPath[t.path] = e
+			paths = append(paths, t.path)
+		}
+		if e.operations[t.method] != nil {
+			panic("hawkular: two operations for " + t.method + " " + t.path)
+		}
+		e.operations[t.method] = &t
+		e.methods = append(e.methods, t.method)
+		if t.method == http.MethodGet {
+			e.methods = append(e.methods, http.MethodHead)
+		}
+	}
+	// The router takes the first path that matches, so an element that is spelt out goes before a variable.
+	slices.SortFunc(paths, func(x, y string) int {
+		return strings.Compare(strings.ReplaceAll(x, "{", "\xff"), strings.ReplaceAll(y, "{", "\xff"))
+	})
+	for _, p := range paths {
+		e := byPath[p]
+		e.allow = strings.Join(append(slices.Clone(e.methods), http.MethodOptions), ", ")
+		pattern := p
+		for name, form := range variables {
+			pattern = strings.ReplaceAll(pattern, "{"+name+"}", "{"+name+":"+form+"}")
+		}
+		d.router.Path(pattern).Handler(e)
+		open := true
+		for _, t := range e.operations {
+			open = open && t.open
+		}
+		d.routes = append(d.routes, edge.Route{Path: p, Methods: e.methods, Variables: variables, Open: open})
+	}
+}
+
+// ServeHTTP implements http.Handler. One slash at the end of a path says nothing.
+func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path := r.URL.EscapedPath(); strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "//") {
+		u := *r.URL
+		u.RawPath, u.Path = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.Path, "/")
+		r = r.Clone(r.Context())
+		r.URL = &u
+	}
+	d.router.ServeHTTP(w, r)
+}
+
+// notFound answers a path that there is not. Who may not enter does not learn what there is.
+func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
+	if _, err := d.identify(r); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	d.fail(w, r, &routeError{r.URL.Path})
+}
+
+// endpoint is a path with its operations.
+type endpoint struct {
+	d          *Dialect
+	operations map[string]*route
+	methods    []string
+	allow      string
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	t := e.operations[method]
+	if t != nil && t.open {
+		e.d.run(t, w, r, nil)
+		return
+	}
+	who, err := e.d.identify(r)
+	switch {
+	case err != nil:
+		e.d.fail(w, r, err)
+	case t != nil:
+		e.d.run(t, w, r, who)
+	case method == http.MethodOptions:
+		w.Header()["Allow"] = []string{e.allow}
+		w.WriteHeader(http.StatusOK)
+	default:
+		w.Header()["Allow"] = []string{e.allow}
+		e.d.fail(w, r, &methodError{method: r.Method, allow: e.allow})
+	}
+}
+
+// identify finds out who asks.
+func (d *Dialect) identify(r *http.Request) (*identity.Identity, error) {
+	if d.o.Auth == nil {
+		return identity.Open(), nil
+	}
+	return d.o.Auth.Authenticate(r)
+}

@@ -1,0 +1,60 @@
+package hawkular
+
+import (
+	"net/http"
+	"time"
+
+	"granary/api/edge"
+)
+
+// implementation is the version that clients are told: they use the features that it had, and Granary has those of the last.
+const implementation = "0.32.0.Final"
+
+// mohawk is the version of Mohawk whose documentation the default mode follows.
+const mohawk = "0.33.3"
+
+func (d *Dialect) statusRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: "", serve: d.root, open: true},
+		{method: http.MethodGet, path: "/status", serve: d.status, open: true},
+		{method: http.MethodGet, path: "/ping", serve: d.ping, open: true},
+	}
+}
+
+// status says that the service is there and which version of its interface it has.
+func (d *Dialect) status(c *call) error {
+	state := "STARTED"
+	if d.o.Ready != nil {
+		if ok, _ := d.o.Ready(); !ok {
+			state = "STARTING"
+		}
+	}
+	b := append([]byte(nil), `{"MetricsService":`...)
+	b = edge.AppendString(b, state)
+	b = append(b, `,"Implementation-Version":`...)
+	b = edge.AppendString(b, implementation)
+	b = append(b, `,"Built-From-Git-SHA1":`...)
+	b = edge.AppendString(b, d.o.Version)
+	if d.o.Strict {
+		b = append(b, `,"Cassandra":"up"}`...)
+	} else {
+		b = append(b, `,"MohawkVersion":"`+mohawk+`","MohawkStorage":"Storage-Granary"}`...)
+	}
+	return c.json(append(b, '\n'))
+}
+
+// root names the service.
+func (d *Dialect) root(c *call) error {
+	b := append([]byte(nil), `{"name":"Hawkular-Metrics","Implementation-Version":`...)
+	b = edge.AppendString(b, implementation)
+	b = append(b, `,"Built-From-Git-SHA1":`...)
+	b = edge.AppendString(b, d.o.Version)
+	return c.json(append(b, '}'))
+}
+
+// ping answers the date.
+func (d *Dialect) ping(c *call) error {
+	b := append([]byte(nil), `{"value":`...)
+	b = edge.AppendString(b, c.now.UTC().Format(time.RFC1123))
+	return c.json(append(b, '}'))
+}
