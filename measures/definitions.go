@@ -18,13 +18,16 @@ const definitionStep = 10_000
 // CreateResult says what became of one draft.
 type CreateResult struct {
 	Ref     metricdef.Ref // 0 if Err is set
-	Existed bool          // there was a definition of this identity; it keeps its unit, policy, plain tags and kind
-	Err     error
+	Existed bool          // there was a definition of this identity; it keeps its unit, policy and kind
+	// Explicit says that it had been made by a create call before. Such a one keeps its plain tags and retention too; one that only
+	// data had made takes what the draft says of them.
+	Explicit bool
+	Err      error
 }
 
 // CreateDefinitions makes definitions that are in the journal and visible when it returns. Each draft has a result of its own,
-// in the order of the drafts. Explicit ones stay, also without samples, until a call ends them, and one that data made before
-// becomes explicit; the others end like those that data makes, once they have had samples.
+// in the order of the drafts. Explicit ones stay, also without samples, until a call ends them, and one that only data made before
+// becomes explicit, and takes the plain tags and the retention that the draft has; the others end like those that data makes, once they have had samples.
 func (s *Store) CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []CreateResult {
 	results := make([]CreateResult, len(drafts))
 	for from := 0; from < len(drafts); from += definitionStep {
@@ -79,6 +82,7 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 	q := &s.seq
 	q.unnamed = recycle(q.unnamed)
 	var known []metricdef.Ref
+	promoted := make(map[metricdef.Ref]promotion)
 	made := make(map[tenant.Num]uint64)
 	for i := range drafts {
 		d := &drafts[i]
@@ -94,10 +98,13 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 				sr.state = live
 			}
 			wait = wait || sr.state == reserved
-			if d.Explicit {
+			results[i] = CreateResult{Ref: ref, Existed: true, Explicit: s.Definitions.Explicit(ref)}
+			if _, again := promoted[ref]; again {
+				results[i].Explicit = true
+			} else if d.Explicit && !results[i].Explicit {
 				known = append(known, ref)
+				promoted[ref] = promotion{promote(d), i}
 			}
-			results[i] = CreateResult{Ref: ref, Existed: true}
 			continue
 		}
 		if ref, results[i].Err = s.reserve(d, p.wrote); ref == 0 {
@@ -111,8 +118,24 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 	}
 	s.appendDictionary(p)
 	s.appendChanges(p, made, nil)
-	s.appendUpdates(p, known, func(metricdef.Ref) *metricdef.Update { return &metricdef.Update{Explicit: true} }, nil)
+	s.appendUpdates(p, known, func(ref metricdef.Ref) *metricdef.Update { return promoted[ref].change }, func(ref metricdef.Ref, err error) {
+		results[promoted[ref].at] = CreateResult{Err: err}
+	})
 	return wait
+}
+
+// promotion is what an explicit draft changes of a definition that only data has made, and the place of the draft.
+type promotion struct {
+	change *metricdef.Update
+	at     int
+}
+
+func promote(d *metricdef.Draft) *metricdef.Update {
+	u := &metricdef.Update{Explicit: true, Set: d.Plain}
+	if d.Retention > 0 {
+		u.Retention = &d.Retention
+	}
+	return u
 }
 
 // checkDraft says why a definition cannot be made.
@@ -158,12 +181,12 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 	}
 	sr := s.table.grow(ref)
 	sr.state, sr.takes = reserved, d.Values()
-	sr.policy.Store(s.policyNamed(d.Tenant, d.Dialect, d.Name, d.Policy))
+	sr.policy.Store(s.policyOfDraft(d))
 	s.seq.undo = append(s.seq.undo, undo{ref: ref, what: undoReserve})
 	return ref, nil
 }
 
-// UpdateDefinition changes what may change of a definition: unit, policy, plain tags. The change is in the journal and
+// UpdateDefinition changes what may change of a definition: unit, policy, plain tags, a retention of its own. The change is in the journal and
 // visible when it returns.
 func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error {
 	s.defining.Lock()
@@ -186,7 +209,7 @@ func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metri
 	if sr := s.table.at(ref); s.Definitions.Tenant(ref) == 0 || sr != nil && sr.state == dead {
 		refused = &metricdef.UnknownError{Ref: ref}
 	} else {
-		s.appendUpdates(p, []metricdef.Ref{ref}, func(metricdef.Ref) *metricdef.Update { return &u }, &refused)
+		s.appendUpdates(p, []metricdef.Ref{ref}, func(metricdef.Ref) *metricdef.Update { return &u }, func(_ metricdef.Ref, err error) { refused = err })
 	}
 	if p.seq == 0 {
 		s.seq.mu.Unlock()
@@ -197,9 +220,9 @@ func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metri
 	return s.commit(p)
 }
 
-// appendUpdates appends the records of definitions as they are after their updates; those that stay as they are get none. The
-// first error is put into failed. REQUIRES: s.seq.mu and s.defining.
-func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricdef.Ref) *metricdef.Update, failed *error) {
+// appendUpdates appends the records of definitions as they are after their updates; those that stay as they are get none.
+// Failed gets those that cannot change so, and why. REQUIRES: s.seq.mu and s.defining.
+func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricdef.Ref) *metricdef.Update, failed func(metricdef.Ref, error)) {
 	start := 0
 	end := func() {
 		if part := p.updates[start:]; len(part) > 0 {
@@ -210,9 +233,7 @@ func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricde
 	for _, ref := range refs {
 		next, err := s.Definitions.AppendUpdated(p.updates, ref, of(ref))
 		if err != nil {
-			if failed != nil && *failed == nil {
-				*failed = err
-			}
+			failed(ref, err)
 			continue
 		}
 		if p.updates = next; len(p.updates)-start >= definitionBytes {

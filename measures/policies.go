@@ -140,7 +140,7 @@ func (s *Store) nameScopes(p *pending, num tenant.Num) {
 	}
 }
 
-// policyState is a policy as series hold it: those of one tenant share one for each name.
+// policyState is a policy as series hold it: those of one tenant share one for each name, and for each retention of their own.
 type policyState struct {
 	*plannedPolicy
 	view *policy.View // where it was found
@@ -151,6 +151,7 @@ type policyState struct {
 	standing *tenant.Standing
 	now      func() time.Time
 	held     *atomic.Bool // nothing expires
+	own      bool         // the length is that of the series, above what the tenant says
 }
 
 // plannedPolicy is what a policy says. Tenants who see the same policy share it, which keeps them small, and what is read of it with
@@ -167,30 +168,67 @@ const maxShared = 1024
 type policyCache struct {
 	mu      sync.Mutex
 	tenants map[tenant.Num]*tenantPolicies
-	shared  map[string]*plannedPolicy // by name, the last one of that name
-	dating  atomic.Bool               // there is or was a policy whose clock is that of writing
+	shared  map[policyKey]*plannedPolicy // the last one of that key
+	dating  atomic.Bool                  // there is or was a policy whose clock is that of writing
 
 	standing func(tenant.Num) *tenant.Standing
 	now      func() time.Time
 	held     *atomic.Bool
 }
 
-// tenantPolicies are the states of one tenant: few, of most tenants one.
+// policyKey tells apart the policies of one view: those of a name differ only in the retention, where series have one of their own.
+type policyKey struct {
+	name string
+	raw  policy.Retention
+}
+
+// fewPolicies is how many states are looked through one by one. Nearly every tenant has fewer, and a map of its own would take more
+// memory than all of them.
+const fewPolicies = 16
+
+// tenantPolicies are the states of one tenant: few, of most tenants one. Series with a retention of their own may make them many.
 type tenantPolicies struct {
 	view *policy.View
 	list []*policyState
+	at   map[stateKey]*policyState // nil: there are few
 }
 
-func (t *tenantPolicies) named(name string) *policyState {
+type stateKey struct {
+	policyKey
+	own bool
+}
+
+func (st *policyState) key() stateKey { return stateKey{policyKey{st.Name, st.Raw}, st.own} }
+
+func (t *tenantPolicies) find(k stateKey) *policyState {
+	if t.at != nil {
+		return t.at[k]
+	}
 	for _, st := range t.list {
-		if st.Name == name {
+		if st.key() == k {
 			return st
 		}
 	}
 	return nil
 }
 
-func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64) *policyState {
+func (t *tenantPolicies) add(st *policyState) {
+	if t.at == nil && len(t.list) < fewPolicies {
+		t.list = append(t.list, st)
+		return
+	}
+	if t.at == nil {
+		t.at = make(map[stateKey]*policyState, 2*fewPolicies)
+		for _, st := range t.list {
+			t.at[st.key()] = st
+		}
+		t.list = nil
+	}
+	t.at[st.key()] = st
+}
+
+// get finds the state of a policy in a view. Own says that its length is that of the series.
+func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64, own bool) *policyState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tenants == nil {
@@ -201,14 +239,14 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 		t = &tenantPolicies{view: view}
 		c.tenants[view.Tenant()] = t
 	}
-	st := t.named(p.Name)
+	st := t.find(stateKey{policyKey{p.Name, p.Raw}, own})
 	if st == nil {
-		st = &policyState{plannedPolicy: c.plan(p), view: view, now: c.now, held: c.held}
+		st = &policyState{plannedPolicy: c.plan(p), view: view, now: c.now, held: c.held, own: own}
 		if c.standing != nil {
 			st.standing = c.standing(view.Tenant())
 		}
 		st.checked.Store(generation)
-		t.list = append(t.list, st)
+		t.add(st)
 		if p.Raw.Clock == policy.WriteClock {
 			c.dating.Store(true)
 		}
@@ -218,24 +256,32 @@ func (c *policyCache) get(p policy.Policy, view *policy.View, generation uint64)
 
 // plan finds what a policy says, or works it out. REQUIRES: c.mu.
 func (c *policyCache) plan(p policy.Policy) *plannedPolicy {
-	if pp := c.shared[p.Name]; pp != nil && pp.Equal(p) {
+	k := policyKey{p.Name, p.Raw}
+	if pp := c.shared[k]; pp != nil && pp.Equal(p) {
 		return pp
 	}
 	if c.shared == nil || len(c.shared) >= maxShared {
-		c.shared = make(map[string]*plannedPolicy)
+		c.shared = make(map[policyKey]*plannedPolicy)
 	}
 	pp := &plannedPolicy{p, planTiers(&p)}
-	c.shared[p.Name] = pp
+	c.shared[k] = pp
 	return pp
 }
 
-// policyNamed resolves the policy of a metric that a dialect made; own is the one that its definition names, if any.
-func (s *Store) policyNamed(num tenant.Num, dialect, name, own string) *policyState {
+// policyOfDraft resolves the policy of a metric. A retention of its own makes of it another policy, which differs in how long raw
+// samples are kept; metrics that Hawkular made count from the writing then, whatever the policy says.
+func (s *Store) policyOfDraft(d *metricdef.Draft) *policyState {
 	// Whatever the view says holds for this generation or is found out in the next.
 	generation := s.Policies.Generation()
-	view := s.Policies.For(num)
-	p, _ := view.Resolve(dialect, name, own)
-	return s.policies.get(p, view, generation)
+	view := s.Policies.For(d.Tenant)
+	p, _ := view.Resolve(d.Dialect, d.Name, d.Policy)
+	if d.Retention > 0 {
+		p.Raw.Length = d.Retention
+		if d.Dialect == policy.Hawkular {
+			p.Raw.Clock = policy.WriteClock
+		}
+	}
+	return s.policies.get(p, view, generation, d.Retention > 0)
 }
 
 // policyFor resolves the policy of a definition, nil if there is none that readers may see.
@@ -244,7 +290,7 @@ func (s *Store) policyFor(ref metricdef.Ref) *policyState {
 	if !ok {
 		return nil
 	}
-	return s.policyNamed(d.Tenant, d.Dialect, d.Name, d.Policy)
+	return s.policyOfDraft(&d.Draft)
 }
 
 // policyOf is the present policy of a series. One whose definition is only reserved keeps the policy that it was reserved
@@ -276,7 +322,7 @@ func (s *Store) policyOf(ref metricdef.Ref, sr *series) *policyState {
 	if pol == nil {
 		view := s.Policies.For(0)
 		p, _ := view.ByName(policy.DefaultName)
-		return s.policies.get(p.Policy, view, generation)
+		return s.policies.get(p.Policy, view, generation, false)
 	}
 	return pol
 }

@@ -8,8 +8,9 @@ import (
 	"granary/policy"
 )
 
-// rawLength is how long the raw samples of a series are kept, zero or below if they do not expire by a clock: what the tenant
-// says for the type, if nobody chose a policy for the metric, else what the policy says; and never longer than the tenant's limit.
+// rawLength is how long the raw samples of a series are kept, zero or below if they do not expire by a clock: what its definition
+// says, else what the tenant says for the type, if nobody chose a policy for the metric, else what the policy says; and never longer than
+// the tenant's limit.
 func (s *Store) rawLength(ref metricdef.Ref, pol *policyState) time.Duration {
 	length := s.ownLength(ref, pol)
 	if most := pol.longest(); most > 0 && (length <= 0 || length > most) {
@@ -21,7 +22,7 @@ func (s *Store) rawLength(ref metricdef.Ref, pol *policyState) time.Duration {
 // ownLength is rawLength without the limit of the tenant.
 func (s *Store) ownLength(ref metricdef.Ref, pol *policyState) time.Duration {
 	length := pol.Raw.Length
-	if pol.Name != policy.DefaultName || length == policy.WindowOnly || !s.Tenants.Retains() {
+	if pol.own || !unchosen(pol.Name) || length == policy.WindowOnly || !s.Tenants.Retains() {
 		return length
 	}
 	num, typ := s.Definitions.Family(ref)
@@ -31,6 +32,29 @@ func (s *Store) ownLength(ref metricdef.Ref, pol *policyState) time.Duration {
 		return own[typ]
 	}
 	return length
+}
+
+// unchosen says whether a metric has the policy of that name because nobody chose one for it.
+func unchosen(policyName string) bool {
+	return policyName == policy.DefaultName || policyName == policy.Hawkular
+}
+
+// RetentionOf is how long the raw samples of a series are kept, 0: for ever, or there is no such series. Where they live only in the
+// window of their tiers it is the most that the window covers.
+func (s *Store) RetentionOf(ref metricdef.Ref) time.Duration {
+	var pol *policyState
+	if sr := s.table.at(ref); sr != nil && s.Definitions.Tenant(ref) != 0 {
+		pol = s.policyOf(ref, sr)
+	} else if pol = s.policyFor(ref); pol == nil {
+		return 0
+	}
+	switch length := s.rawLength(ref, pol); {
+	case length > 0:
+		return length
+	case length == policy.WindowOnly && pol.tiers != nil:
+		return time.Duration(min(pol.tiers.back, maxTime-pol.tiers.coarsest) + pol.tiers.coarsest)
+	}
+	return 0
 }
 
 // longest is the tenant's limit on how long anything is kept, zero for none.

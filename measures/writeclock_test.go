@@ -250,15 +250,21 @@ func TestWriteClockAgainstModel(t *testing.T) {
 	}
 	for _, grid := range []time.Duration{0, 10 * time.Second} {
 		for seed := range seeds {
-			t.Run(fmt.Sprintf("grid %v, %d", grid, seed), func(t *testing.T) {
-				t.Parallel()
-				writeClockAgainstModel(t, grid, seed, steps)
-			})
+			for _, own := range []bool{false, true} {
+				if own && seed > seeds/2 {
+					continue // the others say enough
+				}
+				t.Run(fmt.Sprintf("grid %v, own %v, %d", grid, own, seed), func(t *testing.T) {
+					t.Parallel()
+					writeClockAgainstModel(t, grid, own, seed, steps)
+				})
+			}
 		}
 	}
 }
 
-func writeClockAgainstModel(t *testing.T, grid time.Duration, seed uint64, steps int) {
+// Own has the series say themselves how long they are kept, above a policy that says otherwise and counts by another clock.
+func writeClockAgainstModel(t *testing.T, grid time.Duration, own bool, seed uint64, steps int) {
 	const length = 64 * 600 * second
 	ctx := context.Background()
 	rnd := rand.New(rand.NewPCG(seed, 11))
@@ -266,23 +272,37 @@ func writeClockAgainstModel(t *testing.T, grid time.Duration, seed uint64, steps
 	o := testOptions(t.TempDir(), c)
 	s := openTest(t, o)
 	num := writeClock(t, s, policy.Policy{Grid: grid}, time.Duration(length))
+	number, text := defDraft(num, "n"), textDraft(num, "t", 0)
+	if own {
+		for _, d := range []*metricdef.Draft{&number, &text.Def} {
+			d.Dialect, d.Retention = policy.Hawkular, time.Duration(length)
+		}
+		other := policy.Policy{Name: policy.DefaultName, Raw: policy.Retention{Length: time.Hour}, Grid: grid}
+		set, err := policy.NewSet(policy.Content{Open: true, Policies: []policy.Policy{other}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetPolicies(ctx, set); err != nil {
+			t.Fatal(err)
+		}
+	}
 	model := func() *writeModel {
 		return &writeModel{length: length, part: length / writeParts, samples: map[int64]written{}, late: map[int64]int64{}}
 	}
 	numbers, texts := model(), model()
-	put := func(list []int64) (ref, text metricdef.Ref) {
+	put := func(list []int64) (ref, textRef metricdef.Ref) {
 		var b Batch
 		for _, at := range list {
 			v := float64(rnd.IntN(1000))
-			b.AddDraft(Draft{Def: defDraft(num, "n")}, at, v)
-			b.AddTextDraft(textDraft(num, "t", 0), at, fmt.Sprint(v))
+			b.AddDraft(Draft{Def: number}, at, v)
+			b.AddTextDraft(text, at, fmt.Sprint(v))
 			numbers.put(at, v, c.ns)
 			texts.put(at, v, c.ns)
 		}
 		commit(t, s, &b)
 		return b.Refs[0], b.Refs[1]
 	}
-	ref, text := put([]int64{c.ns})
+	ref, textRef := put([]int64{c.ns})
 	for step := range steps {
 		what := fmt.Sprintf("step %d", step)
 		at := func(back int64) int64 { return floorDiv(c.ns-back-testEpoch, 10*second)*10*second + testEpoch }
@@ -312,7 +332,7 @@ func writeClockAgainstModel(t *testing.T, grid time.Duration, seed uint64, steps
 			from := at(rnd.Int64N(4 * length))
 			to := from + rnd.Int64N(length/8)
 			what += ", delete"
-			if err := s.DeleteRange(ctx, []metricdef.Ref{ref, text}, from, to); err != nil {
+			if err := s.DeleteRange(ctx, []metricdef.Ref{ref, textRef}, from, to); err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range []*writeModel{numbers, texts} {
@@ -344,11 +364,11 @@ func writeClockAgainstModel(t *testing.T, grid time.Duration, seed uint64, steps
 		default:
 			for range rnd.IntN(20) {
 				c.ns += rnd.Int64N(120 * second)
-				ref, text = put([]int64{at(0)})
+				ref, textRef = put([]int64{at(0)})
 			}
 		}
 		if s.Definitions.Len() < 2 {
-			ref, text = put([]int64{at(0)})
+			ref, textRef = put([]int64{at(0)})
 		}
 		times, values := all(t, s, ref)
 		if err := numbers.check(c.ns, times); err != nil {
@@ -360,7 +380,7 @@ func writeClockAgainstModel(t *testing.T, grid time.Duration, seed uint64, steps
 			}
 		}
 		checkEnds(t, s, ref, times, values, int64(grid), what)
-		when, said := allTexts(t, s, text)
+		when, said := allTexts(t, s, textRef)
 		if err := texts.check(c.ns, when); err != nil {
 			t.Fatalf("%s: texts: %v", what, err)
 		}

@@ -54,7 +54,7 @@ func (r *Registry) Naming(ctx context.Context, t tenant.Num, policy string) (n i
 	}
 	err = r.each(ctx, t, func(_ *index, d *packed) {
 		if d.flags&hasMore != 0 {
-			if name, _ := r.more(d); name == policy {
+			if name, _, _ := r.more(d); name == policy {
 				n++
 			}
 		}

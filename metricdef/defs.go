@@ -11,8 +11,8 @@ const (
 	visible        // readers see it too
 )
 
-// packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words; 8 more if it has a policy of its own or
-// fields that this program does not know. Its key text is put together from the tags when it is needed.
+// packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words; 8 more if it has a policy or a
+// retention of its own or fields that this program does not know. Its key text is put together from the tags when it is needed.
 type packed struct {
 	created  int64
 	tenant   uint32
@@ -29,7 +29,7 @@ const (
 	madeByACall = 4
 	kindShift   = 3 // bits 3 to 5
 	kindMask    = 7 << kindShift
-	hasMore     = 1 << 6 // behind the pairs stand the symbols of the policy and of the fields that are not known
+	hasMore     = 1 << 6 // behind the pairs stand the symbols of the policy and of the retention's field with those that are not known
 	moreWords   = 2
 )
 

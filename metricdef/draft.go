@@ -22,7 +22,7 @@ const NameTag = match.NameTag
 
 // InvalidError says which part of a definition or key is not acceptable, and why.
 type InvalidError struct {
-	Field string // "name", "identity tags", "plain tags", "unit", "policy", "dialect", "type", "kind", "state", "tenant", "key"
+	Field string // "name", "identity tags", "plain tags", "unit", "policy", "dialect", "type", "kind", "retention", "state", "tenant", "key"
 	Value string // the text that failed
 	Err   error
 }
@@ -44,11 +44,12 @@ func (e *InvalidError) Kind() string { return "invalid" }
 func (e *InvalidError) Code() string { return "definition-invalid" }
 
 var (
-	errEmpty   = errors.New("must not be empty")
-	errNoName  = errors.New("the name of a tag must not be empty")
-	errNoValue = errors.New("the value of a tag must not be empty")
-	errTooLong = fmt.Errorf("longer than %d bytes", MaxText)
-	errOrder   = errors.New("tags must be sorted by name, each name once")
+	errEmpty    = errors.New("must not be empty")
+	errNoName   = errors.New("the name of a tag must not be empty")
+	errNoValue  = errors.New("the value of a tag must not be empty")
+	errTooLong  = fmt.Errorf("longer than %d bytes", MaxText)
+	errOrder    = errors.New("tags must be sorted by name, each name once")
+	errNegative = errors.New("must not be below zero")
 )
 
 // Validate says whether the draft may become a definition. Reserve requires it.
@@ -76,6 +77,9 @@ func (d *Draft) Validate() error {
 	}
 	if len(d.Dialect) > MaxText {
 		return &InvalidError{Field: "dialect", Value: d.Dialect, Err: errTooLong}
+	}
+	if d.Retention < 0 {
+		return &InvalidError{Field: "retention", Value: d.Retention.String(), Err: errNegative}
 	}
 	if n := len(d.Tags) + len(d.Plain); n > MaxTags {
 		return &InvalidError{Field: "identity tags", Value: d.Name, Err: fmt.Errorf("%d tags, at most %d are possible", n, MaxTags)}

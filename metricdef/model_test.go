@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -66,6 +67,7 @@ var (
 	genText   = rapid.OneOf(genValue, rapid.StringN(1, 5, 20))
 	genTags   = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "cluster", "hostname", "type", "type-id", "stype", "x") })
 	genPlain  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "p", "q=", "unit") })
+	genKeep   = rapid.SampledFrom([]time.Duration{0, 0, time.Hour, 24 * time.Hour})
 	genPolicy = rapid.SampledFrom([]string{"", "", "low", "W"})
 	genTenant = rapid.SampledFrom([]tenant.Num{1, 1, 1, 2, 7})
 )
@@ -85,7 +87,7 @@ var genDraft = rapid.Custom(func(t *rapid.T) Draft {
 	return Draft{
 		Identity: Identity{Tenant: genTenant.Draw(t, "tenant"), Type: Type(rapid.IntRange(1, 4).Draw(t, "type")), Name: genText.Draw(t, "name"), Tags: genTags.Draw(t, "tags")},
 		Plain:    genPlain.Draw(t, "plain"), Unit: rapid.SampledFrom([]string{"", "W", "B/s"}).Draw(t, "unit"), Dialect: "native", Explicit: rapid.Bool().Draw(t, "explicit"),
-		Policy: genPolicy.Draw(t, "policy"),
+		Policy: genPolicy.Draw(t, "policy"), Retention: genKeep.Draw(t, "retention"),
 	}
 })
 
@@ -218,7 +220,10 @@ func TestModel(t *testing.T) {
 				ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.all()))).Draw(t, "ref")
 				d := m.all()[ref]
 				u := Update{Remove: rapid.SliceOfN(rapid.SampledFrom([]string{"p", "q=", "unit", "no such"}), 0, 3).Draw(t, "gone"), Set: genPlain.Draw(t, "plain"),
-					Explicit: rapid.Bool().Draw(t, "explicit")}
+					Explicit: rapid.Bool().Draw(t, "explicit"), Replace: rapid.IntRange(0, 3).Draw(t, "replace") == 0}
+				if rapid.Bool().Draw(t, "retention changed") {
+					u.Retention = new(genKeep.Draw(t, "retention"))
+				}
 				for _, text := range []**string{&u.Unit, &u.Policy} {
 					if rapid.Bool().Draw(t, "changed") {
 						*text = new(genPolicy.Draw(t, "text"))
@@ -300,7 +305,9 @@ func TestModel(t *testing.T) {
 func applied(d Draft, u Update) Draft {
 	plain := map[string]string{}
 	for _, t := range d.Plain {
-		plain[t.Name] = t.Value
+		if !u.Replace {
+			plain[t.Name] = t.Value
+		}
 	}
 	for _, name := range u.Remove {
 		delete(plain, name)
@@ -318,6 +325,9 @@ func applied(d Draft, u Update) Draft {
 	if u.Policy != nil {
 		d.Policy = *u.Policy
 	}
+	if u.Retention != nil {
+		d.Retention = *u.Retention
+	}
 	d.Explicit = d.Explicit || u.Explicit
 	return d
 }
@@ -332,7 +342,7 @@ func compare(t *rapid.T, r *Registry, m *model) {
 	counts, held := map[tenant.Num]int{}, map[tenant.Num]int{}
 	for ref, d := range m.all() {
 		held[d.Tenant]++
-		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok || r.Owner(ref) != d.Tenant {
+		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok || r.Owner(ref) != d.Tenant || r.Explicit(ref) != d.Explicit {
 			t.Fatalf("%q resolves to %d, want %d", keyOf(d), got, ref)
 		}
 		if _, visible := m.defs[ref]; !visible {
@@ -454,7 +464,7 @@ func compareTree(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 
 func sameDraft(a, b Draft) bool {
 	return a.Policy == b.Policy && a.Values() == b.Values() && a.Tenant == b.Tenant && a.Type == b.Type && a.Name == b.Name && slices.Equal(a.Tags, b.Tags) && slices.Equal(a.Plain, b.Plain) &&
-		a.Unit == b.Unit && a.Dialect == b.Dialect && a.Explicit == b.Explicit
+		a.Unit == b.Unit && a.Dialect == b.Dialect && a.Explicit == b.Explicit && a.Retention == b.Retention
 }
 
 type fakeSink struct{ bucket map[string]string }

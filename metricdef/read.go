@@ -30,15 +30,16 @@ func (r *Registry) appendKey(dst []byte, d *packed) []byte {
 	return AppendKey(dst, r.symbols.text(x.pairs[d.name].value), tags)
 }
 
-// more is the policy of a definition and, as they stood in its record, the fields that are not known.
+// more is the policy and the retention of a definition and, as they stood in its record, the fields that are not known.
 //
 // REQUIRES: r.mu.
-func (r *Registry) more(d *packed) (policy, fields string) {
+func (r *Registry) more(d *packed) (policy string, retention int64, fields string) {
 	if d.flags&hasMore == 0 {
-		return "", ""
+		return "", 0, ""
 	}
 	more := r.words.at(d.tags, d.room())[d.run():]
-	return r.symbols.text(more[0]), r.symbols.text(more[1])
+	retention, fields = cutRetention(r.symbols.text(more[1]))
+	return r.symbols.text(more[0]), retention, fields
 }
 
 // REQUIRES: r.mu.
@@ -138,7 +139,7 @@ func (r *Registry) Get(ref Ref) (Definition, bool) {
 	run := r.words.at(d.tags, d.run())
 	tags := r.appendTags(make([]Tag, 0, len(run)-2), x, d, 0, len(run)-2)
 	identity := int(d.identity)
-	policy, _ := r.more(d)
+	policy, retention, _ := r.more(d)
 	return Definition{
 		Draft: Draft{
 			Identity: Identity{Tenant: tenant.Num(d.tenant), Type: d.typ, Name: r.symbols.text(x.pairs[d.name].value), Tags: tags[:identity:identity]},
@@ -146,7 +147,7 @@ func (r *Registry) Get(ref Ref) (Definition, bool) {
 			Unit:     r.symbols.text(run[0]),
 			Policy:   policy,
 			Dialect:  r.symbols.text(run[1]),
-			Explicit: d.explicit(), Kind: d.kind(),
+			Explicit: d.explicit(), Kind: d.kind(), Retention: time.Duration(retention),
 		},
 		ID:      r.id(d),
 		Ref:     ref,
@@ -173,6 +174,14 @@ func (r *Registry) Tenant(ref Ref) tenant.Num {
 		return tenant.Num(d.tenant)
 	}
 	return 0
+}
+
+// Explicit says whether a definition, visible or only reserved, was made by a create call. It is for writers.
+func (r *Registry) Explicit(ref Ref) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	d := r.defs.get(ref)
+	return d != nil && d.explicit()
 }
 
 // Owner is the tenant of a definition, visible or only reserved, 0 if the ref has none. It is for writers.

@@ -40,8 +40,10 @@ const (
 
 // The fields of a record. Numbers are never reused.
 const (
-	fieldPolicy = 1 // the policy's name
-	fieldKind   = 2 // a byte; absent: the default of the type
+	fieldPolicy    = 1 // the policy's name
+	fieldKind      = 2 // a byte; absent: the default of the type
+	fieldRetention = 3 // of its raw samples: a uvarint of nanoseconds, 1 … 2^63-1
+	lastField      = fieldRetention
 )
 
 // RecordError says what is wrong with a definition record, and at which byte.
@@ -89,8 +91,12 @@ type record struct {
 	tags          []Tag // identity tags, then plain tags
 	identity      int   // how many of them are identity tags
 	policy        string
+	retention     int64  // of its own, in nanoseconds; 0: none
 	more          string // fields that this program does not know, as they stood
 }
+
+// hasMore says whether a definition needs the words that most have no use for.
+func (rec *record) hasMore() bool { return rec.policy != "" || rec.retention != 0 || rec.more != "" }
 
 var (
 	errShort   = errors.New("ends too early")
@@ -163,7 +169,7 @@ func (rec *record) decode(b []byte) (n int, err error) {
 			rec.identity = len(rec.tags)
 		}
 	}
-	rec.policy, rec.more = "", ""
+	rec.policy, rec.retention, rec.more = "", 0, ""
 	if b[0] > 1 {
 		p.fields(rec)
 	}
@@ -205,14 +211,16 @@ func (p *recordReader) fields(rec *record) {
 			rec.policy = body
 		case what == fieldKind && len(body) == 1:
 			rec.kind = Kind(body[0])
-		case what <= fieldKind:
+		case what == fieldRetention && parseRetention(body) != 0:
+			rec.retention = parseRetention(body)
+		case what <= lastField:
 			p.fail(fmt.Errorf("field %d of %d bytes", what, len(body)))
 		default:
 			more = append(more, p.b[start:p.at]...)
 		}
 		last = what
 	}
-	if len(more) > MaxText {
+	if len(more) > MaxText-maxRetention {
 		p.fail(errTooLong)
 		return
 	}
@@ -315,14 +323,46 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // appendFields appends what stands behind the tags. The numbers of fields that are not known are above those that are.
-func appendFields(dst []byte, policy string, kind Kind, typ Type, more string) []byte {
+func appendFields(dst []byte, policy string, kind Kind, typ Type, retention int64, more string) []byte {
 	if policy != "" {
 		dst = appendText(append(dst, fieldPolicy), policy)
 	}
 	if kind != typ.Kind() {
 		dst = append(dst, fieldKind, 1, byte(kind))
 	}
+	if retention != 0 {
+		dst = appendRetention(dst, retention)
+	}
 	return append(dst, more...)
+}
+
+// maxRetention is how long the field of the retention may be: number, length, and the nanoseconds.
+const maxRetention = 2 + binary.MaxVarintLen64
+
+// appendRetention appends the field of a retention above zero.
+func appendRetention(dst []byte, retention int64) []byte {
+	var few [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(few[:], uint64(retention))
+	return append(append(dst, fieldRetention, byte(n)), few[:n]...)
+}
+
+// parseRetention is the retention that the body of its field says, 0 if it says none.
+func parseRetention(body string) int64 {
+	var few [binary.MaxVarintLen64]byte
+	v, n := binary.Uvarint(few[:copy(few[:], body)])
+	if n <= 0 || n != len(body) || v > math.MaxInt64 || n > 1 && body[n-1] == 0 {
+		return 0
+	}
+	return int64(v)
+}
+
+// cutRetention takes the field of the retention from the front of fields, if it is there. The fields were checked.
+func cutRetention(fields string) (retention int64, rest string) {
+	if len(fields) < 2 || fields[0] != fieldRetention {
+		return 0, fields
+	}
+	end := 2 + int(fields[1])
+	return parseRetention(fields[2:end]), fields[end:]
 }
 
 // endRecord fills in the length of the record that begins at byte start of dst.

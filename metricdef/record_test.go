@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var example = Draft{
@@ -17,30 +19,74 @@ var example = Draft{
 	Unit:     "B", Policy: "medium", Kind: KindFloat, Dialect: "native", Explicit: true,
 }
 
+// keptAWeek is the example with a retention of its own.
+func keptAWeek() Draft {
+	d := example
+	d.Retention = 7 * 24 * time.Hour
+	return d
+}
+
 // The bytes of the formats, of the example and of what came with each. They must stay readable for ever. In format 1 a
-// counter holds floats.
+// counter holds floats. Programs that came before the field of the retention keep it as one that they do not know.
 const (
-	exampleRecord1 = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
-	exampleRecord  = "024b00000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d020101"
+	exampleRecord1   = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
+	exampleRecord    = "024b00000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d020101"
+	exampleRetention = "025500000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d02010103088080a4c9ffc18901"
 )
 
 func TestRecordFormat(t *testing.T) {
-	r := NewRegistry(Options{})
-	rec := r.AppendRecord([]byte("before"), r.Reserve(&example, 1_700_000_000_123_456_789))[len("before"):]
-	if got := hex.EncodeToString(rec); got != exampleRecord {
-		t.Errorf("record %s, want %s", got, exampleRecord)
+	for _, c := range []struct {
+		draft  Draft
+		record string
+	}{{example, exampleRecord}, {keptAWeek(), exampleRetention}} {
+		r := NewRegistry(Options{})
+		rec := r.AppendRecord([]byte("before"), r.Reserve(&c.draft, 1_700_000_000_123_456_789))[len("before"):]
+		if got := hex.EncodeToString(rec); got != c.record {
+			t.Errorf("record %s, want %s", got, c.record)
+		}
+		want, _ := hex.DecodeString(c.record)
+		again := NewRegistry(Options{})
+		if _, _, err := again.Apply(want); err != nil {
+			t.Fatal(err)
+		}
+		d, ok := again.Get(1)
+		if !ok || !sameDraft(d.Draft, c.draft) || d.Created.UnixNano() != 1_700_000_000_123_456_789 {
+			t.Errorf("read as %+v", d)
+		}
+		if len(r.AppendRecord(nil, 99)) != 0 {
+			t.Error("a ref without a definition has a record")
+		}
 	}
-	want, _ := hex.DecodeString(exampleRecord)
-	again := NewRegistry(Options{})
-	if _, _, err := again.Apply(want); err != nil {
+}
+
+// TestRetentionTakesNoRoom gives a definition two words more for a retention, and none without one.
+func TestRetentionTakesNoRoom(t *testing.T) {
+	r := NewRegistry(Options{})
+	d := Draft{Identity: Identity{Tenant: 1, Type: Gauge, Name: "m"}}
+	ref := r.Reserve(&d, 1)
+	if _, _, err := r.Apply(r.AppendRecord(nil, ref)); err != nil {
 		t.Fatal(err)
 	}
-	d, ok := again.Get(1)
-	if !ok || !sameDraft(d.Draft, example) || d.Created.UnixNano() != 1_700_000_000_123_456_789 {
-		t.Errorf("read as %+v", d)
+	for _, c := range []struct {
+		retention time.Duration
+		words     int
+	}{{0, 2}, {time.Hour, 4}, {1, 4}, {math.MaxInt64, 4}, {0, 2}} {
+		rec, err := r.AppendUpdated(nil, ref, &Update{Retention: &c.retention, Explicit: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rec) > 0 {
+			if _, _, err := r.Update(rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, _ := r.Get(ref); got.Retention != c.retention || r.defs.get(ref).room() != c.words || !r.Explicit(ref) || r.check() != nil {
+			t.Errorf("%v: %+v in %d words, %v", c.retention, got, r.defs.get(ref).room(), r.check())
+		}
 	}
-	if len(r.AppendRecord(nil, 99)) != 0 {
-		t.Error("a ref without a definition has a record")
+	var invalid *InvalidError
+	if _, err := r.AppendUpdated(nil, ref, &Update{Retention: new(time.Duration(-1))}); !errors.As(err, &invalid) || invalid.Field != "retention" {
+		t.Error(err)
 	}
 }
 
@@ -59,7 +105,7 @@ func TestRecordFormat1(t *testing.T) {
 
 // TestUnknownFields keeps what a later program wrote, over updates, restarts and removals.
 func TestUnknownFields(t *testing.T) {
-	rec, _ := hex.DecodeString(exampleRecord)
+	rec, _ := hex.DecodeString(exampleRetention)
 	rec = append(rec, 9, 2, 'x', 'y', 200, 1, 0) // field 9 of two bytes, field 200 of none
 	endRecord(rec, 0)
 	r := NewRegistry(Options{})
@@ -71,14 +117,15 @@ func TestUnknownFields(t *testing.T) {
 			t.Fatalf("%x became %x", rec, got)
 		}
 		for _, policy := range []string{"", "low", "medium"} {
-			changed, err := r.AppendUpdated(nil, 1, &Update{Policy: &policy})
+			retention := time.Duration(len(policy)/6) * 7 * 24 * time.Hour
+			changed, err := r.AppendUpdated(nil, 1, &Update{Policy: &policy, Retention: &retention})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := r.Update(changed); err != nil {
 				t.Fatal(err)
 			}
-			if d, _ := r.Get(1); d.Policy != policy || r.check() != nil {
+			if d, _ := r.Get(1); d.Policy != policy || d.Retention != retention || r.check() != nil {
 				t.Fatalf("%+v, %v", d, r.check())
 			}
 		}
@@ -125,11 +172,23 @@ func TestDamagedRecords(t *testing.T) {
 		copy(b[at:], with)
 		return b
 	}
+	with := func(field ...byte) []byte {
+		b := append(bytes.Clone(good), field...)
+		endRecord(b, 0)
+		return b
+	}
 	for _, c := range []struct {
 		name   string
 		b      []byte
 		reason string
 	}{
+		{"retention of no bytes", with(fieldRetention, 0), "field 3 of 0 bytes"},
+		{"retention 0", with(fieldRetention, 1, 0), "field 3 of 1 bytes"},
+		{"retention in too many bytes", with(fieldRetention, 2, 0x81, 0), "field 3 of 2 bytes"},
+		{"retention cut", with(fieldRetention, 1, 0x81), "field 3 of 1 bytes"},
+		{"retention with more behind", with(fieldRetention, 2, 1, 1), "field 3 of 2 bytes"},
+		{"retention above int64", with(fieldRetention, 10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1), "field 3 of 10 bytes"},
+		{"retention of eleven bytes", with(fieldRetention, 11, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1), "field 3 of 11 bytes"},
 		{"empty", nil, "too early"},
 		{"cut", good[:len(good)-1], "too early"},
 		{"version 0", change(0, 0), "unknown version 0"},
@@ -182,6 +241,8 @@ func TestRestoreRefusesWhatIsNotItsOwn(t *testing.T) {
 func FuzzApply(f *testing.F) {
 	good, _ := hex.DecodeString(exampleRecord)
 	f.Add(good)
+	kept, _ := hex.DecodeString(exampleRetention)
+	f.Add(kept)
 	old, _ := hex.DecodeString(exampleRecord1)
 	f.Add(old)
 	f.Add(append(bytes.Clone(good), good...))
@@ -221,12 +282,12 @@ func FuzzApply(f *testing.F) {
 			t.Fatalf("%+v became %+v", d, e)
 		}
 		unit := d.Unit + "x"
-		rec, err = r.AppendUpdated(nil, ref, &Update{Unit: &unit, Set: []Tag{{"fuzz", "x"}}, Explicit: true})
+		rec, err = r.AppendUpdated(nil, ref, &Update{Unit: &unit, Set: []Tag{{"fuzz", "x"}}, Explicit: true, Replace: true})
 		if err == nil {
 			if _, _, err := r.Update(rec); err != nil {
 				t.Fatalf("update %x: %v", rec, err)
 			}
-			if e, _ := r.Get(ref); e.Unit != unit || !e.Explicit || !hasTag(e.Plain, "fuzz") {
+			if e, _ := r.Get(ref); e.Unit != unit || !e.Explicit || !slices.Equal(e.Plain, []Tag{{"fuzz", "x"}}) || e.Retention != d.Retention {
 				t.Fatalf("%+v was not updated", e)
 			}
 		}

@@ -122,7 +122,7 @@ func (r *Registry) Reserve(d *Draft, now int64) Ref {
 	rec := &r.scratch.rec
 	*rec = record{
 		ref: r.next, tenant: d.Tenant, typ: d.Type, kind: d.Values(), explicit: d.Explicit, created: now,
-		dialect: d.Dialect, unit: d.Unit, name: d.Name, policy: d.Policy,
+		dialect: d.Dialect, unit: d.Unit, name: d.Name, policy: d.Policy, retention: int64(d.Retention),
 		tags: append(append(rec.tags[:0], d.Tags...), d.Plain...), identity: len(d.Tags),
 	}
 	r.add(rec)
@@ -169,8 +169,8 @@ func (r *Registry) AppendRecord(dst []byte, ref Ref) []byte {
 		}
 		pairs = pairs[n:]
 	}
-	policy, more := r.more(d)
-	return endRecord(appendFields(dst, policy, d.kind(), d.typ, more), start)
+	policy, retention, more := r.more(d)
+	return endRecord(appendFields(dst, policy, d.kind(), d.typ, retention, more), start)
 }
 
 // Apply makes the definition of the record at the front of rec visible, and returns the length of that record. One that
@@ -260,7 +260,7 @@ func (r *Registry) add(rec *record) *packed {
 	if rec.explicit {
 		p.flags |= madeByACall
 	}
-	if rec.policy != "" || rec.more != "" {
+	if rec.hasMore() {
 		p.flags |= hasMore
 	}
 	p.setKind(rec.kind)

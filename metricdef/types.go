@@ -65,6 +65,8 @@ type Draft struct {
 	Dialect  string // the dialect that made it: "clustercockpit", "native", ...
 	Kind     Kind   // of its values; 0: as its type has them
 	Explicit bool   // made by a create call, not only by data
+	// Retention is how long its raw samples are kept, whatever policy and tenant say; 0: as they say.
+	Retention time.Duration
 }
 
 // Definition is one definition as the registry shows it. Slices and strings may be kept by the caller.

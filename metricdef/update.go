@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"granary/tenant"
 )
@@ -17,7 +18,10 @@ type Update struct {
 	Policy   *string  // "": the rules choose again
 	Set      []Tag    // plain tags that get a value, in any order
 	Remove   []string // names of plain tags that go; one that is not there is passed over
+	Replace  bool     // the plain tags in Set are all that it has from now on
 	Explicit bool     // from now on it is one that was made by a create call
+	// Retention, if not nil, is its own one from now on; 0: it has none of its own any more.
+	Retention *time.Duration
 }
 
 // IdentityTagError says that an update would change what makes the series the same series.
@@ -63,7 +67,7 @@ func (r *Registry) AppendUpdated(dst []byte, ref Ref, u *Update) ([]byte, error)
 	if err := rec.change(u); err != nil {
 		return dst, err
 	}
-	if rec.unit == old.unit && rec.policy == old.policy && rec.explicit == old.explicit && slices.Equal(rec.tags, old.tags) {
+	if rec.unit == old.unit && rec.policy == old.policy && rec.explicit == old.explicit && rec.retention == old.retention && slices.Equal(rec.tags, old.tags) {
 		return dst, nil
 	}
 	draft := rec.draft()
@@ -79,12 +83,12 @@ func (r *Registry) AppendUpdated(dst []byte, ref Ref, u *Update) ([]byte, error)
 func (r *Registry) recordOf(ref Ref, d *packed) record {
 	x := r.tenants[tenant.Num(d.tenant)]
 	run := r.words.at(d.tags, d.run())
-	policy, more := r.more(d)
+	policy, retention, more := r.more(d)
 	return record{
 		ref: ref, tenant: tenant.Num(d.tenant), typ: d.typ, kind: d.kind(), explicit: d.explicit(), created: d.created,
 		dialect: r.symbols.text(run[1]), unit: r.symbols.text(run[0]), name: r.symbols.text(x.pairs[d.name].value),
 		tags: r.appendTags(make([]Tag, 0, len(run)), x, d, 0, len(run)-2), identity: int(d.identity),
-		policy: policy, more: more,
+		policy: policy, retention: retention, more: more,
 	}
 }
 
@@ -95,6 +99,9 @@ func (rec *record) change(u *Update) error {
 	if u.Policy != nil {
 		rec.policy = *u.Policy
 	}
+	if u.Retention != nil {
+		rec.retention = int64(*u.Retention)
+	}
 	rec.explicit = rec.explicit || u.Explicit
 	identity, plain := rec.tags[:rec.identity:rec.identity], slices.Clone(rec.tags[rec.identity:])
 	for _, name := range u.Remove {
@@ -102,6 +109,9 @@ func (rec *record) change(u *Update) error {
 			return &IdentityTagError{name}
 		}
 		plain = slices.DeleteFunc(plain, func(t Tag) bool { return t.Name == name })
+	}
+	if u.Replace {
+		plain = plain[:0]
 	}
 	for i, t := range u.Set {
 		switch {
@@ -122,7 +132,7 @@ func (rec *record) change(u *Update) error {
 func (rec *record) draft() Draft {
 	return Draft{
 		Identity: Identity{Tenant: rec.tenant, Type: rec.typ, Name: rec.name, Tags: rec.tags[:rec.identity]},
-		Plain:    rec.tags[rec.identity:], Unit: rec.unit, Policy: rec.policy, Kind: rec.kind, Dialect: rec.dialect,
+		Plain:    rec.tags[rec.identity:], Unit: rec.unit, Policy: rec.policy, Kind: rec.kind, Dialect: rec.dialect, Retention: time.Duration(rec.retention),
 	}
 }
 
@@ -140,7 +150,7 @@ func (rec *record) append(dst []byte) []byte {
 			dst = appendText(dst, t.Value)
 		}
 	}
-	dst = appendFields(dst, rec.policy, rec.kind, rec.typ, rec.more)
+	dst = appendFields(dst, rec.policy, rec.kind, rec.typ, rec.retention, rec.more)
 	return endRecord(dst, start)
 }
 
@@ -196,7 +206,7 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	if rec.explicit {
 		d.flags |= madeByACall
 	}
-	if rec.policy != "" || rec.more != "" {
+	if rec.hasMore() {
 		d.flags |= hasMore
 	}
 	d.plain = uint8(len(rec.tags) - rec.identity)
@@ -240,6 +250,10 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 // REQUIRES: r.mu.
 func (r *Registry) setMore(d *packed, run []uint32, rec *record) {
 	if d.flags&hasMore != 0 {
-		run[d.run()], run[d.run()+1] = r.symbols.use(rec.policy), r.symbols.use(rec.more)
+		more := rec.more
+		if rec.retention != 0 {
+			more = view(append(appendRetention(nil, rec.retention), more...))
+		}
+		run[d.run()], run[d.run()+1] = r.symbols.use(rec.policy), r.symbols.use(more)
 	}
 }
