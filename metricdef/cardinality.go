@@ -42,7 +42,7 @@ func (r *Registry) Cardinality(ctx context.Context, t tenant.Num, e match.Expr, 
 		out = Cardinality{Series: found}
 		names.items, pairs.items, tags = nil, nil, make(map[uint32]*TagCount)
 	}
-	err := r.eachPair(ctx, t, e, "", begin, func(p *pair, n int) {
+	err := r.eachPair(ctx, t, e, Filter{}, "", begin, func(p *pair, n int) {
 		if p.name == r.nameTag {
 			out.Names++
 			names.offer(ValueCount{r.symbols.text(p.value), n})

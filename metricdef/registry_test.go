@@ -255,6 +255,55 @@ func TestValues(t *testing.T) {
 	}
 }
 
+func TestFilter(t *testing.T) {
+	r := NewRegistry(Options{})
+	for i := range 5000 {
+		d := site(i)
+		if i%2 == 0 {
+			d.Type = Counter
+		}
+		if i%5 == 0 {
+			d.Dialect = "hawkular"
+		}
+		ref := r.Reserve(&d, 1)
+		if _, _, err := r.Apply(r.AppendRecord(nil, ref)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := r.Select(t.Context(), 1, nil)
+	if err != nil || len(all) != 5000 {
+		t.Fatal(len(all), err)
+	}
+	for _, c := range []struct {
+		f    Filter
+		want int
+	}{
+		{Filter{}, 5000}, {Filter{Types: []Type{Counter}}, 2500}, {Filter{Types: []Type{Counter, Gauge}}, 5000}, {Filter{Types: []Type{String}}, 0},
+		{Filter{Dialect: "hawkular"}, 1000}, {Filter{Dialect: "hawkular", Types: []Type{Gauge}}, 500}, {Filter{Dialect: "nobody"}, 0},
+	} {
+		if refs, err := r.Filter(t.Context(), all, c.f); err != nil || len(refs) != c.want || !slices.IsSorted(refs) {
+			t.Errorf("%v: %d, %v, want %d", c.f, len(refs), err, c.want)
+		}
+		found, err := r.Values(t.Context(), 1, "cluster", nil, TagPage{Among: c.f})
+		n := 0
+		for _, v := range found.Values {
+			n += v.Definitions
+		}
+		if err != nil || n != c.want {
+			t.Errorf("%v: %d definitions have the tag, %v, want %d", c.f, n, err, c.want)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if refs, err := r.Filter(ended, all, Filter{Dialect: "hawkular"}); !errors.Is(err, context.Canceled) {
+		t.Error(len(refs), err)
+	}
+	r.Remove(all[:10])
+	if refs, err := r.Filter(t.Context(), all, Filter{Types: []Type{Counter, Gauge}}); err != nil || len(refs) != 4990 {
+		t.Error(len(refs), err)
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	r := NewRegistry(Options{})
 	fill(r, 94*70, site)

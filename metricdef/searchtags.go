@@ -28,6 +28,7 @@ type TagPage struct {
 	After string           // Next of the page before, "" for the first
 	Limit int              // 0: all
 	Total bool             // count everything that was found
+	Among Filter           // the definitions that count
 }
 
 // TagsFound is one page of tag names.
@@ -59,7 +60,7 @@ func (r *Registry) Tags(ctx context.Context, t tenant.Num, e match.Expr, p TagPa
 		return TagsFound{}, err
 	}
 	var counts map[uint32]*TagCount
-	err = r.eachPair(ctx, t, e, "", func(int) { counts = make(map[uint32]*TagCount) }, func(p *pair, n int) {
+	err = r.eachPair(ctx, t, e, p.Among, "", func(int) { counts = make(map[uint32]*TagCount) }, func(p *pair, n int) {
 		c := counts[p.name]
 		if c == nil {
 			c = &TagCount{Name: r.symbols.text(p.name)}
@@ -87,7 +88,7 @@ func (r *Registry) Values(ctx context.Context, t tenant.Num, name string, e matc
 	if err != nil {
 		return ValuesFound{}, err
 	}
-	err = r.eachPair(ctx, t, e, name, func(int) { l.reset() }, func(p *pair, n int) {
+	err = r.eachPair(ctx, t, e, p.Among, name, func(int) { l.reset() }, func(p *pair, n int) {
 		l.offer(TagCount{Name: r.symbols.text(p.value), Definitions: n})
 	})
 	if err != nil {

@@ -152,10 +152,13 @@ func (t *tally) each(x *index, name uint32, pause func() error, fn func(id uint3
 	return nil
 }
 
-// eachPair finds the definitions for which the expression holds and calls fn with the pairs that they have, and how many
+// eachPair finds the definitions for which the expression holds and which are wanted, and calls fn with the pairs that they have, and how many
 // of them have each, under the read lock; again begins before, and whenever the walk begins again.
-func (r *Registry) eachPair(ctx context.Context, t tenant.Num, e match.Expr, name string, again func(found int), fn func(p *pair, n int)) error {
+func (r *Registry) eachPair(ctx context.Context, t tenant.Num, e match.Expr, f Filter, name string, again func(found int), fn func(p *pair, n int)) error {
 	refs, err := r.Select(ctx, t, e)
+	if err == nil {
+		refs, err = r.Filter(ctx, refs, f)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func (r *Registry) eachPair(ctx context.Context, t tenant.Num, e match.Expr, nam
 			again(0)
 			return nil
 		}
-		counts := tally{all: e == nil || len(refs) == len(x.all)}
+		counts := tally{all: e == nil && f.all() || len(refs) == len(x.all)}
 		if !counts.all {
 			var err error
 			if counts, err = r.count(x, refs, symbol, pause); err != nil {

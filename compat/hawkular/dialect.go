@@ -41,7 +41,7 @@ type Definitions interface {
 	ByID(id uuid.UUID) (metricdef.Ref, bool)
 	Count(t tenant.Num) int
 	Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error)
-	Search(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.Page) (metricdef.Found, error)
+	Filter(ctx context.Context, refs []metricdef.Ref, f metricdef.Filter) ([]metricdef.Ref, error)
 	Tags(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.TagPage) (metricdef.TagsFound, error)
 	Values(ctx context.Context, t tenant.Num, name string, e match.Expr, p metricdef.TagPage) (metricdef.ValuesFound, error)
 }
@@ -85,6 +85,8 @@ type Options struct {
 
 	// Strict is Hawkular Metrics 0.32, else Mohawk's documentation is the guide.
 	Strict bool
+	// Own leaves metrics of other dialects out of lists and searches; by their ids they are found.
+	Own bool
 	// DefaultStart is how far before now a range begins that names no start; 0: DefaultStart.
 	DefaultStart time.Duration
 	Version      string // of Granary

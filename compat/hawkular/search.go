@@ -1,0 +1,45 @@
+package hawkular
+
+import (
+	"granary/compat/hawkular/tagql"
+	"granary/metricdef"
+	"granary/metricdef/match"
+)
+
+// tagQuery reads a query over tags, as the mode has its lists.
+func (c *call) tagQuery(text string) (tagql.Query, error) {
+	if c.strict() {
+		return tagql.Parse(text, tagql.Texts)
+	}
+	return tagql.Parse(text, tagql.Patterns)
+}
+
+// among are the metrics that lists and searches show: those of the types, or of any if none is given.
+func (c *call) among(types ...metricdef.Type) metricdef.Filter {
+	f := metricdef.Filter{Types: types}
+	if c.d.o.Own {
+		f.Dialect = Name
+	}
+	return f
+}
+
+// find are the metrics of the tenant for which the condition holds, in the order in which they were made.
+func (c *call) find(e match.Expr, f metricdef.Filter) ([]metricdef.Ref, error) {
+	if c.num == 0 {
+		return nil, nil
+	}
+	refs, err := c.d.o.Definitions.Select(c.ctx, c.num, e)
+	if err != nil {
+		return nil, err
+	}
+	return c.d.o.Definitions.Filter(c.ctx, refs, f)
+}
+
+// byTags are the metrics for which a query over tags holds. It looks at much: enter the gate of reads before.
+func (c *call) byTags(text string, types ...metricdef.Type) ([]metricdef.Ref, error) {
+	q, err := c.tagQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	return c.find(q.Expr, c.among(types...))
+}
