@@ -92,3 +92,12 @@ func nanos(ms int64) int64 {
 	}
 	return ms * millisecond
 }
+
+// millis is a time in nanoseconds as milliseconds, those that have passed.
+func millis(ns int64) int64 {
+	ms := ns / millisecond
+	if ns%millisecond < 0 {
+		ms--
+	}
+	return ms
+}

@@ -1,0 +1,82 @@
+package hawkular
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// errPayload refuses a request whose body says nothing.
+var errPayload = &requestError{"Payload is empty"}
+
+// decode reads the JSON of the body into v. Members that v has not are passed over, as both peers do; null is as good as absent. A
+// body that says nothing, which is none at all, null, [] or {}, is refused in the strict mode, and else leaves v as it is.
+func (c *call) decode(v any) error {
+	b, err := c.body()
+	if err != nil {
+		return err
+	}
+	if saysNothing(b) {
+		if c.strict() {
+			return errPayload
+		}
+		return nil
+	}
+	return unmarshal(b, v)
+}
+
+// saysNothing is true for no JSON at all, for null, and for a list or an object that is empty.
+func saysNothing(b []byte) bool {
+	const blank = " \t\r\n"
+	b = bytes.Trim(b, blank)
+	switch n := len(b); {
+	case n == 0, string(b) == "null":
+		return true
+	case n > 1 && (b[0] == '[' && b[n-1] == ']' || b[0] == '{' && b[n-1] == '}'):
+		return len(bytes.Trim(b[1:n-1], blank)) == 0
+	}
+	return false
+}
+
+// unmarshal reads one JSON text. An error names the member that is wrong.
+func unmarshal(b []byte, v any) error {
+	err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true))
+	if err == nil {
+		return nil
+	}
+	var semantic *json.SemanticError
+	var broken *jsontext.SyntacticError
+	var own *requestError
+	switch {
+	case errors.As(err, &semantic):
+		at := semantic.JSONPointer
+		if at == "" {
+			at = "/"
+		}
+		if errors.As(semantic.Err, &own) {
+			return badRequest("%s: %v", at, own)
+		}
+		return badRequest("%s: %s cannot stand here", at, kinds[semantic.JSONKind])
+	case errors.As(err, &broken):
+		return badRequest("the body is no valid JSON at byte %d: %v", broken.ByteOffset, broken.Err)
+	}
+	return badRequest("the body cannot be read: %s", shorten(err.Error()))
+}
+
+var kinds = map[jsontext.Kind]string{'n': "null", 't': "true", 'f': "false", '"': "a text", '0': "a number", '{': "an object", '[': "a list", 0: "this value"}
+
+// scalar is the text of a JSON value that is a text, a number, or true or false; "" for null.
+func scalar(b []byte) (string, error) {
+	switch b[0] {
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, b)
+		return string(text), err
+	case 'n':
+		return "", nil
+	case '[', '{':
+		return "", badRequest("%s cannot stand here", kinds[jsontext.Kind(b[0])])
+	}
+	return string(b), nil
+}

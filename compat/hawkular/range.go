@@ -1,0 +1,244 @@
+package hawkular
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"granary/api/edge"
+	"granary/metricdef"
+)
+
+// slack is how far behind now a range ends in the default mode if it names no end: a client reads what it wrote a moment ago, also
+// in the same millisecond.
+const slack = 5 * time.Millisecond
+
+// ask is what a request says about a range and about the form of its answer, in its query string or in its body. What is not
+// given is empty, or nil.
+type ask struct {
+	IDs  []string `json:"ids"`
+	Tags string   `json:"tags"` // a tag query
+
+	Start          moment   `json:"start"`
+	End            moment   `json:"end"`
+	FromEarliest   flag     `json:"fromEarliest"`
+	Limit          *integer `json:"limit"`
+	Order          string   `json:"order"`
+	Distinct       flag     `json:"distinct"`
+	Buckets        *integer `json:"buckets"`
+	BucketDuration moment   `json:"bucketDuration"`
+	Percentiles    words    `json:"percentiles"`
+	Stacked        flag     `json:"stacked"`
+}
+
+// ask reads the query string. Of a parameter that is given twice the first one counts, and one that is empty is not given.
+func (c *call) ask() (*ask, error) {
+	a := &ask{
+		Tags: c.query.Get("tags"), Start: moment(c.query.Get("start")), End: moment(c.query.Get("end")),
+		Order: c.query.Get("order"), BucketDuration: moment(c.query.Get("bucketDuration")),
+	}
+	if text := c.query.Get("percentiles"); text != "" {
+		a.Percentiles = strings.Split(text, ",")
+	}
+	for _, p := range []struct {
+		name string
+		to   *flag
+	}{{"fromEarliest", &a.FromEarliest}, {"distinct", &a.Distinct}, {"stacked", &a.Stacked}} {
+		if text := c.query.Get(p.name); text != "" {
+			if err := p.to.parse(text); err != nil {
+				return nil, badRequest("%s: %v", p.name, err)
+			}
+		}
+	}
+	for _, p := range []struct {
+		name string
+		to   **integer
+	}{{"limit", &a.Limit}, {"buckets", &a.Buckets}} {
+		if text := c.query.Get(p.name); text != "" {
+			*p.to = new(integer)
+			if err := (*p.to).parse(text); err != nil {
+				return nil, badRequest("%s: %v", p.name, err)
+			}
+		}
+	}
+	return a, nil
+}
+
+// bucketed says whether buckets are asked for, and not the points themselves.
+func (a *ask) bucketed() bool { return a.Buckets != nil || a.BucketDuration != "" }
+
+// most is how many points of a metric are asked for at most, 0: all.
+func (a *ask) most() int64 {
+	if a.Limit == nil || *a.Limit < 0 {
+		return 0
+	}
+	return int64(*a.Limit)
+}
+
+// desc says whether points are asked for newest first. The strict mode has one rule for all reads. In the default mode it is asked
+// whether the question came by POST: such answers are oldest first, all others newest first.
+func (c *call) desc(a *ask, posted bool) (bool, error) {
+	switch {
+	case strings.EqualFold(a.Order, "asc"):
+		return false, nil
+	case strings.EqualFold(a.Order, "desc"):
+		return true, nil
+	case a.Order != "":
+		return false, badRequest("order: %q is neither asc nor desc", shorten(a.Order))
+	case c.strict():
+		return a.most() == 0 || a.Start == "" || a.End != "", nil
+	}
+	return !posted, nil
+}
+
+// spanError refuses the times of a range. Clients know the texts of Hawkular.
+type spanError struct{ text string }
+
+func (e *spanError) Error() string { return e.text }
+func (*spanError) Kind() string    { return string(edge.Invalid) }
+func (*spanError) Code() string    { return "time-invalid" }
+
+// span is the range [from, to) that is asked for, in milliseconds. With fromEarliest it begins before everything that is kept; see
+// earliest.
+func (c *call) span(a *ask) (from, to int64, err error) {
+	if a.FromEarliest && (a.Start != "" || a.End != "") {
+		return 0, 0, badRequest("fromEarliest can only be used without start & end")
+	}
+	from, to = c.now.Add(-c.d.o.DefaultStart).UnixMilli(), c.now.UnixMilli()
+	if !c.strict() {
+		to += slack.Milliseconds()
+	}
+	if a.FromEarliest {
+		return -lastMilli, to, nil
+	}
+	for _, m := range []struct {
+		name string
+		text moment
+		to   *int64
+	}{{"start", a.Start, &from}, {"end", a.End, &to}} {
+		if m.text == "" {
+			continue
+		}
+		if *m.to, err = parseTime(m.name, c.spelt(m.text), c.now); err != nil {
+			return 0, 0, badSpan(a, m.text)
+		}
+	}
+	if to <= from {
+		return 0, 0, &spanError{"Range end must be strictly greater than start"}
+	}
+	return from, to, nil
+}
+
+// spelt is a time as both modes take it. Mohawk has -5000 for five seconds ago, which Hawkular refuses.
+func (c *call) spelt(m moment) string {
+	if n := len(m); n > 1 && !c.strict() && m[0] == '-' && m[n-1] >= '0' && m[n-1] <= '9' {
+		return string(m) + "ms"
+	}
+	return string(m)
+}
+
+func badSpan(a *ask, m moment) error {
+	show := func(m moment) string {
+		if m == "" {
+			return "null"
+		}
+		return shorten(string(m))
+	}
+	what := "number"
+	if m[0] == '-' || m[0] == '+' {
+		what = "duration"
+	}
+	return &spanError{"The start (" + show(a.Start) + ") or end (" + show(a.End) + ") value does not correspond to a valid " + what + "."}
+}
+
+// earliest is where a range with fromEarliest begins, in milliseconds: at the oldest point that one of the metrics still has. It is
+// lastMilli if none has any.
+func (c *call) earliest(refs []metricdef.Ref) int64 {
+	first := lastMilli
+	for _, ref := range refs {
+		if b, ok := c.d.o.Store.Bounds(ref, math.MinInt64, math.MaxInt64); ok {
+			first = min(first, millis(b.First))
+		}
+	}
+	return first
+}
+
+// moment is the text of a time or of a duration. In bodies it may be a number.
+type moment string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *moment) UnmarshalJSON(b []byte) error {
+	text, err := scalar(b)
+	*m = moment(text)
+	return err
+}
+
+// flag is true or false, in bodies also as a text.
+type flag bool
+
+func (f *flag) parse(text string) error {
+	switch {
+	case strings.EqualFold(text, "true"):
+		*f = true
+	case strings.EqualFold(text, "false"):
+		*f = false
+	default:
+		return badRequest("%q is neither true nor false", shorten(text))
+	}
+	return nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	text, err := scalar(b)
+	if err != nil || text == "" {
+		return err
+	}
+	return f.parse(text)
+}
+
+// integer is a whole number, in bodies also as a text.
+type integer int64
+
+func (i *integer) parse(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return badRequest("%q is not a whole number that can stand here", shorten(text))
+	}
+	*i = integer(n)
+	return nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *integer) UnmarshalJSON(b []byte) error {
+	text, err := scalar(b)
+	if err != nil || text == "" {
+		return err
+	}
+	return i.parse(text)
+}
+
+// words are several texts: with commas between them, or as a list, whose numbers are texts too.
+type words []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *words) UnmarshalJSON(b []byte) error {
+	if b[0] == '[' {
+		var list []moment
+		if err := unmarshal(b, &list); err != nil {
+			return err
+		}
+		*w = make(words, 0, len(list))
+		for _, m := range list {
+			*w = append(*w, string(m))
+		}
+		return nil
+	}
+	text, err := scalar(b)
+	if err != nil || text == "" {
+		return err
+	}
+	*w = strings.Split(text, ",")
+	return nil
+}
