@@ -414,7 +414,10 @@ func (s *querySpec) request(now time.Time) (r query.Request, err error) {
 		return r, edge.At("/group_by", &syntaxError{text: fmt.Sprintf("has more than %d tags", maxGroupBy)})
 	}
 	r.Buckets.Step, r.Buckets.Count = int64(s.Bucket), s.Buckets
-	r.Rate, r.By, r.Fill = s.Rate, s.GroupBy, s.Fill.Fill
+	if s.Rate {
+		r.Rate.Per = time.Second
+	}
+	r.By, r.Fill = s.GroupBy, s.Fill.Fill
 	r.Fill.Lookback = int64(s.Lookback)
 	r.Limit, r.MaxSeries, r.PointTags = s.Limit, s.SeriesLimit, s.PointTags
 	return r, nil

@@ -14,6 +14,7 @@ type combiner struct {
 	starts  []int
 	values  []float64
 	cells   []cell
+	table   table
 	turn    queue.Turn
 }
 

@@ -36,11 +36,29 @@ func (p *points) addColumn(begin, step int64, times []int64, values []float64) {
 	}
 }
 
-// bucketer makes one value of the samples of each bucket. Bucket k begins at base + k*step.
+// sink takes the buckets of a series, one after the other.
+type sink interface {
+	// take gets the values of bucket k, one at least, in the order of their times. They stay the caller's.
+	take(k int64, values []float64)
+}
+
+// one makes one value of those of a bucket.
+type one struct {
+	method  policy.Method
+	scratch aggregate.Scratch
+	dst     *points
+}
+
+func (o *one) take(k int64, values []float64) {
+	if v, ok := aggregate.Of(o.method, values, &o.scratch); ok {
+		o.dst.add(k, v)
+	}
+}
+
+// bucketer divides samples into buckets. Bucket k begins at base + k*step.
 type bucketer struct {
-	method     policy.Method
 	base, step int64
-	scratch    aggregate.Scratch
+	dst        sink
 
 	// The bucket of the newest samples may get more from the next call of add: its samples wait here.
 	carry []float64
@@ -48,14 +66,14 @@ type bucketer struct {
 	guess int // samples of the bucket before, which is how many the next one usually has
 }
 
-func (b *bucketer) begin(m policy.Method, base, step int64) {
-	b.method, b.base, b.step = m, base, step
+func (b *bucketer) begin(dst sink, base, step int64) {
+	b.dst, b.base, b.step = dst, base, step
 	b.carry = b.carry[:0]
 	b.guess = 1
 }
 
-// add takes samples at or behind base, newer than those before them. Finished buckets are appended to dst.
-func (b *bucketer) add(dst *points, times []int64, values []float64) {
+// add takes samples at or behind base, newer than those before them. Finished buckets go to the sink.
+func (b *bucketer) add(times []int64, values []float64) {
 	step := uint64(b.step)
 	n := len(times)
 	for i := 0; i < n; {
@@ -64,27 +82,24 @@ func (b *bucketer) add(dst *points, times []int64, values []float64) {
 		k := off / step
 		j := i + b.reach(times[i:], step-off+k*step)
 		if len(b.carry) > 0 && int64(k) != b.open {
-			b.end(dst)
+			b.end()
 		}
 		if len(b.carry) > 0 || j == n {
 			b.open = int64(k)
 			b.carry = append(b.carry, values[i:j]...)
-		} else if v, ok := aggregate.Of(b.method, values[i:j], &b.scratch); ok {
-			dst.add(int64(k), v)
+		} else {
+			b.dst.take(int64(k), values[i:j])
 		}
 		i = j
 	}
 }
 
 // end finishes the bucket that waits.
-func (b *bucketer) end(dst *points) {
-	if len(b.carry) == 0 {
-		return
+func (b *bucketer) end() {
+	if len(b.carry) > 0 {
+		b.dst.take(b.open, b.carry)
+		b.carry = b.carry[:0]
 	}
-	if v, ok := aggregate.Of(b.method, b.carry, &b.scratch); ok {
-		dst.add(b.open, v)
-	}
-	b.carry = b.carry[:0]
 }
 
 // reach is how many of the times lie less than rest behind the first one. There is one at least.

@@ -107,14 +107,10 @@ func (q *Query) order(f *Frame) {
 	slices.Reverse(f.Ints)
 	slices.Reverse(f.Texts)
 	slices.Reverse(f.Tags)
-	if f.Present != nil {
-		turned := make(Bitmap, len(f.Present))
-		for i := range keep {
-			if f.Present.Has(i) {
-				turned.set(keep - 1 - i)
-			}
-		}
-		f.Present = turned
+	f.Present = f.Present.turned(keep)
+	for c := range f.Columns {
+		slices.Reverse(f.Columns[c])
+		f.ColumnPresent[c] = f.ColumnPresent[c].turned(keep)
 	}
 }
 
@@ -124,14 +120,10 @@ func (f *Frame) cut(lo, hi int) {
 	if lo == 0 && hi == n {
 		return
 	}
-	if f.Present != nil {
-		kept := make(Bitmap, (hi-lo+63)/64)
-		for i := lo; i < hi; i++ {
-			if f.Present.Has(i) {
-				kept.set(i - lo)
-			}
-		}
-		f.Present = kept
+	f.Present = f.Present.part(lo, hi)
+	for c := range f.Columns {
+		f.Columns[c] = part(f.Columns[c], lo, hi)
+		f.ColumnPresent[c] = f.ColumnPresent[c].part(lo, hi)
 	}
 	if f.Step != 0 {
 		f.Start += int64(lo) * f.Step

@@ -23,7 +23,11 @@ type Frame struct {
 	Texts  []string
 	// Present says which points have a value; nil: all. NaN is a value.
 	Present Bitmap
-	Tags    []string // of the points, JSON objects, "" for none; if they were asked for
+	// Columns stand in the place of Values if the request has Overs or Extra: one for each, in their order. ColumnPresent says which
+	// points have a value there; nil: all.
+	Columns       [][]float64
+	ColumnPresent []Bitmap
+	Tags          []string // of the points, JSON objects, "" for none; if they were asked for
 
 	Origins []Origin // where the points come from, oldest first
 }
@@ -36,6 +40,9 @@ type Origin struct {
 
 // Len is the number of points.
 func (f *Frame) Len() int {
+	if len(f.Columns) > 0 {
+		return len(f.Columns[0])
+	}
 	if f.Kind == metricdef.KindInt {
 		return len(f.Ints)
 	}
@@ -53,11 +60,44 @@ func (f *Frame) Time(i int) int64 {
 // Has says whether point i has a value.
 func (f *Frame) Has(i int) bool { return f.Present == nil || f.Present.Has(i) }
 
+// HasIn says whether point i has a value in a column.
+func (f *Frame) HasIn(column, i int) bool {
+	return f.ColumnPresent[column] == nil || f.ColumnPresent[column].Has(i)
+}
+
 // Bitmap is a row of flags.
 type Bitmap []uint64
 
 // Has says whether flag i is set.
 func (b Bitmap) Has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
+
+// part has the flags from lo to hi.
+func (b Bitmap) part(lo, hi int) Bitmap {
+	if b == nil {
+		return nil
+	}
+	kept := make(Bitmap, (hi-lo+63)/64)
+	for i := lo; i < hi; i++ {
+		if b.Has(i) {
+			kept.set(i - lo)
+		}
+	}
+	return kept
+}
+
+// turned has the first n flags in reverse order.
+func (b Bitmap) turned(n int) Bitmap {
+	if b == nil {
+		return nil
+	}
+	turned := make(Bitmap, len(b))
+	for i := range n {
+		if b.Has(i) {
+			turned.set(n - 1 - i)
+		}
+	}
+	return turned
+}
 
 func (b Bitmap) set(i int) { b[i>>6] |= 1 << (i & 63) }
 
@@ -72,5 +112,6 @@ func (b Bitmap) Count() int {
 
 // reset makes the frame empty and keeps its memory.
 func (f *Frame) reset() {
-	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Tags: f.Tags[:0], Origins: f.Origins[:0]}
+	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Columns: f.Columns[:0], ColumnPresent: f.ColumnPresent[:0],
+		Tags: f.Tags[:0], Origins: f.Origins[:0]}
 }

@@ -51,7 +51,7 @@ func (q *Query) overKind(kind metricdef.Kind) (metricdef.Kind, *KindError) {
 	if kind == metricdef.KindText {
 		allows = textMethods
 	}
-	if q.request.Rate {
+	if q.request.Rate.on() {
 		if !kind.Numeric() {
 			return 0, &KindError{Values: kind, Method: "rate", Member: "rate", Allows: allows}
 		}
@@ -59,6 +59,12 @@ func (q *Query) overKind(kind metricdef.Kind) (metricdef.Kind, *KindError) {
 	}
 	if q.step == 0 {
 		return kind, nil
+	}
+	if q.columns() > 0 {
+		if !kind.Numeric() {
+			return 0, &KindError{Values: kind, Method: "list of methods", Member: "methods", Allows: allows}
+		}
+		return metricdef.KindFloat, nil
 	}
 	k, ok := aggregated(kind, q.over)
 	if !ok {

@@ -73,7 +73,7 @@ func TestKinds(t *testing.T) {
 		{Request{Refs: []metricdef.Ref{1}, Desc: true, Limit: 1}, `int [5] [] [] []`},
 		{Request{Refs: []metricdef.Ref{1}, PointTags: true}, `int [1152921504606846977 1152921504606846980 5] [] [] ["{\"a\":\"1\"}" "" "{\"a\":\"3\"}"]`},
 		{Request{Refs: []metricdef.Ref{1}, PointTags: true, Desc: true, Limit: 2}, `int [5 1152921504606846980] [] [] ["{\"a\":\"3\"}" ""]`},
-		{Request{Refs: []metricdef.Ref{1}, Rate: true}, `float [] [] [] [][0.3 0.5]`},
+		{Request{Refs: []metricdef.Ref{1}, Rate: Rate{Per: time.Second}}, `float [] [] [] [][0.3 0.5]`},
 		{Request{Refs: []metricdef.Ref{1}, Over: policy.Max.Rate()}, `float [] [] [] [][3]`},
 		{Request{Refs: []metricdef.Ref{1}, Over: policy.Min}, `float [] [] [] [][5]`},
 		{Request{Refs: []metricdef.Ref{2}, PointTags: true}, `text [] [x y x  z] [] ["" "" "" "" "{\"last\":\"1\"}"]`},

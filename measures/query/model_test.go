@@ -23,27 +23,101 @@ type modelPoint struct {
 	has   bool
 }
 
+// column is what a method makes of the values of a bucket.
+type column func(values []float64) (float64, bool)
+
+func columnOf(m policy.Method) column {
+	var scratch aggregate.Scratch
+	return func(values []float64) (float64, bool) { return aggregate.Of(m, values, &scratch) }
+}
+
+// modelColumns is model for several methods: an answer for each column, which have the same points.
+func modelColumns(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metricdef.Ref) string) []map[string][]modelPoint {
+	var columns []column
+	plain := r
+	for _, m := range r.Overs {
+		columns = append(columns, columnOf(m))
+		plain.Over = m // differences or not
+	}
+	for _, fn := range r.Extra {
+		columns = append(columns, fn)
+	}
+	plain.Limit, plain.Desc, plain.Fill = 0, false, Fill{How: Null}
+	var answers []map[string][]modelPoint
+	for _, fn := range columns {
+		answers = append(answers, modelOf(plain, fn, samples, groupOf))
+	}
+	for name, list := range answers[0] {
+		var rows []int
+		for i := range list {
+			if r.Fill.How == Null || slices.ContainsFunc(answers, func(a map[string][]modelPoint) bool { return a[name][i].has }) {
+				rows = append(rows, i)
+			}
+		}
+		if r.Desc {
+			slices.Reverse(rows)
+		}
+		if r.Limit > 0 && int64(len(rows)) > r.Limit {
+			rows = rows[:r.Limit]
+		}
+		for c := range answers {
+			var kept []modelPoint
+			for _, i := range rows {
+				kept = append(kept, answers[c][name][i])
+			}
+			answers[c][name] = kept
+		}
+	}
+	return answers
+}
+
 // model answers a request as its documentation reads, over all samples of each series.
 func model(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metricdef.Ref) string) map[string][]modelPoint {
+	over := r.Over
+	if over == policy.NoMethod {
+		over = policy.Mean
+	}
+	return modelOf(r, columnOf(over), samples, groupOf)
+}
+
+// modelRates are the rates of samples, none over one of the borders.
+func modelRates(r Request, list []modelPoint, borders ...int64) (rates []modelPoint) {
+	for i := 1; i < len(list); i++ {
+		p, q := list[i-1], list[i]
+		if r.Rate.Inside && slices.ContainsFunc(borders, func(b int64) bool { return p.time < b && q.time >= b }) {
+			continue
+		}
+		d := q.value - p.value
+		if r.Rate.Per > 0 {
+			if q.value < p.value {
+				switch r.Rate.Falls {
+				case FallsReset:
+					d = q.value
+				case FallsDrop:
+					continue
+				}
+			}
+			if r.Rate.Per == time.Second {
+				d /= float64(q.time-p.time) / 1e9
+			} else {
+				d = d * float64(r.Rate.Per) / 1e6 / (float64(q.time-p.time) / 1e6)
+			}
+		}
+		rates = append(rates, modelPoint{q.time, d, true})
+	}
+	return rates
+}
+
+func modelOf(r Request, over column, samples map[metricdef.Ref][]modelPoint, groupOf func(metricdef.Ref) string) map[string][]modelPoint {
 	answer := map[string][]modelPoint{}
 	rated := map[metricdef.Ref][]modelPoint{}
-	for _, ref := range r.Refs {
-		list := samples[ref]
-		if r.Rate || r.Over.IsRate() {
-			var rates []modelPoint
-			for i := 1; i < len(list); i++ {
-				d := list[i].value - list[i-1].value
-				if r.Rate {
-					if list[i].value < list[i-1].value {
-						d = list[i].value
-					}
-					d /= float64(list[i].time-list[i-1].time) / 1e9
-				}
-				rates = append(rates, modelPoint{list[i].time, d, true})
+	rate := func(borders ...int64) {
+		for _, ref := range r.Refs {
+			rated[ref] = samples[ref]
+			if r.Rate.Per > 0 || r.Over.IsRate() {
+				rated[ref] = modelRates(r, samples[ref], borders...)
 			}
-			list = rates
 		}
-		rated[ref] = list
 	}
 	finish := func(list []modelPoint) []modelPoint {
 		if r.Desc {
@@ -59,14 +133,11 @@ func model(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metri
 		return list[at(from):max(at(from), at(to))]
 	}
 	if r.raw() {
+		rate(r.From)
 		for _, ref := range r.Refs {
 			answer[fmt.Sprint(ref)] = finish(slices.Clone(inside(rated[ref], r.From, r.To)))
 		}
 		return answer
-	}
-	over := r.Over
-	if over == policy.NoMethod {
-		over = policy.Mean
 	}
 	step := r.Buckets.Step
 	base := r.From
@@ -91,6 +162,7 @@ func model(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metri
 	if r.Fill.Lookback > 0 {
 		lookback = r.Fill.Lookback / step
 	}
+	rate(r.From, base-lookback*step)
 	groups := map[string][]metricdef.Ref{}
 	var names []string
 	for _, ref := range r.Refs {
@@ -111,7 +183,10 @@ func model(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metri
 			for _, p := range inside(rated[ref], from, to) {
 				values = append(values, p.value)
 			}
-			if v, ok := aggregate.Of(over, values, &scratch); ok {
+			if len(values) == 0 {
+				continue
+			}
+			if v, ok := over(values); ok {
 				across = append(across, v)
 			}
 		}
@@ -171,6 +246,55 @@ func model(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metri
 	return answer
 }
 
+// modelAll answers a request by columns: there is one if it has one method.
+func modelAll(r Request, samples map[metricdef.Ref][]modelPoint, groupOf func(metricdef.Ref) string) []map[string][]modelPoint {
+	if r.columns() > 0 {
+		return modelColumns(r, samples, groupOf)
+	}
+	return []map[string][]modelPoint{model(r, samples, groupOf)}
+}
+
+// nameOf is what the model calls a frame.
+func nameOf(f *Frame) string {
+	switch {
+	case f.Ref != 0:
+		return fmt.Sprint(f.Ref)
+	case len(f.Group) > 0:
+		return f.Group[0].Value
+	}
+	return ""
+}
+
+// held holds a frame against an answer of the model: bit for bit, or if near is above zero, up to that share.
+func held(f *Frame, wants []map[string][]modelPoint, near float64) error {
+	name := nameOf(f)
+	if len(f.Columns) > 0 && len(f.Columns) != len(wants) {
+		return fmt.Errorf("%s has %d columns", name, len(f.Columns))
+	}
+	for c, want := range wants {
+		list, ok := want[name]
+		values, has := f.Values, f.Has
+		if len(f.Columns) > 0 {
+			values, has = f.Columns[c], func(i int) bool { return f.HasIn(c, i) }
+		}
+		if !ok || f.Len() != len(list) || len(values) != len(list) {
+			return fmt.Errorf("%s: column %d has %d points, want %d", name, c, f.Len(), len(list))
+		}
+		for i, p := range list {
+			if f.Time(i) != p.time || has(i) != p.has {
+				return fmt.Errorf("%s: column %d: point %d is %d %v, want %+v", name, c, i, f.Time(i), has(i), p)
+			}
+			v := values[i]
+			same := math.Float64bits(v) == math.Float64bits(p.value) || math.IsNaN(v) && math.IsNaN(p.value) ||
+				near > 0 && math.Abs(v-p.value) <= near*math.Abs(p.value)+1e-12
+			if p.has && !same {
+				return fmt.Errorf("%s: column %d: point %d at %d is %v, want %v; from %v", name, c, i, p.time, v, p.value, f.Origins)
+			}
+		}
+	}
+	return nil
+}
+
 // modelStore is a store with series of all sorts: on a grid and with times of their own, with holes, late samples, open
 // heads, chunks in segments only, and one with hardly anything.
 func modelStore(t *testing.T, rnd *rand.Rand) (*measures.Store, []metricdef.Ref) {
@@ -228,12 +352,20 @@ func rngOf(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 func draw[T any](rnd *rand.Rand, list ...T) T { return list[rnd.IntN(len(list))] }
 
+// newestTwice is twice the newest value, and nothing of one value alone.
+func newestTwice(values []float64) (float64, bool) {
+	return 2 * values[len(values)-1], len(values) > 1
+}
+
 func drawRequest(rnd *rand.Rand, refs []metricdef.Ref) Request {
 	method := func() policy.Method {
 		list := policy.Methods()
 		return draw(rnd, policy.Mean, policy.Sum, policy.Last, policy.Std, policy.Percentile(99.5), list[rnd.IntN(len(list)/2)])
 	}
-	r := Request{From: epoch + rnd.Int64N(8000*sec) - 500*sec, Desc: rnd.IntN(3) == 0, Rate: rnd.IntN(4) == 0}
+	r := Request{From: epoch + rnd.Int64N(8000*sec) - 500*sec, Desc: rnd.IntN(3) == 0}
+	if rnd.IntN(4) == 0 {
+		r.Rate = Rate{draw(rnd, time.Second, time.Minute, 7*time.Millisecond), draw(rnd, FallsReset, FallsDrop, FallsKeep), rnd.IntN(2) == 0}
+	}
 	r.To = r.From + 1 + rnd.Int64N(8000*sec)
 	if rnd.IntN(2) == 0 {
 		r.From, r.To = r.From/(60*sec)*60*sec, r.To/(60*sec)*60*sec+60*sec
@@ -256,10 +388,29 @@ func drawRequest(rnd *rand.Rand, refs []metricdef.Ref) Request {
 		r.Buckets.Step = draw(rnd, sec, 7*sec, 10*sec, 60*sec, 300*sec, 3600*sec, 86400*sec)
 	}
 	r.Buckets.FromStart = rnd.IntN(3) == 0
-	r.Over = method()
-	if !r.Rate && rnd.IntN(4) == 0 {
-		r.Over = r.Over.Rate()
+	differences := r.Rate.Per == 0 && rnd.IntN(4) == 0
+	over := func() policy.Method {
+		if differences {
+			return method().Rate()
+		}
+		return method()
 	}
+	if rnd.IntN(3) == 0 {
+		for range 1 + rnd.IntN(6) {
+			r.Overs = append(r.Overs, over())
+		}
+		if !differences && rnd.IntN(2) == 0 {
+			r.Extra = append(r.Extra, newestTwice, func([]float64) (float64, bool) { return 1, true })
+			r.Overs = r.Overs[rnd.IntN(len(r.Overs)+1):]
+		}
+		r.Fill.How = draw(rnd, LeaveOut, Null)
+		if rnd.IntN(2) == 0 {
+			r.Across = method()
+			r.By = draw(rnd, nil, []string{"rack"}, []string{"rack", "none"})
+		}
+		return r
+	}
+	r.Over = over()
 	if rnd.IntN(2) == 0 {
 		r.Across = method()
 		r.By = draw(rnd, nil, []string{"rack"}, []string{"rack", "none"})
@@ -299,42 +450,26 @@ func TestAgainstModel(t *testing.T) {
 		if i%2 == 0 {
 			q.cost.Samples += 1 << 20 // as if there were much to read: in several goroutines
 		}
-		want := model(r, samples, func(ref metricdef.Ref) string {
+		groupOf := func(ref metricdef.Ref) string {
 			if len(r.By) == 0 {
 				return ""
 			}
 			return racks[ref]
-		})
+		}
+		wants := modelAll(r, samples, groupOf)
 		frames := 0
 		var last string
 		err = q.Run(context.Background(), func(f *Frame) error {
-			name := fmt.Sprint(f.Ref)
-			if f.Ref == 0 {
-				name = ""
-				if len(f.Group) > 0 {
-					name = f.Group[0].Value
-				}
-			}
+			name := nameOf(f)
 			if frames > 0 && name < last {
 				t.Errorf("%s comes behind %s", name, last)
 			}
 			last = name
 			frames++
-			list, ok := want[name]
-			if !ok || f.Len() != len(list) {
-				return fmt.Errorf("%s has %d points, want %d", name, f.Len(), len(list))
-			}
-			for i, p := range list {
-				if f.Time(i) != p.time || f.Has(i) != p.has || p.has && math.Float64bits(f.Values[i]) != math.Float64bits(p.value) {
-					if !(math.IsNaN(f.Values[i]) && math.IsNaN(p.value)) {
-						return fmt.Errorf("%s: point %d is %d %v %v, want %+v", name, i, f.Time(i), f.Values[i], f.Has(i), p)
-					}
-				}
-			}
-			return nil
+			return held(f, wants, 0)
 		})
-		if err != nil || frames != len(want) {
-			t.Fatalf("%+v, over %s, across %s: %d frames of %d, %v", r, r.Over, r.Across, frames, len(want), err)
+		if err != nil || frames != len(wants[0]) {
+			t.Fatalf("%+v, over %s %s, across %s: %d frames of %d, %v", r, r.Over, r.Overs, r.Across, frames, len(wants[0]), err)
 		}
 		if frames > int(q.Cost().Series) {
 			t.Errorf("%d frames of %d series", frames, q.Cost().Series)

@@ -33,15 +33,16 @@ func sum(a, b int64) int64 { return min(a+b, plenty) }
 
 // Query is a request that has been checked and whose cost is known.
 type Query struct {
-	engine  *Engine
-	request Request
-	over    policy.Method
-	refs    []metricdef.Ref
-	kinds   []metricdef.Kind // of the values of refs
-	weights []int64          // samples of refs
-	left    int              // series that MaxSeries left out
-	behind  int              // series whose raw samples do not reach back to the range, and whose tiers cannot stand in
-	groups  []group          // without Across: none
+	engine      *Engine
+	request     Request
+	over        policy.Method // NoMethod if there are columns, or no buckets
+	differences bool          // what is aggregated are differences of samples
+	refs        []metricdef.Ref
+	kinds       []metricdef.Kind // of the values of refs
+	weights     []int64          // samples of refs
+	left        int              // series that MaxSeries left out
+	behind      int              // series whose raw samples do not reach back to the range, and whose tiers cannot stand in
+	groups      []group          // without Across: none
 
 	// base is where the first bucket begins, step their width, 0 if there are none. lead is how many buckets before base
 	// are looked at for Previous.
@@ -90,9 +91,10 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 		return nil, err
 	}
 	if !r.raw() {
-		if q.over == policy.NoMethod {
+		if q.over == policy.NoMethod && q.columns() == 0 {
 			q.over = policy.Mean
 		}
+		q.differences = q.over.IsRate() || len(r.Overs) > 0 && r.Overs[0].IsRate()
 		if err := q.divide(); err != nil {
 			return nil, err
 		}
@@ -227,6 +229,7 @@ func (q *Query) weigh(i int) int64 {
 
 // points bounds the points of the answer.
 func (q *Query) points() (n int64) {
+	columns := int64(max(q.columns(), 1)) // each has values of its own
 	frame := func(samples int64) {
 		k := samples
 		switch {
@@ -239,7 +242,7 @@ func (q *Query) points() (n int64) {
 		if l := q.request.Limit; l > 0 {
 			k = min(k, l)
 		}
-		n = sum(n, k)
+		n = sum(n, min(k, plenty/columns)*columns)
 	}
 	if q.request.Across == policy.NoMethod {
 		for _, w := range q.weights {

@@ -54,8 +54,13 @@ func (q *Query) release(c crew) {
 		w.read = 0
 		w.turn.End()
 		w.source, w.dictionary, w.turn = nil, nil, queue.Turn{}
-		if cap(w.arena.at) > keepCells {
-			w.arena = points{}
+		w.several = many{scratch: w.several.scratch, values: w.several.values, ok: w.several.ok}
+		cells := 0
+		for i := range w.arenas {
+			cells += cap(w.arenas[i].at)
+		}
+		if cells > keepCells {
+			w.arenas = nil
 		}
 		workers.Put(w)
 	}

@@ -16,12 +16,16 @@ type Request struct {
 	From, To int64
 
 	Buckets Buckets
-	// Rate turns samples into rates per second before everything else. The rate between two samples belongs to the later
-	// one. A value that is smaller than the one before it is a counter that began again at zero.
-	Rate bool
+	Rate    Rate // turns samples into rates before everything else
 	// Over is what is made of the samples of a bucket; none is Mean where there are buckets. Without buckets it makes
 	// one value of the whole range.
 	Over policy.Method
+	// Overs are several methods over time in one pass, instead of Over: the frames have a column for each, and the buckets in which
+	// one of the columns has a value. All of them work on differences, or none. Series of numbers only; none but Null fills.
+	Overs []policy.Method
+	// Extra are further columns, behind those of Overs: what these functions make of the values of a bucket in the order of time, one
+	// value at least. They are called by several goroutines at once, and do not change what they are given. Tiers cannot answer them.
+	Extra []func(values []float64) (float64, bool)
 	// Across is what is made of the values that the series of a group have in a bucket; series without a value there do not
 	// count. The order of the values, for First and Last, is that of the refs. None keeps the series apart.
 	Across policy.Method
@@ -174,6 +178,12 @@ func (r *Request) check() error {
 		return wrong("buckets", "stands beside bucket: one of them divides the range")
 	case r.Over != policy.NoMethod && !r.Over.Valid():
 		return wrong("method", "is not one of the catalogue")
+	case r.columns() > 0 && r.Over != policy.NoMethod:
+		return wrong("method", "stands beside several methods")
+	case r.columns() > mostColumns:
+		return wrong("methods", "are more than %d", mostColumns)
+	case r.columns() > 0 && r.Fill.How != LeaveOut && r.Fill.How != Null:
+		return wrong("fill", "buckets with several values are filled by null only")
 	case r.Across != policy.NoMethod && !r.Across.Valid():
 		return wrong("across", "is not one of the catalogue")
 	case r.Across.IsRate():
@@ -186,6 +196,17 @@ func (r *Request) check() error {
 		return wrong("series_limit", "is below zero")
 	case r.Fill.Lookback < 0 || r.Fill.Lookback > farthest:
 		return wrong("fill", "lookback is below zero or too long")
+	}
+	for _, m := range r.Overs {
+		if !m.Valid() {
+			return wrong("methods", "are not all of the catalogue")
+		}
+		if m.IsRate() != r.Overs[0].IsRate() || m.IsRate() && len(r.Extra) > 0 {
+			return wrong("methods", "are of values in part, in part of differences")
+		}
+	}
+	if err := r.Rate.check(); err != nil {
+		return err
 	}
 	if r.raw() {
 		switch {
@@ -202,11 +223,13 @@ func (r *Request) check() error {
 
 // raw says whether the samples themselves are asked for.
 func (r *Request) raw() bool {
-	return r.Buckets.Step == 0 && r.Buckets.Count == 0 && r.Over == policy.NoMethod
+	return r.Buckets.Step == 0 && r.Buckets.Count == 0 && r.Over == policy.NoMethod && r.columns() == 0
 }
 
 const (
 	farthest = 1 << 62 // times and widths in nanoseconds are below it; samples are, too
 	yearly   = 365 * 86400 * int64(1e9)
 	plenty   = 1 << 50 // what counts are bounded by, so that they can be added
+
+	mostColumns = 1000
 )

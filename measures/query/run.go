@@ -34,8 +34,18 @@ func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
 	if q.step == 0 {
 		return q.samples(ctx, w, i, f)
 	}
+	all := q.lead + q.buckets
+	if q.columns() > 0 {
+		w.table.begin(q.columns())
+		if err := q.series(ctx, w, i, 0, all, w.many(q, &w.table)); err != nil {
+			return err
+		}
+		f.Origins = append(f.Origins, w.origins...)
+		q.lay(f, &w.table)
+		return nil
+	}
 	w.points.reset()
-	if err := q.series(ctx, w, i, 0, q.lead+q.buckets, &w.points); err != nil {
+	if err := q.series(ctx, w, i, 0, all, w.one(q.over, &w.points)); err != nil {
 		return err
 	}
 	f.Origins = append(f.Origins, w.origins...)
@@ -44,49 +54,42 @@ func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
 	return nil
 }
 
-// series appends the buckets of a series that lie in [from, to), as far as they have a value. Their numbers count from lead
+// series hands dst the buckets of a series that lie in [from, to), as far as they have a value. Their numbers count from lead
 // buckets before the range on, and so do from and to.
-func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, dst *points) error {
+func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, dst sink) error {
 	ref, kind := q.refs[i], q.kinds[i]
-	switch {
-	case q.request.Rate:
-		w.rate.how = perSecond
-	case q.over.IsRate():
-		w.rate.how = difference
-	default:
-		w.rate.how = noRate
-	}
 	w.origins = w.origins[:0]
 	up := countsUp(kind, q.over)
 	begin := q.base - q.lead*q.step
-	w.buckets.begin(q.over, begin, q.step)
+	w.buckets.begin(dst, begin, q.step)
 	add := func(times []int64, values []float64) {
 		if up {
 			toUp(values)
 		}
-		w.buckets.add(dst, times, values)
+		w.buckets.add(times, values)
 	}
-	part := func(start, end int64) error {
+	part := func(floor, start, end int64) error {
+		w.rate.begin(q.request.Rate, q.differences, floor)
 		s := q.divideTiers(i, start, end)
 		w.origins = s.origins(w.origins)
 		if err := w.walk(ctx, ref, kind, s.from, s.tierFrom, add); err != nil {
 			return err
 		}
-		w.buckets.end(dst)
+		w.buckets.end()
 		if s.granularity == 0 {
 			return nil
 		}
-		if err := w.tierBuckets(ctx, ref, q, s, dst); err != nil {
+		if err := w.tierBuckets(ctx, ref, q, s); err != nil {
 			return err
 		}
 		if err := w.walk(ctx, ref, kind, s.tierTo, s.to, add); err != nil {
 			return err
 		}
-		w.buckets.end(dst)
+		w.buckets.end()
 		return nil
 	}
 	if from < q.lead {
-		if err := part(begin+from*q.step, begin+min(to, q.lead)*q.step); err != nil {
+		if err := part(begin, begin+from*q.step, begin+min(to, q.lead)*q.step); err != nil {
 			return err
 		}
 		w.origins = w.origins[:0] // those of the range count
@@ -99,7 +102,7 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 		if to < q.lead+q.buckets {
 			end = min(end, begin+to*q.step)
 		}
-		return part(start, end)
+		return part(q.request.From, start, end)
 	}
 	return nil
 }
@@ -107,15 +110,12 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 // samples makes the frame of the samples of a series themselves.
 func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 	ref, kind := q.refs[i], q.kinds[i]
-	w.rate.how = noRate
-	if q.request.Rate {
-		w.rate.how = perSecond
-	}
+	from, to := q.request.From, q.request.To
+	w.rate.begin(q.request.Rate, false, from)
 	raw := kind
-	if kind == metricdef.KindInt && !q.request.Rate {
+	if kind == metricdef.KindInt && !w.rate.on {
 		raw = metricdef.KindFloat // as words, so that they stay exact
 	}
-	from, to := q.request.From, q.request.To
 	f.Origins = append(f.Origins, Origin{From: from})
 	size := int64(sliceSamples)
 	if l := q.request.Limit; l > 0 {
@@ -207,12 +207,18 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 			return err
 		}
 		f.Kind = kind
-		p, err := q.combined(ctx, &c, g, &f)
+		columns, err := q.combined(ctx, &c, g, &f)
 		if err != nil {
 			return err
 		}
-		q.fill(&f, p)
-		q.spell(&f)
+		if q.columns() > 0 {
+			c.table.begin(len(columns))
+			c.table.join(columns)
+			q.lay(&f, &c.table)
+		} else {
+			q.fill(&f, columns[0])
+			q.spell(&f)
+		}
 		if err := yield(&f); err != nil {
 			return err
 		}
@@ -220,52 +226,65 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 	return nil
 }
 
-// combined makes the points of a group. It goes through the range in parts, so that no more values than cellsAtOnce or so
+// combined makes the points of a group, by columns. It goes through the range in parts, so that no more values than cellsAtOnce or so
 // are held, however many series there are.
-func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) (points, error) {
+func (q *Query) combined(ctx context.Context, c *combiner, g *group, f *Frame) ([]points, error) {
 	cells := int64(0)
 	all := q.lead + q.buckets
 	for _, m := range g.members {
 		cells = sum(cells, min(q.weights[m], all))
 	}
-	width := max(all/(cells/cellsAtOnce+1), 1)
-	rows := make([]points, len(g.members))
+	columns := max(q.columns(), 1)
+	width := max(all/(cells/max(cellsAtOnce/int64(columns), 1)+1), 1)
+	rows := make([][]points, columns) // of each column, the members
+	for i := range rows {
+		rows[i] = make([]points, len(g.members))
+	}
 	origins := make([][]Origin, len(g.members))
-	crew := q.crew(ctx, len(rows))
+	crew := q.crew(ctx, len(g.members))
 	defer q.release(crew)
 	up := countsUp(g.kind, q.request.Across)
-	var out points
+	out := make([]points, columns)
 	for from := int64(0); from < all; from += width {
 		to := all
 		if all-from > width {
 			to = from + width
 		}
 		for _, w := range crew {
-			w.arena.reset()
+			w.clearArenas(columns)
 		}
-		err := q.each(ctx, crew, len(rows), func(ctx context.Context, w *worker, i, _ int) error {
-			n := len(w.arena.at)
-			err := q.series(ctx, w, g.members[i], from, to, &w.arena)
-			// What another row adds goes behind this one, or to other memory.
+		err := q.each(ctx, crew, len(g.members), func(ctx context.Context, w *worker, i, _ int) error {
+			dst := w.one(q.over, &w.arenas[0])
+			if q.columns() > 0 {
+				dst = w.many(q, nil)
+			}
+			starts := w.lengths(columns)
+			err := q.series(ctx, w, g.members[i], from, to, dst)
 			if !slices.Equal(origins[i], w.origins) {
 				origins[i] = slices.Clone(w.origins)
 			}
-			rows[i] = points{w.arena.at[n:], w.arena.values[n:]}
-			if up {
-				toUp(rows[i].values)
+			// What another row adds goes behind this one, or to other memory.
+			for col := range w.arenas {
+				a := &w.arenas[col]
+				rows[col][i] = points{a.at[starts[col]:], a.values[starts[col]:]}
+				if up {
+					toUp(rows[col][i].values)
+				}
 			}
 			return err
 		}, func(int, int) error { return nil })
 		if err != nil {
-			return points{}, err
+			return nil, err
 		}
 		for i := range origins {
 			f.Origins = joinOrigins(f.Origins, origins[i])
 		}
 		if err := c.turn.Begin(ctx); err != nil {
-			return points{}, err
+			return nil, err
 		}
-		c.combine(&out, q.request.Across, rows)
+		for col := range rows {
+			c.combine(&out[col], q.request.Across, rows[col])
+		}
 		c.turn.End()
 		if to == all {
 			break

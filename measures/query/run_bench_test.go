@@ -77,7 +77,7 @@ func BenchmarkRun(b *testing.B) {
 		{"mean-across", func(r *Request) { r.Across = policy.Mean }},
 		{"max", func(r *Request) { r.Over = policy.Max }},
 		{"95pct", func(r *Request) { r.Over = policy.Percentile(95) }},
-		{"rate", func(r *Request) { r.Rate = true }},
+		{"rate", func(r *Request) { r.Rate.Per = time.Second }},
 		{"raw-hour", func(r *Request) {
 			r.Over, r.Buckets = policy.NoMethod, Buckets{}
 			r.From = r.To - 3600*sec

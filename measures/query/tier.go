@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"granary/metricdef"
 	"granary/policy"
@@ -22,10 +23,10 @@ func (q *Query) divideTiers(i int, from, to int64) stretch {
 	s := stretch{from: from, tierFrom: to, tierTo: to, to: to}
 	ref, source := q.refs[i], q.engine.source
 	kind := q.kinds[i]
-	if q.request.Rate || q.step == 0 || kind == metricdef.KindText || countsUp(kind, q.over) {
+	if q.request.Rate.on() || q.step == 0 || kind == metricdef.KindText || countsUp(kind, q.over) {
 		return s // tiers know neither rates per second nor texts, nor which states are up
 	}
-	tier, ok := source.TierFor(ref, q.step, q.over)
+	tier, ok := q.tierFor(ref)
 	if !ok {
 		return s
 	}
@@ -62,6 +63,24 @@ func (q *Query) divideTiers(i int, from, to int64) stretch {
 	return s
 }
 
+// tierFor is the tier that has what the query wants of a series: all of it, else it comes from raw samples.
+func (q *Query) tierFor(ref metricdef.Ref) (tier int, ok bool) {
+	if q.columns() == 0 {
+		return q.engine.source.TierFor(ref, q.step, q.over)
+	}
+	if len(q.request.Extra) > 0 {
+		return 0, false
+	}
+	for i, m := range q.request.Overs {
+		t, ok := q.engine.source.TierFor(ref, q.step, m)
+		if !ok || i > 0 && t != tier {
+			return 0, false
+		}
+		tier = t
+	}
+	return tier, true
+}
+
 // border is the border of a bucket that is next to a time: the first one at or behind it if up, else the last one at or
 // before it.
 func (q *Query) border(t int64, up bool) int64 {
@@ -76,7 +95,7 @@ func (q *Query) border(t int64, up bool) int64 {
 // rawSince says whether the raw samples of a series reach back to a time, so that what lies behind it is all there.
 func (q *Query) rawSince(ref metricdef.Ref, t int64) bool {
 	b, ok := q.engine.source.Bounds(ref, t, t)
-	return ok && b.First <= t && b.Since <= t
+	return ok && b.Since <= t
 }
 
 // weight bounds what is read for a stretch.
@@ -104,36 +123,58 @@ func composed(m policy.Method) policy.Method {
 	return m
 }
 
-// tierBuckets appends the buckets of [from, to) that a tier gives.
-func (w *worker) tierBuckets(ctx context.Context, ref metricdef.Ref, q *Query, s stretch, dst *points) error {
+// tierBuckets gives the sink of the series the buckets of a stretch that come from a tier.
+func (w *worker) tierBuckets(ctx context.Context, ref metricdef.Ref, q *Query, s stretch) error {
+	if q.columns() == 0 {
+		return w.tierColumn(ctx, ref, q, s, q.over, w.single.dst)
+	}
+	if w.several.dst == nil {
+		for i, m := range q.request.Overs {
+			if err := w.tierColumn(ctx, ref, q, s, m, &w.several.apart[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w.columns = slices.Grow(w.columns[:0], len(q.request.Overs))[:len(q.request.Overs)]
+	for i, m := range q.request.Overs {
+		w.columns[i].reset()
+		if err := w.tierColumn(ctx, ref, q, s, m, &w.columns[i]); err != nil {
+			return err
+		}
+	}
+	w.several.dst.join(w.columns)
+	return nil
+}
+
+// tierColumn appends what a method makes of the buckets of a stretch that a tier gives.
+func (w *worker) tierColumn(ctx context.Context, ref metricdef.Ref, q *Query, s stretch, m policy.Method, dst *points) error {
 	begin := q.base - q.lead*q.step
-	switch {
-	case s.granularity == q.step:
-		return w.tierWalk(ctx, ref, s, q.over, func(times []int64, values []float64) {
+	if s.granularity == q.step {
+		return w.tierWalk(ctx, ref, s, m, func(times []int64, values []float64) {
 			dst.addColumn(begin, q.step, times, values)
 		})
-	case q.over.Plain() != policy.Mean:
-		w.parts.begin(composed(q.over), begin, q.step)
-		err := w.tierWalk(ctx, ref, s, q.over, func(times []int64, values []float64) { w.parts.add(dst, times, values) })
-		w.parts.end(dst)
+	}
+	compose := func(m, parts policy.Method, dst *points) error {
+		w.whole.method, w.whole.dst = parts, dst
+		w.parts.begin(&w.whole, begin, q.step)
+		err := w.tierWalk(ctx, ref, s, m, w.parts.add)
+		w.parts.end()
 		return err
 	}
+	if m.Plain() != policy.Mean {
+		return compose(m, composed(m), dst)
+	}
 	sums, counts := policy.Sum, policy.Count
-	if q.over.IsRate() {
+	if m.IsRate() {
 		sums, counts = sums.Rate(), counts.Rate()
 	}
 	at := len(dst.at)
-	w.parts.begin(policy.Sum, begin, q.step)
-	err := w.tierWalk(ctx, ref, s, sums, func(times []int64, values []float64) { w.parts.add(dst, times, values) })
-	w.parts.end(dst)
-	if err != nil {
+	if err := compose(sums, policy.Sum, dst); err != nil {
 		return err
 	}
 	w.counts.reset()
-	w.parts.begin(policy.Sum, begin, q.step)
-	err = w.tierWalk(ctx, ref, s, counts, func(times []int64, values []float64) { w.parts.add(&w.counts, times, values) })
-	w.parts.end(&w.counts)
-	if err != nil {
+	if err := compose(counts, policy.Sum, &w.counts); err != nil {
 		return err
 	}
 	// Both have the same buckets, unless a sample came between the two reads or a chunk is damaged.

@@ -79,7 +79,7 @@ func TestTiersAgainstModel(t *testing.T) {
 	fromTiers := 0
 	for range 600 {
 		r := drawTiered(rnd, refs)
-		want := model(r, samples, func(metricdef.Ref) string { return "" })
+		wants := modelAll(r, samples, func(metricdef.Ref) string { return "" })
 		q, err := e.Prepare(context.Background(), r)
 		if err != nil {
 			t.Fatal(err)
@@ -90,23 +90,10 @@ func TestTiersAgainstModel(t *testing.T) {
 					fromTiers++
 				}
 			}
-			name := fmt.Sprint(f.Ref)
-			if f.Ref == 0 {
-				name = ""
-			}
-			list := want[name]
-			if f.Len() != len(list) {
-				return fmt.Errorf("%d points, want %d", f.Len(), len(list))
-			}
-			for i, p := range list {
-				if f.Time(i) != p.time || f.Has(i) != p.has || math.Abs(f.Values[i]-p.value) > 1e-9*math.Abs(p.value)+1e-12 && p.has {
-					return fmt.Errorf("point %d is %d %v, want %+v; from %v", i, f.Time(i), f.Values[i], p, f.Origins)
-				}
-			}
-			return nil
+			return held(f, wants, 1e-9)
 		})
 		if err != nil {
-			t.Fatalf("%+v over %s: %v", r, r.Over, err)
+			t.Fatalf("%+v over %s %s: %v", r, r.Over, r.Overs, err)
 		}
 	}
 	if fromTiers < 300 {
@@ -126,6 +113,15 @@ func drawTiered(rnd *rand.Rand, refs []metricdef.Ref) Request {
 		r.Across = policy.Max
 	}
 	r.Fill.How = draw(rnd, LeaveOut, Null, Previous)
+	if rnd.IntN(2) == 0 {
+		// Those of the first list can be put together, the others come from a tier of the same width only.
+		list := draw(rnd, []policy.Method{policy.Sum, policy.Mean, policy.Min, policy.Count}, []policy.Method{policy.Last, policy.Std, policy.Median}, []policy.Method{policy.Mean.Rate(), policy.Max.Rate()})
+		r.Over, r.Overs = policy.NoMethod, list[rnd.IntN(len(list)):]
+		r.Fill.How = draw(rnd, LeaveOut, Null)
+		if rnd.IntN(8) == 0 && !r.Overs[0].IsRate() {
+			r.Extra = append(r.Extra, newestTwice)
+		}
+	}
 	return r
 }
 

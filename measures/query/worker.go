@@ -2,9 +2,11 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"granary/measures"
 	"granary/metricdef"
+	"granary/policy"
 	"granary/tenant/queue"
 )
 
@@ -23,13 +25,42 @@ type worker struct {
 	numbers    []float64 // of texts
 	buckets    bucketer
 	parts      bucketer // of aggregates that make up wider buckets
+	whole      one
 	counts     points
+	columns    []points // of a tier
 	origins    []Origin // of the points of one series
 	rate       rater
-	points     points // of one series
-	arena      points // of all rows that the worker makes for one group
-	read       int64  // samples
+	single     one
+	several    many
+	points     points   // of one series
+	table      table    // of one series, if there are several methods
+	arenas     []points // by column, of all rows that the worker makes for one group
+	starts     []int
+	read       int64 // samples
 	turn       queue.Turn
+}
+
+// one is the sink for one method. There is one of it at a time.
+func (w *worker) one(m policy.Method, dst *points) sink {
+	w.single.method, w.single.dst = m, dst
+	return &w.single
+}
+
+// clearArenas makes room for rows of so many columns.
+func (w *worker) clearArenas(columns int) {
+	w.arenas = slices.Grow(w.arenas[:0], columns)[:columns]
+	for i := range w.arenas {
+		w.arenas[i].reset()
+	}
+}
+
+// lengths says how much there is in the arenas.
+func (w *worker) lengths(columns int) []int {
+	w.starts = w.starts[:0]
+	for i := range columns {
+		w.starts = append(w.starts, len(w.arenas[i].at))
+	}
+	return w.starts
 }
 
 // The work of reading, in units of turns.
@@ -76,13 +107,15 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 	}
 	times, values := r.Times, r.Values
 	w.read += int64(len(times))
-	if w.rate.how != noRate && len(times) > 0 {
+	if w.rate.on && len(times) > 0 {
 		if fresh {
-			at, v, ok, err := w.source.Before(ctx, &w.before, ref, from)
-			if err != nil {
-				return nil, nil, err
+			if w.rate.has = from > w.rate.floor; w.rate.has {
+				at, v, ok, err := w.source.Before(ctx, &w.before, ref, from)
+				if err != nil {
+					return nil, nil, err
+				}
+				w.rate.has, w.rate.time, w.rate.value = ok && at >= w.rate.floor, at, v
 			}
-			w.rate.has, w.rate.time, w.rate.value = ok, at, v
 		}
 		times, values = w.rate.apply(kind, times, values)
 		return times, values, nil
@@ -93,65 +126,4 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 		}
 	}
 	return times, values, nil
-}
-
-// Ways to make rates.
-type rating uint8
-
-const (
-	noRate     rating = iota
-	difference        // to the sample before
-	perSecond         // the same by the time between them; a counter may begin again at zero
-)
-
-// rater makes rates of samples.
-type rater struct {
-	how   rating
-	has   bool // there is a sample before
-	time  int64
-	value float64
-}
-
-// apply makes rates in the columns' own memory. The very first sample of a series has none.
-func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]int64, []float64) {
-	if !r.has {
-		r.has, r.time, r.value = true, times[0], values[0]
-		times, values = times[1:], values[1:]
-	}
-	last, v := r.time, r.value
-	apart, seconds := int64(0), 0.0 // of the samples before; usually they stay the same
-	for i, t := range times {
-		next := values[i]
-		var d float64
-		if kind == metricdef.KindInt {
-			d = intStep(measures.WordInt(v), measures.WordInt(next), r.how == perSecond)
-		} else {
-			d = next - v
-			if r.how == perSecond && next < v {
-				d = next
-			}
-		}
-		if r.how == perSecond {
-			if t-last != apart {
-				apart = t - last
-				seconds = float64(apart) / 1e9
-			}
-			d /= seconds
-		}
-		values[i] = d
-		last, v = t, next
-	}
-	r.time, r.value = last, v
-	return times, values
-}
-
-// intStep is the difference of two integers, exact where it fits; of a counter that began again, its new value.
-func intStep(from, to int64, counter bool) float64 {
-	if counter && to < from {
-		return float64(to)
-	}
-	if d := to - from; (d >= 0) == (to >= from) {
-		return float64(d)
-	}
-	return float64(to) - float64(from)
 }
