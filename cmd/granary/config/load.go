@@ -190,7 +190,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Reload reads the file of c again and returns the new policies: those of the metrics, and granary.policies and granary.rules. Nothing else of the file comes into force before a
+// Reload reads the file of c again and returns the new policies: those of the metrics, granary.policies and granary.rules, and Hawkular's. Nothing else of the file comes into force before a
 // restart; if anything else has changed, a warning says so. c is left as it is. After an error what was in force stays.
 func (c *Config) Reload(o Options) (*policy.Set, []Warning, error) {
 	if c.Path == "" {
@@ -214,7 +214,7 @@ func sameButMetrics(a, b *Config) bool {
 	strip := func(c *Config) Config {
 		s := *c
 		s.Metrics, s.AnyMetric, s.Retention, s.Files = nil, false, 0, nil
-		s.OwnPolicies, s.OwnRules = nil, nil
+		s.OwnPolicies, s.OwnRules, s.Hawkular.Retention = nil, nil, 0
 		s.policies, s.metricWarnings, s.tenantOverrides = nil, nil, tenant.Overrides{}
 		return s
 	}

@@ -198,12 +198,35 @@ func (c *Config) makePolicies() (*policy.Set, error) {
 		return nil, err
 	}
 	all := slices.Clone(c.OwnPolicies)
-	for _, p := range policy.BuiltIn() {
+	for _, p := range append(policy.BuiltIn(), policy.HawkularDefault(c.Hawkular.Retention)) {
 		if !slices.ContainsFunc(all, func(o policy.Policy) bool { return o.Name == p.Name }) {
 			all = append(all, p)
 		}
 	}
-	return s.With(all, c.OwnRules)
+	rules := slices.Clone(c.OwnRules)
+	if r, ok := c.hawkularRule(); ok {
+		rules = append(rules, r)
+	}
+	return s.With(all, rules)
+}
+
+// hawkularRule is the rule that chooses for Hawkular's metrics; none if the file has one for all of them. Names of rules are those of
+// the metrics too, so its own may be taken.
+func (c *Config) hawkularRule() (policy.Rule, bool) {
+	r := policy.HawkularRule()
+	for _, o := range c.OwnRules {
+		if o.Glob && o.Pattern == policy.Everything && (len(o.Dialects) == 0 || slices.Contains(o.Dialects, policy.Hawkular)) {
+			return r, false
+		}
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(c.OwnRules, func(o policy.Rule) bool { return o.Name == name }) ||
+			slices.ContainsFunc(c.Metrics, func(m policy.ClusterCockpitMetric) bool { return m.Name == name })
+	}
+	for taken(r.Name) {
+		r.Name += "*"
+	}
+	return r, true
 }
 
 // mustPolicies is makePolicies for what has been checked.

@@ -31,7 +31,7 @@ granary:
 	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
-	if d := cmp.Diff(strings.Fields("bool cc-10s-none cc-default default high low medium ring"), names); d != "" {
+	if d := cmp.Diff(strings.Fields("bool cc-10s-none cc-default default hawkular high low medium ring"), names); d != "" {
 		t.Error(d)
 	}
 	if p, _ := set.Resolve("native", "app.x"); p.Name != "ring" || p.Raw != (policy.Retention{Length: policy.WindowOnly, Clock: policy.NewestClock}) ||
@@ -42,6 +42,12 @@ granary:
 		t.Errorf("%+v", p)
 	}
 	if p, ok := set.Resolve(policy.ClusterCockpit, "app.x"); ok || p.Raw.Length != 48*time.Hour {
+		t.Errorf("%+v", p)
+	}
+	if p, _ := set.Resolve(policy.Hawkular, "other"); p.Name != policy.Hawkular || p.Raw != (policy.Retention{Length: policy.HawkularRetention, Clock: policy.WriteClock}) {
+		t.Errorf("%+v", p)
+	}
+	if p, _ := set.Resolve(policy.Hawkular, "app.x"); p.Name != "ring" {
 		t.Errorf("%+v", p)
 	}
 	if p, _ := set.ByName("low"); p.Raw.Length != 48*time.Hour || p.Tiers[0].Granularity != 10*time.Minute || len(p.Methods) != 6 {
@@ -86,5 +92,37 @@ func TestOwnPoliciesRefused(t *testing.T) {
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want ...%s...", text, err, want)
 		}
+	}
+}
+
+// TestHawkularRule gives Hawkular's metrics their policy unless the file says otherwise, whatever names are taken.
+func TestHawkularRule(t *testing.T) {
+	for _, c := range []struct{ text, policy string }{
+		{"granary: {compat: {hawkular: {retention: 3d}}}", "hawkular 72h0m0s"},
+		{"granary: {compat: {hawkular: {retention: forever}}}", "hawkular -1ns"},
+		{"granary: {policies: {hawkular: {raw: {retention: 5h}}}}", "hawkular 5h0m0s"},
+		{"metrics: {hawkular: {frequency: 10}}", "hawkular 168h0m0s"},
+		{"granary: {rules: [{name: hawkular, pattern: o*, policy: low}]}", "hawkular 168h0m0s"},
+		{"granary: {policies: {mine: {raw: {retention: 9h}}}, rules: [{name: all, pattern: '*', policy: mine}]}", "mine 9h0m0s"},
+		{"granary: {policies: {mine: {raw: {retention: 9h}}}, rules: [{name: all, pattern: '*', policy: mine, dialects: [hawkular]}]}", "mine 9h0m0s"},
+		{"granary: {policies: {mine: {raw: {retention: 9h}}}, rules: [{name: all, pattern: '*', policy: mine, dialects: [native]}]}", "hawkular 168h0m0s"},
+		{"granary: {policies: {mine: {raw: {retention: 9h}}}, rules: [{name: all, pattern: '*', glob: false, policy: mine}]}", "hawkular 168h0m0s"},
+	} {
+		cfg, _, err := load(t, files{"config.yaml": c.text}, Overrides{})
+		if err != nil {
+			t.Fatal(c.text, err)
+		}
+		set, _ := cfg.Policies()
+		p, _ := set.Resolve(policy.Hawkular, "some metric")
+		if got := p.Name + " " + p.Raw.Length.String(); got != c.policy {
+			t.Errorf("%s: %s, want %s", c.text, got, c.policy)
+		}
+		if p, _ := set.Resolve("native", "hawkular"); p.Name == policy.Hawkular {
+			t.Errorf("%s: a native metric has it", c.text)
+		}
+	}
+	_, _, err := load(t, files{"config.yaml": "granary: {compat: {hawkular: {retention: 0s}}}"}, Overrides{})
+	if err == nil || !strings.Contains(err.Error(), "granary.compat.hawkular.retention") {
+		t.Error(err)
 	}
 }

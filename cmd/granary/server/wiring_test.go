@@ -66,7 +66,7 @@ granary:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
     coopr: {usage-access: source, queue-cache: 3s}
-    hawkular: {strict: true, default-start: 25m}
+    hawkular: {strict: true, default-start: 25m, retention: 26h}
   admin: {listen: "localhost:0"}
 `
 
@@ -80,6 +80,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 	own := s.native()
 	ours, _ := set.ByName("own")
 	chosen := func(dialect, metric string) string { p, _ := set.Resolve(dialect, metric); return p.Name }
+	kept := func(dialect, metric string) policy.Retention { p, _ := set.Resolve(dialect, metric); return p.Raw }
 	values := map[string][2]any{
 		"main.addr":                                      {strings.HasPrefix(s.Addr(), "127.0.0.1:"), true},
 		"metrics.NAME.frequency":                         {resolve(set, "a").Grid, 7 * time.Second},
@@ -186,6 +187,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.coopr.queue-cache":               {s.coopr().Cached, 3 * time.Second},
 		"granary.compat.hawkular.enabled":                {ask(unserved(t, configured(t, "granary: {compat: {hawkular: {enabled: false}}}")), here, http.MethodGet, "/hawkular/metrics/status", "").Code, http.StatusNotFound},
 		"granary.compat.hawkular.strict":                 {s.hawkular().Strict, true},
+		"granary.compat.hawkular.retention":              {kept("hawkular", "any"), policy.Retention{Length: 26 * time.Hour, Clock: policy.WriteClock}},
 		"granary.compat.hawkular.default-start":          {s.hawkular().DefaultStart, 25 * time.Minute},
 		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                     {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
