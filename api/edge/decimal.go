@@ -104,3 +104,19 @@ func (d decimal) times(unit uint64) (v uint64, exact, ok bool) {
 	}
 	return lo, exact, hi == 0
 }
+
+// Whole reads a JSON number that is a whole one of 64 bits, however it is written: 100, 100.0 and 1e2 are.
+func Whole(s string) (v int64, ok bool) {
+	d, ok := parseDecimal(s)
+	if !ok {
+		return 0, false
+	}
+	m, exact, ok := d.times(1)
+	switch {
+	case !ok || !exact:
+		return 0, false
+	case d.negative:
+		return -int64(m), m <= 1<<63
+	}
+	return int64(m), m < 1<<63
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"granary/api/edge"
+	"granary/api/edge/scan"
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
@@ -121,29 +122,29 @@ func (in *intake) store(text []byte, lines bool) error {
 
 // body reads {"metrics": [...]} or a list.
 func (in *intake) body(b []byte) error {
-	i := space(b, 0)
+	i := scan.Space(b, 0)
 	var end int
 	var broken, err error
 	switch {
 	case i < len(b) && b[i] == '[':
 		end, broken, err = in.list(b, i+1, "")
 	case i < len(b) && b[i] == '{':
-		name, j, ok := jsonText(b, min(space(b, i+1), len(b)-1))
-		j = space(b, j)
+		name, j, ok := scan.Text(b, min(scan.Space(b, i+1), len(b)-1))
+		j = scan.Space(b, j)
 		switch {
 		case !ok || j >= len(b) || b[j] != ':':
 			broken = &syntaxError{text: `a body is {"metrics": [...]} or a list of metrics`}
 		case string(name) != "metrics":
 			broken = &syntaxError{text: `there is no member of this name; a body is {"metrics": [...]} or a list of metrics`, path: edge.Pointer("", string(name)), has: true}
 		default:
-			if j = space(b, j+1); j >= len(b) || b[j] != '[' {
+			if j = scan.Space(b, j+1); j >= len(b) || b[j] != '[' {
 				broken = &syntaxError{text: "expected a list of metrics", path: "/metrics", has: true}
 				break
 			}
 			if end, broken, err = in.list(b, j+1, "/metrics"); broken != nil || err != nil {
 				break
 			}
-			if end = space(b, end); end >= len(b) || b[end] != '}' {
+			if end = scan.Space(b, end); end >= len(b) || b[end] != '}' {
 				broken = brokenAt(end, "expected } behind the list: metrics is the only member")
 			}
 			end++
@@ -152,7 +153,7 @@ func (in *intake) body(b []byte) error {
 		broken = &syntaxError{text: `a body is {"metrics": [...]} or a list of metrics`}
 	}
 	if broken == nil && err == nil {
-		if end = space(b, end); end < len(b) {
+		if end = scan.Space(b, end); end < len(b) {
 			broken = brokenAt(end, "there is something behind the body")
 		}
 	}

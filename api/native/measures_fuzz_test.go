@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"granary/api/edge/scan"
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/metricdef"
@@ -146,7 +147,7 @@ func FuzzSamples(f *testing.F) {
 				t.Fatalf("%q as %v is taken up to %d: %v", b, kind, end, err)
 			}
 			strict.reset(kind)
-			for i := space(raw, 1); raw[i] != ']'; {
+			for i := scan.Space(raw, 1); raw[i] != ']'; {
 				one, err := nextValue(raw[i:])
 				if err == nil {
 					err = strict.read(one, testNow)
@@ -154,8 +155,8 @@ func FuzzSamples(f *testing.F) {
 				if err != nil {
 					t.Fatalf("%q as %v: %v", b, kind, err)
 				}
-				if i = space(raw, i+len(one)); raw[i] == ',' {
-					i = space(raw, i+1)
+				if i = scan.Space(raw, i+len(one)); raw[i] == ',' {
+					i = scan.Space(raw, i+1)
 				}
 			}
 			same := slices.Equal(fast.times, strict.times) && slices.Equal(fast.texts, strict.texts) &&

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"granary/api/edge"
+	"granary/api/edge/scan"
 	"granary/measures"
 	"granary/metricdef"
 )
@@ -120,7 +121,7 @@ func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err erro
 	if c.at == nil {
 		c.at = []int32{}
 	}
-	i := space(list, 1)
+	i := scan.Space(list, 1)
 	for n := 0; list[i] != ']'; n++ {
 		if n%samplesInTurn == samplesInTurn-1 {
 			c.turn.Spent(workUnit * workOfStrict)
@@ -140,8 +141,8 @@ func (c *columns) strict(list []byte, now time.Time, refuse func(n int, err erro
 				c.at = append(c.at, int32(n))
 			}
 		}
-		if i = space(list, i); list[i] == ',' {
-			i = space(list, i+1)
+		if i = scan.Space(list, i); list[i] == ',' {
+			i = scan.Space(list, i+1)
 		}
 	}
 }
@@ -225,12 +226,14 @@ func canonicalTags(tags map[string]string) (string, error) {
 	if len(tags) == 0 {
 		return "", nil
 	}
+	list := make([]metricdef.Tag, 0, len(tags))
 	for name, value := range tags {
 		if name == "" || value == "" {
 			return "", &syntaxError{text: "the name and the value of a tag must not be empty", has: true}
 		}
+		list = append(list, metricdef.Tag{Name: name, Value: value})
 	}
-	b, err := json.Marshal(tags, json.Deterministic(true))
+	b, err := edge.AppendTags(nil, list)
 	return string(b), err
 }
 
@@ -288,9 +291,8 @@ func readValue(raw jsontext.Value, kind metricdef.Kind) (v float64, text string,
 		if err == nil && text[0] != '+' {
 			return measures.IntWord(n), "", nil
 		}
-		// 1e3 and 12.0 are whole too, as long as a float holds them exactly.
-		if f, err := strconv.ParseFloat(text, 64); err == nil && !isText && f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
-			return measures.IntWord(int64(f)), "", nil
+		if n, ok := edge.Whole(text); ok && !isText {
+			return measures.IntWord(n), "", nil // 1e3 and 12.0 are whole too
 		}
 		return fail(wantInt)
 	case metricdef.KindState:

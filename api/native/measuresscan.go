@@ -1,13 +1,11 @@
 package native
 
 import (
-	"bytes"
 	"math"
-	"unicode/utf8"
 	"unsafe"
 
+	"granary/api/edge/scan"
 	"granary/measures"
-	"granary/measures/ingest/line"
 	"granary/metricdef"
 	"granary/tenant/queue"
 )
@@ -47,17 +45,9 @@ func (c *columns) reset(kind metricdef.Kind) {
 	c.texts, c.tags = c.texts[:0], c.tags[:0]
 }
 
-// space skips white space.
-func space(b []byte, i int) int {
-	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
-		i++
-	}
-	return i
-}
-
 // scan reads the samples of a list from behind its bracket, to behind the other one.
 func (c *columns) scan(b []byte, i int) (end int, ok bool) {
-	i = space(b, i)
+	i = scan.Space(b, i)
 	if i < len(b) && b[i] == ']' {
 		return i + 1, true
 	}
@@ -69,7 +59,7 @@ func (c *columns) scan(b []byte, i int) (end int, ok bool) {
 			c.turn.Spent(workUnit * workOfByte)
 		}
 		if i < len(b) && b[i] != ',' {
-			i = space(b, i)
+			i = scan.Space(b, i)
 		}
 		switch {
 		case i >= len(b):
@@ -80,7 +70,7 @@ func (c *columns) scan(b []byte, i int) (end int, ok bool) {
 			return i, false
 		}
 		if i++; i < len(b) && b[i] != '[' {
-			i = space(b, i)
+			i = scan.Space(b, i)
 		}
 	}
 }
@@ -93,12 +83,12 @@ func (c *columns) one(b []byte, i int) (end int, ok bool) {
 		return i, false
 	}
 	if b[i] == '[' {
-		t, i, ok := c.time(b, space(b, i+1))
-		if i = space(b, i); !ok || i >= len(b) || b[i] != ',' {
+		t, i, ok := c.time(b, scan.Space(b, i+1))
+		if i = scan.Space(b, i); !ok || i >= len(b) || b[i] != ',' {
 			return i, false
 		}
-		i, ok = c.value(b, space(b, i+1), t)
-		if i = space(b, i); !ok || i >= len(b) || b[i] != ']' {
+		i, ok = c.value(b, scan.Space(b, i+1), t)
+		if i = scan.Space(b, i); !ok || i >= len(b) || b[i] != ']' {
 			return i, ok && c.undo()
 		}
 		return i + 1, true
@@ -106,16 +96,16 @@ func (c *columns) one(b []byte, i int) (end int, ok bool) {
 	if len(b)-i < len(timeMember) || string(b[i:i+len(timeMember)]) != timeMember {
 		return i, false
 	}
-	t, i, ok := c.time(b, space(b, i+len(timeMember)))
-	if i = space(b, i); !ok || i >= len(b) || b[i] != ',' {
+	t, i, ok := c.time(b, scan.Space(b, i+len(timeMember)))
+	if i = scan.Space(b, i); !ok || i >= len(b) || b[i] != ',' {
 		return i, false
 	}
-	i = space(b, i+1)
+	i = scan.Space(b, i+1)
 	if len(b)-i < 8 || string(b[i:i+8]) != `"value":` {
 		return i, false
 	}
-	i, ok = c.value(b, space(b, i+8), t)
-	if i = space(b, i); !ok || i >= len(b) || b[i] != '}' {
+	i, ok = c.value(b, scan.Space(b, i+8), t)
+	if i = scan.Space(b, i); !ok || i >= len(b) || b[i] != '}' {
 		return i, ok && c.undo()
 	}
 	return i + 1, true
@@ -133,9 +123,8 @@ func (c *columns) undo() bool {
 
 // time reads a whole number that is not negative, whose size tells its unit as edge.ParseTime has it.
 func (*columns) time(b []byte, i int) (t int64, end int, ok bool) {
-	end, m := line.Digits(b, i)
-	n := end - i
-	if n == 0 || n > 18 || n > 1 && b[i] == '0' || end < len(b) && (b[end] == '.' || b[end]|0x20 == 'e') {
+	m, end, ok := scan.Uint(b, i)
+	if !ok {
 		return 0, end, false
 	}
 	unit := uint64(1)
@@ -158,18 +147,18 @@ func (c *columns) value(b []byte, i int, t int64) (end int, ok bool) {
 	var v float64
 	switch c.kind {
 	case metricdef.KindFloat:
-		if v, end, ok = jsonFloat(b, i); !ok {
+		if v, end, ok = scan.Float(b, i); !ok {
 			return end, false
 		}
 	case metricdef.KindInt:
 		var n int64
-		if n, end, ok = jsonInt(b, i); !ok {
+		if n, end, ok = scan.Int(b, i); !ok {
 			return end, false
 		}
 		v = measures.IntWord(n)
 	case metricdef.KindState, metricdef.KindText:
 		var s []byte
-		if s, end, ok = jsonText(b, i); !ok {
+		if s, end, ok = scan.Text(b, i); !ok {
 			return end, false
 		}
 		if c.kind == metricdef.KindText {
@@ -188,58 +177,6 @@ func (c *columns) value(b []byte, i int, t int64) (end int, ok bool) {
 	return end, true
 }
 
-// jsonFloat reads a number that JSON allows.
-func jsonFloat(b []byte, i int) (v float64, end int, ok bool) {
-	j := i
-	if b[j] == '-' {
-		j++
-	}
-	if j >= len(b) || b[j]-'0' > 9 || b[j] == '0' && j+1 < len(b) && b[j+1]-'0' <= 9 {
-		return 0, j, false
-	}
-	if v, end, ok = line.ParseFloat(b, i); !ok {
-		return 0, end, false
-	}
-	if p := bytes.IndexByte(b[j:end], '.'); p >= 0 && (j+p+1 >= end || b[j+p+1]-'0' > 9) {
-		return 0, end, false
-	}
-	return v, end, true
-}
-
-// jsonInt reads a whole number of up to 18 digits.
-func jsonInt(b []byte, i int) (v int64, end int, ok bool) {
-	j := i
-	if b[j] == '-' {
-		j++
-	}
-	end, m := line.Digits(b, j)
-	n := end - j
-	if n == 0 || n > 18 || n > 1 && b[j] == '0' || end < len(b) && (b[end] == '.' || b[end]|0x20 == 'e') {
-		return 0, end, false
-	}
-	if b[i] == '-' {
-		return -int64(m), end, true
-	}
-	return int64(m), end, true
-}
-
-// jsonText reads a text without escapes.
-func jsonText(b []byte, i int) (s []byte, end int, ok bool) {
-	if b[i] != '"' {
-		return nil, i, false
-	}
-	n := bytes.IndexByte(b[i+1:], '"')
-	if n < 0 {
-		return nil, len(b), false
-	}
-	s = b[i+1 : i+1+n]
-	plain := true
-	for _, c := range s {
-		plain = plain && c >= ' ' && c != '\\'
-	}
-	return s, i + n + 2, plain && utf8.Valid(s)
-}
-
 // header finds the end of the text that names a metric: from the bracket of an object at b[i:] to behind the bracket of its
 // list of samples. It takes an object whose other members are texts, or objects of texts. It says where samples begin,
 // not that what stands before them is right.
@@ -248,11 +185,11 @@ func header(b []byte, i int) (end int, ok bool) {
 		return i, false
 	}
 	for i++; ; i++ {
-		name, j, ok := jsonText(b, min(space(b, i), len(b)-1))
-		if j = space(b, j); !ok || j >= len(b) || b[j] != ':' {
+		name, j, ok := scan.Text(b, min(scan.Space(b, i), len(b)-1))
+		if j = scan.Space(b, j); !ok || j >= len(b) || b[j] != ':' {
 			return j, false
 		}
-		j = space(b, j+1)
+		j = scan.Space(b, j+1)
 		switch {
 		case j >= len(b):
 			return j, false
@@ -264,7 +201,7 @@ func header(b []byte, i int) (end int, ok bool) {
 					return j, false
 				}
 				if b[j] == '"' {
-					if _, j, ok = jsonText(b, j); !ok {
+					if _, j, ok = scan.Text(b, j); !ok {
 						return j, false
 					}
 					j--
@@ -272,11 +209,11 @@ func header(b []byte, i int) (end int, ok bool) {
 			}
 			j++
 		default:
-			if _, j, ok = jsonText(b, j); !ok {
+			if _, j, ok = scan.Text(b, j); !ok {
 				return j, false
 			}
 		}
-		if i = space(b, j); i >= len(b) || b[i] != ',' {
+		if i = scan.Space(b, j); i >= len(b) || b[i] != ',' {
 			return i, false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"granary/api/edge"
+	"granary/api/edge/scan"
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/metricdef"
@@ -105,7 +106,7 @@ func (in *intake) end() {
 // list reads the items of a list, from behind its bracket, and stores what becomes a batch. It returns the place behind the
 // list. An error is one of the store and ends the body; broken says that what follows is no JSON.
 func (in *intake) list(b []byte, i int, path string) (end int, broken, err error) {
-	if i = space(b, i); i < len(b) && b[i] == ']' {
+	if i = scan.Space(b, i); i < len(b) && b[i] == ']' {
 		return i + 1, nil, nil
 	}
 	for n := 0; ; n++ {
@@ -115,14 +116,14 @@ func (in *intake) list(b []byte, i int, path string) (end int, broken, err error
 		if i, broken, err = in.item(b, i, n, place{path, n}); broken != nil || err != nil {
 			return i, broken, err
 		}
-		i = space(b, i)
+		i = scan.Space(b, i)
 		switch {
 		case i < len(b) && b[i] == ']':
 			return i + 1, nil, nil
 		case i >= len(b) || b[i] != ',':
 			return i, brokenAt(i, "expected , or ] behind a metric"), nil
 		}
-		i = space(b, i+1)
+		i = scan.Space(b, i+1)
 	}
 }
 
@@ -140,7 +141,7 @@ func (in *intake) lines(b []byte) error {
 		} else {
 			b = nil
 		}
-		i := space(text, 0)
+		i := scan.Space(text, 0)
 		if i == len(text) {
 			continue
 		}
@@ -153,7 +154,7 @@ func (in *intake) lines(b []byte) error {
 		if err != nil {
 			return err
 		}
-		if rest := space(text, end); broken == nil && rest < len(text) {
+		if rest := scan.Space(text, end); broken == nil && rest < len(text) {
 			// The samples before it are stored; what stands behind is not understood.
 			broken = brokenAt(rest, "there is something behind the metric")
 		}
@@ -171,7 +172,7 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 	if k := in.lookup(b, i); k != nil {
 		in.cols.reset(k.kind)
 		if end, ok := in.cols.scan(b, i+len(k.text)); ok {
-			if end = space(b, end); end < len(b) && b[end] == '}' {
+			if end = scan.Space(b, end); end < len(b) && b[end] == '}' {
 				in.last = k
 				in.size = int64(end + 1 - i)
 				in.turn.Spent(int64(min(end-i, workUnit)) * workOfByte)
@@ -227,7 +228,7 @@ func (in *intake) strictItem(raw []byte, n int, path place) error {
 	if end, ok := header(raw, 0); ok {
 		// What stands behind the samples would be part of the name too.
 		stop := end - 1 + len(it.Samples)
-		if stop < len(raw) && bytes.Equal(raw[end-1:stop], it.Samples) && raw[space(raw, stop)] == '}' {
+		if stop < len(raw) && bytes.Equal(raw[end-1:stop], it.Samples) && raw[scan.Space(raw, stop)] == '}' {
 			o.header = raw[:end]
 		}
 	}

@@ -1,0 +1,95 @@
+package points
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// TextEmpty is what is said of a body without anything in it.
+const TextEmpty = "Payload is empty"
+
+// Error says what is wrong with a body.
+type Error struct {
+	Path string // "[3].data[17].value"; "" for the body
+	Text string
+
+	broken bool // it is no JSON
+	value  bool
+}
+
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return e.Text
+	}
+	return e.Path + ": " + e.Text
+}
+
+// Kind is "invalid".
+func (*Error) Kind() string { return "invalid" }
+
+// Code is the stable code of the error.
+func (e *Error) Code() string {
+	if e.value {
+		return "value-invalid"
+	}
+	return "request-syntax"
+}
+
+func isBroken(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.broken
+}
+
+// brokenAt says that the body is no JSON.
+func (d *Decoder) brokenAt(i int, text string) error {
+	return &Error{Text: fmt.Sprintf("no valid JSON at byte %d: %s", i, text), broken: true}
+}
+
+// libraryError is brokenAt in the words of the library, about a value that begins at a place in the body.
+func (d *Decoder) libraryError(i int, err error) error {
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	if !ok {
+		return d.brokenAt(i, shorten(err.Error()))
+	}
+	text := syntax.Err.Error()
+	if errors.Is(syntax.Err, io.ErrUnexpectedEOF) {
+		text = "it ends too early"
+	}
+	return d.brokenAt(i+int(syntax.ByteOffset), shorten(text))
+}
+
+// wrongPoint says what is wrong with a member of a point; member is "" for the point itself.
+func (d *Decoder) wrongPoint(n int, member, format string, args ...any) error {
+	return d.wrong(path(d.list, d.at, n), member, format, args...)
+}
+
+// wrongMetric is the same for the metric.
+func (d *Decoder) wrongMetric(member, format string, args ...any) error {
+	return d.wrong(path(d.list, d.at, -1), member, format, args...)
+}
+
+func (*Decoder) wrong(path, member, format string, args ...any) error {
+	if member != "" && path != "" {
+		member = "." + member
+	}
+	return &Error{Path: path + shorten(member), Text: fmt.Sprintf(format, args...)}
+}
+
+const textTwice = "is given twice"
+
+// shorten is the front of a text that may be very long.
+func shorten(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	end := most
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
