@@ -29,7 +29,12 @@ func (a *API) appendMetric(b []byte, d *metricdef.Definition, samples bool, form
 	b = edge.AppendString(b, name)
 	b = append(b, `,"explicit":`...)
 	b = edge.AppendBool(b, explicit)
-	b = append(b, `},"created":`...)
+	b = append(b, '}')
+	if d.Retention > 0 {
+		b = edge.AppendString(append(b, `,"retention":`...), durationText(d.Retention))
+		b = edge.AppendFloat(append(b, `,"retention_seconds":`...), seconds(d.Retention))
+	}
+	b = append(b, `,"created":`...)
 	b = format.Append(b, d.Created.UnixNano())
 	b = append(b, `,"explicit":`...)
 	b = edge.AppendBool(b, d.Explicit)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,6 +24,7 @@ type metricBody struct {
 	PlainTags map[string]string `json:"plain_tags"`
 	Unit      string            `json:"unit"`
 	Policy    string            `json:"policy"` // "": by the rules
+	Retention *lifetime         `json:"retention"`
 }
 
 // draft checks everything that can be checked without the store. Its tenant only stands for one: the right one may not
@@ -31,6 +33,9 @@ func (m *metricBody) draft() (metricdef.Draft, error) {
 	d := metricdef.Draft{
 		Identity: metricdef.Identity{Tenant: 1, Type: metricdef.Gauge, Name: m.Name, Tags: sortedTags(m.Tags)},
 		Plain:    sortedTags(m.PlainTags), Unit: m.Unit, Policy: m.Policy, Dialect: Name, Explicit: true,
+	}
+	if m.Retention != nil {
+		d.Retention = time.Duration(*m.Retention)
 	}
 	if m.Type != "" {
 		var ok bool
@@ -75,7 +80,7 @@ func sortedTags(tags map[string]string) []metricdef.Tag {
 
 // memberOf are the members of a body by the fields of a definition.
 var memberOf = map[string]string{
-	"name": "/name", "identity tags": "/tags", "plain tags": "/plain_tags", "unit": "/unit", "type": "/type", "kind": "/kind", "policy": "/policy",
+	"name": "/name", "identity tags": "/tags", "plain tags": "/plain_tags", "unit": "/unit", "type": "/type", "kind": "/kind", "policy": "/policy", "retention": "/retention",
 }
 
 // atField puts the path of the member at fault to an error about a definition.
@@ -155,10 +160,49 @@ func (o optional) pointer() *string {
 	return &o.value
 }
 
+// lifetime is a duration above zero.
+type lifetime time.Duration
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (v *lifetime) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if err := (*duration)(v).UnmarshalJSONFrom(d); err != nil {
+		return err
+	}
+	if *v == 0 {
+		return &syntaxError{text: "expected a duration above zero"}
+	}
+	return nil
+}
+
+// optionalLifetime is a lifetime that may be given, or given as null.
+type optionalLifetime struct {
+	given bool
+	value lifetime // 0 for null
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (o *optionalLifetime) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	o.given = true
+	if d.PeekKind() == 'n' {
+		_, err := d.ReadToken()
+		return err
+	}
+	return o.value.UnmarshalJSONFrom(d)
+}
+
+// pointer is the duration, nil if it was not given.
+func (o optionalLifetime) pointer() *time.Duration {
+	if !o.given {
+		return nil
+	}
+	return (*time.Duration)(&o.value)
+}
+
 // metricPatch is a JSON merge patch (RFC 7396) of a metric: null takes away. Members of the identity may be given as they are.
 type metricPatch struct {
 	Unit      optional           `json:"unit"`
 	Policy    optional           `json:"policy"`
+	Retention optionalLifetime   `json:"retention"`
 	PlainTags map[string]*string `json:"plain_tags"`
 
 	Name *string            `json:"name"`
@@ -171,7 +215,7 @@ type metricPatch struct {
 type identityError struct{}
 
 func (*identityError) Error() string {
-	return "name, type, kind and tags make the metric what it is and cannot change; only unit, policy and plain_tags can"
+	return "name, type, kind and tags make the metric what it is and cannot change; only unit, policy, retention and plain_tags can"
 }
 func (*identityError) Kind() string { return string(edge.Conflict) }
 func (*identityError) Code() string { return "identity-tag" }
@@ -198,7 +242,7 @@ func (m *metricPatch) update(d *metricdef.Definition) (metricdef.Update, error) 
 			return metricdef.Update{}, edge.At(edge.Pointer("/tags", name), &identityError{})
 		}
 	}
-	u := metricdef.Update{Unit: m.Unit.pointer(), Policy: m.Policy.pointer()}
+	u := metricdef.Update{Unit: m.Unit.pointer(), Policy: m.Policy.pointer(), Retention: m.Retention.pointer()}
 	for _, name := range slices.Sorted(maps.Keys(m.PlainTags)) {
 		if value := m.PlainTags[name]; value == nil {
 			u.Remove = append(u.Remove, name)

@@ -92,6 +92,53 @@ func TestCreateMetric(t *testing.T) {
 	}
 }
 
+// TestMetricRetention gives a metric a retention of its own, changes it and takes it away.
+func TestMetricRetention(t *testing.T) {
+	a, s := stored(t)
+	const has = `,"retention":"7d","retention_seconds":604800,"created"`
+	id := create(t, a, "mine", `{"name":"kept","retention":"1w"}`)
+	path := "/v2/metrics/" + id
+	for i, step := range []struct{ method, body, want string }{
+		{"GET", "", has},
+		{"POST", `{"name":"kept","retention":60}`, has}, // it has been made by a call
+		{"PATCH", `{"unit":"W"}`, has},
+		{"PATCH", `{"retention":90.5}`, `,"retention":"1m30s500ms","retention_seconds":90.5,"created"`},
+		{"PATCH", `{"retention":null}`, `"explicit":false},"created"`},
+		{"PATCH", `{"retention":"7d"}`, has},
+	} {
+		to := path
+		if step.method == "POST" {
+			to = "/v2/metrics"
+		}
+		w := ask(a, step.method, to, step.body, "Tenant", "mine")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), step.want) {
+			t.Errorf("step %d: %d %s", i, w.Code, w.Body)
+		}
+	}
+	for body, code := range map[string]string{`{"retention":0}`: "request-syntax", `{"retention":"0s"}`: "request-syntax", `{"retention":-1}`: "time-invalid", `{"retention":"forever"}`: "time-invalid", `{"retention":[]}`: "request-syntax"} {
+		for method, to := range map[string]string{"PATCH": path, "POST": "/v2/metrics"} {
+			if method == "POST" {
+				body = `{"name":"kept",` + body[1:]
+			}
+			w := ask(a, method, to, body, "Tenant", "mine")
+			if m := problemOf(t, w); w.Code != 400 || m["path"] != "/retention" || m["code"] != code {
+				t.Errorf("%s %s: %d %s", method, body, w.Code, w.Body)
+			}
+		}
+	}
+	// One that only data has made takes what the call says.
+	num, _ := s.Tenants.Lookup("mine")
+	var b measures.Batch
+	b.AddDraft(measures.Draft{Def: metricdef.Draft{Identity: metricdef.Identity{Tenant: num.Num, Type: metricdef.Gauge, Name: "by data"}, Dialect: "native"}}, testNow.UnixNano(), 1)
+	if err := s.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	w := ask(a, "POST", "/v2/metrics", `{"name":"by data","plain_tags":{"p":"x"},"retention":"7d"}`, "Tenant", "mine")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), has) || !strings.Contains(w.Body.String(), `"plain_tags":{"p":"x"}`) || !strings.Contains(w.Body.String(), `"explicit":true,"dialect"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestCreateMetricRefused(t *testing.T) {
 	a, s := stored(t)
 	for body, want := range map[string][2]string{ // path and code

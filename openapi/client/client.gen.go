@@ -1576,6 +1576,10 @@ type Metric struct {
 		Name     string `json:"name"`
 	} `json:"policy"`
 
+	// Retention How long its raw samples are kept, above what policy and tenant say; only if it has one of its own.
+	Retention        *string  `json:"retention,omitempty"`
+	RetentionSeconds *float64 `json:"retention_seconds,omitempty"`
+
 	// Samples Null if there are none.
 	Samples *struct {
 		// First Milliseconds since 1970, or what `times` asks for.
@@ -1638,7 +1642,10 @@ type MetricDraft struct {
 
 	// Policy The name of its policy; without it the rules choose.
 	Policy *string `json:"policy,omitempty"`
-	Tags   *Tags   `json:"tags,omitempty"`
+
+	// Retention How long raw samples of the metric are kept, above what policy and tenant say. A duration above zero, or a number of seconds.
+	Retention *MetricRetention `json:"retention,omitempty"`
+	Tags      *Tags            `json:"tags,omitempty"`
 
 	// Type Part of what a metric is.
 	Type *MetricType `json:"type,omitempty"`
@@ -1675,12 +1682,24 @@ type MetricPatch struct {
 	Name      *string             `json:"name,omitempty"`
 	PlainTags *map[string]*string `json:"plain_tags,omitempty"`
 	Policy    *string             `json:"policy,omitempty"`
+	Retention *MetricRetention    `json:"retention,omitempty"`
 	Tags      *map[string]*string `json:"tags,omitempty"`
 
 	// Type Part of what a metric is.
 	Type *MetricType `json:"type,omitempty"`
 	Unit *string     `json:"unit,omitempty"`
 }
+
+// MetricRetention How long raw samples of the metric are kept, above what policy and tenant say. A duration above zero, or a number of seconds.
+type MetricRetention struct {
+	union json.RawMessage
+}
+
+// MetricRetention0 defines model for MetricRetention.0.
+type MetricRetention0 = float64
+
+// MetricRetention1 defines model for MetricRetention.1.
+type MetricRetention1 = string
 
 // MetricSearch defines model for MetricSearch.
 type MetricSearch struct {
@@ -3975,6 +3994,68 @@ func (t *MetricDrafts) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsMetricRetention0 returns the union data inside the MetricRetention as a MetricRetention0
+func (t MetricRetention) AsMetricRetention0() (MetricRetention0, error) {
+	var body MetricRetention0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetricRetention0 overwrites any union data inside the MetricRetention as the provided MetricRetention0
+func (t *MetricRetention) FromMetricRetention0(v MetricRetention0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetricRetention0 performs a merge with any union data inside the MetricRetention, using the provided MetricRetention0
+func (t *MetricRetention) MergeMetricRetention0(v MetricRetention0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMetricRetention1 returns the union data inside the MetricRetention as a MetricRetention1
+func (t MetricRetention) AsMetricRetention1() (MetricRetention1, error) {
+	var body MetricRetention1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetricRetention1 overwrites any union data inside the MetricRetention as the provided MetricRetention1
+func (t *MetricRetention) FromMetricRetention1(v MetricRetention1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetricRetention1 performs a merge with any union data inside the MetricRetention, using the provided MetricRetention1
+func (t *MetricRetention) MergeMetricRetention1(v MetricRetention1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MetricRetention) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MetricRetention) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsMetricSearchName0 returns the union data inside the MetricSearch_Name as a MetricSearchName0
 func (t MetricSearch_Name) AsMetricSearchName0() (MetricSearchName0, error) {
 	var body MetricSearchName0
@@ -4964,10 +5045,11 @@ type ClientInterface interface {
 
 	// CreateMetricsWithBody Make a metric, or up to 10,000
 	//
-	// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+	// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+	// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 	// it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 	//
-	// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+	// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4976,10 +5058,11 @@ type ClientInterface interface {
 
 	// CreateMetrics Make a metric, or up to 10,000
 	//
-	// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+	// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+	// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 	// it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 	//
-	// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+	// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5034,7 +5117,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v2/metrics/{id} (the `ReadMetric` operationId).
 	ReadMetric(ctx context.Context, id MetricIDParameter, params *ReadMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMetricWithBody Change unit, policy and plain tags of a metric
+	// UpdateMetricWithBody Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -5044,7 +5127,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v2/metrics/{id} (the `UpdateMetric` operationId).
 	UpdateMetricWithBody(ctx context.Context, id MetricIDParameter, params *UpdateMetricParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMetric Change unit, policy and plain tags of a metric
+	// UpdateMetric Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -5054,7 +5137,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v2/metrics/{id} (the `UpdateMetric` operationId).
 	UpdateMetric(ctx context.Context, id MetricIDParameter, params *UpdateMetricParams, body UpdateMetricJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMetricWithApplicationMergePatchPlusJSONBody Change unit, policy and plain tags of a metric
+	// UpdateMetricWithApplicationMergePatchPlusJSONBody Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -5619,10 +5702,11 @@ func (c *Client) ListMetrics(ctx context.Context, params *ListMetricsParams, req
 
 // CreateMetricsWithBody Make a metric, or up to 10,000
 //
-// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 // it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 //
-// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5641,10 +5725,11 @@ func (c *Client) CreateMetricsWithBody(ctx context.Context, params *CreateMetric
 
 // CreateMetrics Make a metric, or up to 10,000
 //
-// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 // it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 //
-// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5769,7 +5854,7 @@ func (c *Client) ReadMetric(ctx context.Context, id MetricIDParameter, params *R
 	return c.Client.Do(req)
 }
 
-// UpdateMetricWithBody Change unit, policy and plain tags of a metric
+// UpdateMetricWithBody Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
@@ -5789,7 +5874,7 @@ func (c *Client) UpdateMetricWithBody(ctx context.Context, id MetricIDParameter,
 	return c.Client.Do(req)
 }
 
-// UpdateMetric Change unit, policy and plain tags of a metric
+// UpdateMetric Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
@@ -5809,7 +5894,7 @@ func (c *Client) UpdateMetric(ctx context.Context, id MetricIDParameter, params 
 	return c.Client.Do(req)
 }
 
-// UpdateMetricWithApplicationMergePatchPlusJSONBody Change unit, policy and plain tags of a metric
+// UpdateMetricWithApplicationMergePatchPlusJSONBody Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
@@ -10079,10 +10164,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMetricsWithBodyWithResponse Make a metric, or up to 10,000
 	//
-	// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+	// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+	// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 	// it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 	//
-	// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+	// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10091,10 +10177,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMetricsWithResponse Make a metric, or up to 10,000
 	//
-	// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+	// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+	// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 	// it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 	//
-	// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+	// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10153,7 +10240,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v2/metrics/{id} (the `ReadMetric` operationId).
 	ReadMetricWithResponse(ctx context.Context, id MetricIDParameter, params *ReadMetricParams, reqEditors ...RequestEditorFn) (*ReadMetricResponse, error)
 
-	// UpdateMetricWithBodyWithResponse Change unit, policy and plain tags of a metric
+	// UpdateMetricWithBodyWithResponse Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -10163,7 +10250,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v2/metrics/{id} (the `UpdateMetric` operationId).
 	UpdateMetricWithBodyWithResponse(ctx context.Context, id MetricIDParameter, params *UpdateMetricParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMetricResponse, error)
 
-	// UpdateMetricWithResponse Change unit, policy and plain tags of a metric
+	// UpdateMetricWithResponse Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -10173,7 +10260,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v2/metrics/{id} (the `UpdateMetric` operationId).
 	UpdateMetricWithResponse(ctx context.Context, id MetricIDParameter, params *UpdateMetricParams, body UpdateMetricJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMetricResponse, error)
 
-	// UpdateMetricWithApplicationMergePatchPlusJSONBodyWithResponse Change unit, policy and plain tags of a metric
+	// UpdateMetricWithApplicationMergePatchPlusJSONBodyWithResponse Change unit, policy, retention and plain tags of a metric
 	//
 	// A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 	// be given as it is; another value is a conflict.
@@ -15714,10 +15801,11 @@ func (c *ClientWithResponses) ListMetricsWithResponse(ctx context.Context, param
 
 // CreateMetricsWithBodyWithResponse Make a metric, or up to 10,000
 //
-// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 // it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 //
-// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15732,10 +15820,11 @@ func (c *ClientWithResponses) CreateMetricsWithBodyWithResponse(ctx context.Cont
 
 // CreateMetricsWithResponse Make a metric, or up to 10,000
 //
-// One that exists with the same identity is left as it is: plain tags, unit and policy of the request do not change it. Of a list each is made on its own; what became of
+// One that a call has made before is left as it is: plain tags, unit, policy and retention of the request do not change it. One that only samples have made takes the plain
+// tags and the retention of the request, and stays until a call ends it. Of a list each is made on its own; what became of
 // it stands in `results`, in the order of the request. Only if none could be made is the answer a problem, whose `errors` has one for each of the first 100.
 //
-// A write makes the metrics that it needs, so this is for those that need a type, a unit or a policy.
+// A write makes the metrics that it needs, so this is for those that need a type, a unit, a policy or a retention.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15836,7 +15925,7 @@ func (c *ClientWithResponses) ReadMetricWithResponse(ctx context.Context, id Met
 	return ParseReadMetricResponse(rsp)
 }
 
-// UpdateMetricWithBodyWithResponse Change unit, policy and plain tags of a metric
+// UpdateMetricWithBodyWithResponse Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
@@ -15852,7 +15941,7 @@ func (c *ClientWithResponses) UpdateMetricWithBodyWithResponse(ctx context.Conte
 	return ParseUpdateMetricResponse(rsp)
 }
 
-// UpdateMetricWithResponse Change unit, policy and plain tags of a metric
+// UpdateMetricWithResponse Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
@@ -15868,7 +15957,7 @@ func (c *ClientWithResponses) UpdateMetricWithResponse(ctx context.Context, id M
 	return ParseUpdateMetricResponse(rsp)
 }
 
-// UpdateMetricWithApplicationMergePatchPlusJSONBodyWithResponse Change unit, policy and plain tags of a metric
+// UpdateMetricWithApplicationMergePatchPlusJSONBodyWithResponse Change unit, policy, retention and plain tags of a metric
 //
 // A merge patch (RFC 7396): what is not given stays, null takes away. Without a policy of its own a metric has that of the rules. What makes the metric what it is may
 // be given as it is; another value is a conflict.
