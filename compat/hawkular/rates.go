@@ -1,0 +1,168 @@
+package hawkular
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"granary/api/edge"
+	"granary/measures/query"
+	"granary/metricdef"
+	"granary/tenant/identity"
+)
+
+// Rates are per minute, and stand at the later of two points. The first point of a range has none.
+
+func (d *Dialect) rateRoutes() []route {
+	read := identity.Read
+	return []route{
+		{method: http.MethodGet, path: "/{numbers}/{id}/rate", right: read, serve: (*call).rateOfOne},
+		{method: http.MethodGet, path: "/{numbers}/{id}/rate/stats", right: read, serve: (*call).rateStatsOfOne},
+		{method: http.MethodGet, path: "/{numbers}/rate/stats", right: read, serve: (*call).rateStatsOfSeveral},
+		{method: http.MethodPost, path: "/{numbers}/rate/query", right: read, serve: (*call).rateQuery},
+		// It went out of use in Hawkular, for counters alone.
+		{method: http.MethodGet, path: "/counters/rate", right: read, serve: (*call).oldCounterRate},
+	}
+}
+
+func (c *call) rateStatsOfSeveral() error { return c.several(true, false) }
+
+func (c *call) oldCounterRate() error {
+	c.typ = metricdef.Counter
+	return c.several(true, false)
+}
+
+func (c *call) rateStatsOfOne() error {
+	a, err := c.statsAsk(false)
+	if err != nil {
+		return err
+	}
+	return c.bucketsOf(a, c.vars["id"], true)
+}
+
+// rateOfOne answers the rates of one metric.
+func (c *call) rateOfOne() error {
+	a, err := c.ask()
+	if err != nil {
+		return err
+	}
+	var refs []metricdef.Ref
+	if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
+		refs = append(refs, ref)
+	}
+	p, err := c.planRates(a, refs, false)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return c.empty()
+	}
+	defer c.account(p)
+	s := c.stream(typeJSON)
+	o := output{stream: s}
+	some := false
+	err = p.query.Run(c.ctx, func(f *query.Frame) error {
+		some = f.Len() > 0
+		s.B = appendPoints(s.B, f, &o)
+		return o.err
+	})
+	if err == nil && !some {
+		s.Free()
+		return c.empty()
+	}
+	return c.endStream(s, err)
+}
+
+// rateQuery answers the rates of several metrics, each by itself; those without any are left out.
+func (c *call) rateQuery() error {
+	var a ask
+	if err := c.decode(&a); err != nil {
+		return err
+	}
+	if len(a.IDs) == 0 && a.Tags == "" {
+		return badRequest("either ids or tags must be given")
+	}
+	s := section{typ: c.typ}
+	if err := c.fill(&s, a.IDs, a.Tags); err != nil {
+		return err
+	}
+	p, err := c.planRates(&a, s.refs(), true)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return c.empty()
+	}
+	defer c.account(p)
+	o := output{stream: c.stream(typeJSON)}
+	s.plan = p
+	some, err := c.print(&o, &s, true)
+	if err == nil && !some {
+		o.stream.Free()
+		return c.empty()
+	}
+	return c.endStream(o.stream, err)
+}
+
+// planRates prepares a question about the rates themselves; nil if there can be none.
+func (c *call) planRates(a *ask, refs []metricdef.Ref, posted bool) (*plan, error) {
+	p, err := c.planPoints(a, c.typ, true, refs, posted)
+	if err != nil || len(p.request.Refs) == 0 {
+		return nil, err
+	}
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	_, err = c.prepare(p, 0)
+	return p, err
+}
+
+// planPoints says what the engine is asked for if it is the points themselves, or their rates.
+func (c *call) planPoints(a *ask, typ metricdef.Type, rate bool, refs []metricdef.Ref, posted bool) (*plan, error) {
+	from, to, err := c.span(a)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{form: thePoints}
+	p.request = query.Request{From: nanos(from), To: nanos(to), Limit: a.most()}
+	if rate {
+		p.request.Rate = perMinute(typ)
+	}
+	if p.request.From < p.request.To {
+		p.request.Refs = refs
+	}
+	p.request.Desc, err = c.desc(a, posted)
+	return p, err
+}
+
+// appendPoints appends the points of a frame of numbers. What JSON has no number for is left out.
+func appendPoints(dst []byte, f *query.Frame, o *output) []byte {
+	dst = append(dst, '[')
+	more := false
+	whole := f.Kind == metricdef.KindInt
+	for i := range f.Len() {
+		if !f.Has(i) || !whole && f.Values[i]-f.Values[i] != 0 {
+			continue
+		}
+		dst = append(o.between(dst, more), `{"timestamp":`...)
+		more = true
+		dst = strconv.AppendInt(dst, millis(f.Time(i)), 10)
+		dst = append(dst, `,"value":`...)
+		if whole {
+			dst = strconv.AppendInt(dst, f.Ints[i], 10)
+		} else {
+			dst = edge.AppendFloat(dst, f.Values[i])
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// refs are the metrics of a section that are there, sorted.
+func (s *section) refs() []metricdef.Ref {
+	refs := make([]metricdef.Ref, len(s.metrics))
+	for i := range s.metrics {
+		refs[i] = s.metrics[i].ref
+	}
+	return slices.Compact(refs)
+}

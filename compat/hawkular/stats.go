@@ -1,0 +1,246 @@
+package hawkular
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"granary/api/edge"
+	"granary/measures/query"
+	"granary/metricdef"
+	"granary/tenant/identity"
+)
+
+func (d *Dialect) statsRoutes() []route {
+	read := identity.Read
+	return []route{
+		{method: http.MethodGet, path: "/{numbers}/{id}/stats", right: read, serve: (*call).statsOfOne},
+		{method: http.MethodGet, path: "/{numbers}/stats", right: read, serve: (*call).statsOfSeveral},
+		{method: http.MethodGet, path: "/{numbers}/data", right: read, serve: (*call).oldStats},
+		{method: http.MethodPost, path: "/{numbers}/stats/query", right: read, serve: (*call).statsQuery},
+		{method: http.MethodGet, path: "/{numbers}/{id}/stats/tags/{tags}", right: read, serve: (*call).taggedStats},
+		{method: http.MethodPost, path: "/{metrics}/stats/query", right: read, serve: (*call).genericQuery},
+		{method: http.MethodPost, path: "/{metrics}/stats/batch/query", right: read, serve: (*call).batchQuery},
+	}
+}
+
+// statsOfOne answers the buckets of one metric.
+func (c *call) statsOfOne() error {
+	a, err := c.statsAsk(false)
+	if err != nil {
+		return err
+	}
+	return c.bucketsOf(a, c.vars["id"], false)
+}
+
+// statsAsk reads the query string of a question about statistics. Buckets have neither a limit nor an order. Where Hawkular does not know
+// these parameters it passes over them; its old routes, which went out of use, do know them.
+func (c *call) statsAsk(old bool) (*ask, error) {
+	a, err := c.ask()
+	if err == nil && (old || !c.strict()) {
+		err = unbounded(a)
+	}
+	return a, err
+}
+
+// bucketsOf answers all buckets of a metric of the type that the path names, or of its rates.
+func (c *call) bucketsOf(a *ask, id string, rate bool) error {
+	var refs []metricdef.Ref
+	if ref, ok := c.resolve(c.typ, id); ok {
+		refs = []metricdef.Ref{ref}
+	}
+	a.Stacked = false
+	return c.pooled(a, refs, rate)
+}
+
+// statsOfSeveral answers the buckets of several metrics together.
+func (c *call) statsOfSeveral() error { return c.several(false, false) }
+func (c *call) oldStats() error       { return c.several(false, true) }
+
+func (c *call) several(rate, old bool) error {
+	a, err := c.statsAsk(old)
+	if err != nil {
+		return err
+	}
+	refs, err := c.chosen(a, c.query["metrics"])
+	if err != nil {
+		return err
+	}
+	return c.pooled(a, refs, rate)
+}
+
+// chosen are the metrics of a question that names ids or has a tag query, sorted.
+func (c *call) chosen(a *ask, ids []string) ([]metricdef.Ref, error) {
+	switch {
+	case len(ids) == 0 && a.Tags == "":
+		return nil, badRequest("either metrics or tags must be given")
+	case len(ids) > 0 && a.Tags != "":
+		return nil, badRequest("metrics and tags cannot be given together")
+	case a.Tags != "":
+		if err := c.enter(); err != nil {
+			return nil, err
+		}
+		return c.byTags(a.Tags, c.typ)
+	}
+	var refs []metricdef.Ref
+	for _, id := range ids {
+		if ref, ok := c.resolve(c.typ, id); ok {
+			refs = append(refs, ref)
+		}
+	}
+	slices.Sort(refs)
+	return slices.Compact(refs), nil
+}
+
+// form is what of each metric is answered.
+type form uint8
+
+const (
+	allBuckets    form = iota
+	filledBuckets      // those with a value, in the order and as many as are asked for
+	thePoints          // no buckets
+)
+
+// plan is a question about metrics of one type, ready to be asked.
+type plan struct {
+	form    form
+	buckets buckets
+	columns *columns
+	// skip says that what is empty before the first bucket with a value is left out.
+	skip bool
+	// nothing says that the question is about all that is there, and that nothing is.
+	nothing bool
+	request query.Request
+	query   *query.Query // nil: there is nothing to be read
+}
+
+// plan lays the buckets and says what the engine is asked for.
+func (c *call) plan(a *ask, typ metricdef.Type, rate bool, refs []metricdef.Ref) (*plan, error) {
+	from, to, err := c.span(a)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{skip: bool(a.FromEarliest)}
+	if a.FromEarliest {
+		if from = c.since(refs, to); from >= to {
+			// What is wrong with the question is said in any case.
+			p.nothing, from = true, to-1
+		}
+	}
+	reversed := typ == metricdef.Gauge && !rate
+	if p.columns, err = newColumns(a.Percentiles, c.strict(), reversed, bool(a.Stacked)); err != nil {
+		return nil, err
+	}
+	if p.buckets, err = c.divide(a, from, to); err != nil {
+		return nil, err
+	}
+	var some bool
+	p.request, some = p.buckets.request()
+	if some && !p.nothing {
+		p.request.Refs = refs
+	}
+	p.request.Overs, p.request.Extra = p.columns.overs, p.columns.extra
+	if rate {
+		p.request.Rate = perMinute(typ)
+	}
+	return p, nil
+}
+
+// perMinute is the kind of rates that metrics of a type have. What falls is a counter that began again, and the fall is left out.
+func perMinute(typ metricdef.Type) query.Rate {
+	r := query.Rate{Per: time.Minute, Falls: query.FallsKeep, Inside: true}
+	if typ == metricdef.Counter {
+		r.Falls = query.FallsDrop
+	}
+	return r
+}
+
+// since is where the range of metrics begins of which everything is asked for, in milliseconds.
+func (c *call) since(refs []metricdef.Ref, to int64) int64 {
+	from := c.earliest(refs)
+	if from >= to {
+		return to
+	}
+	return max(from, 1)
+}
+
+// prepare lets the engine find out what the plan costs. Points is what the answer has, in lists of buckets.
+func (c *call) prepare(p *plan, lists int64) (query.Cost, error) {
+	most := c.most()
+	cost := query.Cost{Points: p.buckets.count * max(lists, 1)}
+	if p.nothing {
+		cost.Points = 0
+	}
+	if err := c.d.o.Queries.Admit(most, cost); err != nil {
+		return cost, c.refused(err)
+	}
+	if len(p.request.Refs) == 0 {
+		return cost, nil
+	}
+	p.request.Most = most
+	var err error
+	if p.query, err = c.d.o.Queries.Prepare(c.ctx, p.request); err != nil {
+		return cost, c.refused(err)
+	}
+	own := p.query.Cost()
+	cost.Series, cost.Samples = own.Series, own.Samples
+	return cost, nil
+}
+
+// pooled answers one list of buckets with what all the points of the metrics make, or with the sums of what those of each make.
+func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
+	p, err := c.plan(a, c.typ, rate, refs)
+	if err != nil {
+		return err
+	}
+	stacked := bool(a.Stacked)
+	if err := c.enter(); err != nil {
+		return err
+	}
+	if _, err := c.prepare(p, 1); err != nil {
+		return err
+	}
+	if p.nothing {
+		return c.empty()
+	}
+	defer c.account(p)
+	s := c.stream(typeJSON)
+	o := output{stream: s}
+	print := newBucketPrinter(&p.buckets, p.columns, false)
+	write := func(f *query.Frame) error {
+		s.B = print.all(s.B, &p.request, f, p.skip, &o)
+		return o.err
+	}
+	switch {
+	case p.query == nil:
+		err = write(nil)
+	case stacked:
+		st := stack{columns: p.columns}
+		if err = p.query.Run(c.ctx, func(f *query.Frame) error { st.add(f); return nil }); err == nil {
+			err = write(st.frame())
+		}
+	default:
+		err = p.query.Run(c.ctx, write)
+	}
+	return c.endStream(s, err)
+}
+
+// account notes what plans have read.
+func (c *call) account(plans ...*plan) {
+	var read int64
+	for _, p := range plans {
+		if p.query != nil {
+			read += p.query.Read()
+		}
+	}
+	edge.Query(c.w, c.tenant, read)
+}
+
+// most is what the questions of a request may cost, by the limits of its tenant.
+func (c *call) most() query.Cost {
+	if c.num == 0 {
+		return query.Cost{}
+	}
+	l := c.d.o.Tenants.Limits(c.num)
+	return query.Cost{Series: l.QuerySeries, Samples: l.QuerySamples}
+}
