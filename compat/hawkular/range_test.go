@@ -3,6 +3,7 @@ package hawkular
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -19,7 +20,7 @@ const testMilli = int64(1767225600_500)
 // asking is a call with that query string, or with that body.
 func asking(strict bool, query, body string) *call {
 	d := New(Options{Strict: strict, Now: func() time.Time { return testNow }})
-	c := &call{d: d, now: testNow, r: httptest.NewRequest("POST", "/", strings.NewReader(body)), route: &route{}}
+	c := &call{d: d, now: testNow, r: httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)), route: &route{}}
 	c.ctx = c.r.Context()
 	var err error
 	if c.query, err = url.ParseQuery(query); err != nil {
@@ -188,7 +189,7 @@ func TestDecodeAsk(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"", " \n", "null", "[]", "{ }", " [ ] "} {
-		if err := asking(true, "", body).decode(new(ask)); err != errPayload { //nolint:errorlint // it is that very one
+		if err := asking(true, "", body).decode(new(ask)); err != errPayload {
 			t.Errorf("%q: %v", body, err)
 		}
 		if err := asking(false, "", body).decode(new(ask)); err != nil {

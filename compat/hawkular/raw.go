@@ -1,0 +1,118 @@
+package hawkular
+
+import (
+	"cmp"
+	"net/http"
+
+	"granary/api/edge"
+	"granary/measures/query"
+	"granary/metricdef"
+	"granary/tenant/identity"
+)
+
+func (d *Dialect) rawRoutes() []route {
+	read := identity.Read
+	return []route{
+		{method: http.MethodGet, path: "/{type}/{id}/raw", right: read, serve: (*call).points},
+		{method: http.MethodGet, path: "/{numbers}/{id}/data", right: read, serve: (*call).points},
+		{method: http.MethodGet, path: "/availability/{id}/data", right: read, serve: (*call).points},
+		{method: http.MethodPost, path: "/{type}/raw/query", right: read, serve: (*call).pointsQuery},
+		{method: http.MethodGet, path: "/{type}/tags/{tagql}/raw", right: read, serve: (*call).pointsByTags},
+	}
+}
+
+// points answers the points of one metric.
+func (c *call) points() error {
+	c.typ = cmp.Or(c.typ, metricdef.Availability) // the path that spells its type out
+	a, err := c.ask()
+	if err != nil {
+		return err
+	}
+	return c.answerPoints(a, false, func() ([]metricdef.Ref, error) {
+		if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
+			return []metricdef.Ref{ref}, nil
+		}
+		return nil, nil
+	})
+}
+
+// pointsQuery answers the points of the metrics that the body names, by their ids or by their tags. The default mode takes both together,
+// and neither, which is a question about nothing.
+func (c *call) pointsQuery() error {
+	a := new(ask)
+	if err := c.decode(a); err != nil {
+		return err
+	}
+	if c.strict() && (len(a.IDs) > 0) == (a.Tags != "") {
+		return badRequest("either ids or tags must be given")
+	}
+	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) {
+		var refs []metricdef.Ref
+		for _, id := range a.IDs {
+			if ref, ok := c.resolve(c.typ, id); ok {
+				refs = append(refs, ref)
+			}
+		}
+		if a.Tags == "" {
+			return refs, nil
+		}
+		found, err := c.byTags(a.Tags, c.typ)
+		return append(refs, found...), err
+	})
+}
+
+// pointsByTags answers the points of the metrics for which the tag query in the path holds.
+func (c *call) pointsByTags() error {
+	a, err := c.ask()
+	if err != nil {
+		return err
+	}
+	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) { return c.byTags(c.vars["tagql"], c.typ) })
+}
+
+// answerPoints answers points: of one metric as a list, of several as a list of metrics with a list each. Metrics without points are left
+// out of it. find finds the metrics, behind the gate of reads.
+func (c *call) answerPoints(a *ask, several bool, find func() ([]metricdef.Ref, error)) error {
+	r, err := c.pointsRequest(a)
+	if err != nil {
+		return err
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	if r.Refs, err = find(); err != nil {
+		return err
+	}
+	if len(r.Refs) == 0 {
+		return c.empty()
+	}
+	p := printer{c: c, distinct: bool(a.Distinct), several: several}
+	if a.Distinct && c.typ == metricdef.Availability {
+		// The limit counts what is left.
+		p.limit, r.Limit = r.Limit, 0
+	}
+	q, err := c.d.o.Queries.Prepare(c.ctx, r)
+	if err != nil {
+		return c.refused(err)
+	}
+	defer func() { edge.Query(c.w, c.tenant, q.Read()) }()
+	return p.run(q)
+}
+
+// pointsRequest is what the engine is asked for, but for the metrics.
+func (c *call) pointsRequest(a *ask) (r query.Request, err error) {
+	from, to, err := c.span(a)
+	if err != nil {
+		return r, err
+	}
+	if r.Desc, err = c.desc(a, c.route.method == http.MethodPost); err != nil {
+		return r, err
+	}
+	r.From, r.To = nanos(from), nanos(to)
+	if r.From >= r.To {
+		// The range lies beyond all times that points can have.
+		r.From = r.To - 1
+	}
+	r.Limit, r.PointTags, r.Most = a.most(), true, c.most()
+	return r, nil
+}
