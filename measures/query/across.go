@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"slices"
 
 	"granary/measures/aggregate"
@@ -12,6 +13,7 @@ import (
 type combiner struct {
 	scratch aggregate.Scratch
 	starts  []int
+	times   []int64
 	values  []float64
 	cells   []cell
 	table   table
@@ -22,6 +24,8 @@ type cell struct {
 	at    int64
 	value float64
 }
+
+func (a cell) compare(b cell) int { return cmp.Compare(a.at, b.at) }
 
 // combine appends the combined buckets to dst. Within a bucket the values stand in the order of the rows.
 func (c *combiner) combine(dst *points, m policy.Method, rows []points) {
@@ -86,15 +90,7 @@ func (c *combiner) sorted(dst *points, m policy.Method, rows []points, n int) {
 			c.cells = append(c.cells, cell{k, rows[i].values[j]})
 		}
 	}
-	slices.SortStableFunc(c.cells, func(a, b cell) int {
-		switch {
-		case a.at < b.at:
-			return -1
-		case a.at > b.at:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(c.cells, cell.compare)
 	for i := 0; i < n; {
 		k := c.cells[i].at
 		c.values = c.values[:0]

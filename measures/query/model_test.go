@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -22,6 +23,8 @@ type modelPoint struct {
 	value float64
 	has   bool
 }
+
+func (p modelPoint) compare(q modelPoint) int { return cmp.Compare(p.time, q.time) }
 
 // column is what a method makes of the values of a bucket.
 type column func(values []float64) (float64, bool)
@@ -135,7 +138,18 @@ func modelOf(r Request, over column, samples map[metricdef.Ref][]modelPoint, gro
 	if r.raw() {
 		rate(r.From)
 		for _, ref := range r.Refs {
+			if r.Pool {
+				name := groupOf(ref)
+				answer[name] = append(answer[name], inside(rated[ref], r.From, r.To)...)
+				continue
+			}
 			answer[fmt.Sprint(ref)] = finish(slices.Clone(inside(rated[ref], r.From, r.To)))
+		}
+		if r.Pool {
+			for name, list := range answer {
+				slices.SortStableFunc(list, modelPoint.compare)
+				answer[name] = finish(list)
+			}
 		}
 		return answer
 	}
@@ -167,7 +181,7 @@ func modelOf(r Request, over column, samples map[metricdef.Ref][]modelPoint, gro
 	var names []string
 	for _, ref := range r.Refs {
 		name := fmt.Sprint(ref)
-		if r.Across != policy.NoMethod {
+		if r.grouped() {
 			name = groupOf(ref)
 		}
 		if groups[name] == nil {
@@ -178,6 +192,21 @@ func modelOf(r Request, over column, samples map[metricdef.Ref][]modelPoint, gro
 	var scratch aggregate.Scratch
 	value := func(refs []metricdef.Ref, from, to int64) (float64, bool) {
 		var across []float64
+		if r.Pool {
+			var list []modelPoint
+			for _, ref := range refs {
+				list = append(list, inside(rated[ref], from, to)...)
+			}
+			if len(list) == 0 {
+				return 0, false
+			}
+			slices.SortStableFunc(list, modelPoint.compare)
+			var values []float64
+			for _, p := range list {
+				values = append(values, p.value)
+			}
+			return over(values)
+		}
 		for _, ref := range refs {
 			var values []float64
 			for _, p := range inside(rated[ref], from, to) {
@@ -378,6 +407,10 @@ func drawRequest(rnd *rand.Rand, refs []metricdef.Ref) Request {
 	if rnd.IntN(3) == 0 {
 		r.Limit = 1 + rnd.Int64N(40)
 	}
+	by := func() []string { return draw(rnd, nil, []string{"rack"}, []string{"rack", "none"}) }
+	if rnd.IntN(3) == 0 {
+		r.Pool, r.By = true, by()
+	}
 	switch rnd.IntN(5) {
 	case 0:
 		return r
@@ -404,16 +437,14 @@ func drawRequest(rnd *rand.Rand, refs []metricdef.Ref) Request {
 			r.Overs = r.Overs[rnd.IntN(len(r.Overs)+1):]
 		}
 		r.Fill.How = draw(rnd, LeaveOut, Null)
-		if rnd.IntN(2) == 0 {
-			r.Across = method()
-			r.By = draw(rnd, nil, []string{"rack"}, []string{"rack", "none"})
+		if !r.Pool && rnd.IntN(2) == 0 {
+			r.Across, r.By = method(), by()
 		}
 		return r
 	}
 	r.Over = over()
-	if rnd.IntN(2) == 0 {
-		r.Across = method()
-		r.By = draw(rnd, nil, []string{"rack"}, []string{"rack", "none"})
+	if !r.Pool && rnd.IntN(2) == 0 {
+		r.Across, r.By = method(), by()
 	}
 	r.Fill.How = draw(rnd, LeaveOut, Null, Previous, Linear, Number)
 	r.Fill.Number = -1
@@ -449,6 +480,11 @@ func TestAgainstModel(t *testing.T) {
 		}
 		if i%2 == 0 {
 			q.cost.Samples += 1 << 20 // as if there were much to read: in several goroutines
+		}
+		if i%3 == 0 {
+			for k := range q.weights {
+				q.weights[k] += 1 << 18 // in several parts of the range
+			}
 		}
 		groupOf := func(ref metricdef.Ref) string {
 			if len(r.By) == 0 {

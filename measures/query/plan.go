@@ -57,6 +57,7 @@ type group struct {
 	tags    []metricdef.Tag
 	members []int
 	kind    metricdef.Kind // of the values to be combined
+	made    metricdef.Kind // of the points
 }
 
 // Cost is what the query goes through.
@@ -112,7 +113,7 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 			err.Ref, err.Name = ref, e.name(ref)
 			return nil, err
 		}
-		if r.Across == policy.NoMethod {
+		if !r.grouped() {
 			if err := r.Fill.suits(made); err != nil {
 				return nil, err
 			}
@@ -122,7 +123,7 @@ func (e *Engine) Prepare(ctx context.Context, r Request) (*Query, error) {
 		q.weights[i] = w
 		q.cost.Samples = sum(q.cost.Samples, w)
 	}
-	if r.Across != policy.NoMethod {
+	if r.grouped() {
 		if err := q.group(); err != nil {
 			return nil, err
 		}
@@ -221,7 +222,7 @@ func (q *Query) weigh(i int) int64 {
 	}
 	q.noteWindow(ref)
 	w := q.engine.source.Weight(ref, q.request.From, q.request.To)
-	if q.request.raw() && q.request.Limit > 0 {
+	if q.request.raw() && q.request.Limit > 0 && !q.request.Pool {
 		w = min(w, q.request.Limit+2*sliceSamples)
 	}
 	return min(w, plenty)
@@ -244,7 +245,7 @@ func (q *Query) points() (n int64) {
 		}
 		n = sum(n, min(k, plenty/columns)*columns)
 	}
-	if q.request.Across == policy.NoMethod {
+	if !q.request.grouped() {
 		for _, w := range q.weights {
 			frame(w)
 		}
@@ -310,17 +311,11 @@ func (q *Query) group() error {
 		}
 		g := &q.groups[place]
 		g.members = append(g.members, i)
-		// Overs of a kind that cannot be had have been refused before.
-		kind, _ := q.overKind(q.kinds[i])
-		if g.kind != 0 && g.kind != kind {
-			return wrong("across", "a group has values of the kinds %s and %s, which cannot be combined", g.kind, kind)
-		}
-		g.kind = kind
-		made, err := acrossKind(kind, q.request.Across)
-		if err != nil {
+		var err error
+		if g.kind, g.made, err = q.groupKind(g, q.kinds[i]); err != nil {
 			return err
 		}
-		if err := q.request.Fill.suits(made); err != nil {
+		if err := q.request.Fill.suits(g.made); err != nil {
 			return err
 		}
 	}
@@ -328,6 +323,19 @@ func (q *Query) group() error {
 		return slices.CompareFunc(a.tags, b.tags, func(s, t metricdef.Tag) int { return cmp.Compare(s.Value, t.Value) })
 	})
 	return nil
+}
+
+// groupKind is the kind of the values of a group that has one series more, and of the points that are made of them.
+func (q *Query) groupKind(g *group, series metricdef.Kind) (values, made metricdef.Kind, err error) {
+	if q.request.Pool {
+		return q.poolKind(g, series)
+	}
+	values, _ = q.overKind(series) // what cannot be had has been refused before
+	if g.kind != 0 && g.kind != values {
+		return 0, 0, wrong("across", "a group has values of the kinds %s and %s, which cannot be combined", g.kind, values)
+	}
+	made, err = acrossKind(values, q.request.Across)
+	return values, made, err
 }
 
 // tagOf is the value of a tag, "" if the series has none of that name.

@@ -49,14 +49,15 @@ type rater struct {
 	scale, unit float64 // of a timed one: what differences are multiplied by, and the nanoseconds that times are counted in
 	floor       int64   // samples before it count for nothing
 
-	has   bool // there is a sample before
+	fresh bool // whether there is a sample before is to be looked up
+	has   bool // there is one
 	time  int64
 	value float64
 }
 
 // begin gets ready for the samples from a time on. Without a rate, differences are made if they are wanted.
 func (r *rater) begin(rate Rate, differences bool, from int64) {
-	*r = rater{on: rate.on() || differences, timed: rate.on(), falls: rate.Falls, floor: -farthest}
+	*r = rater{on: rate.on() || differences, timed: rate.on(), falls: rate.Falls, floor: -farthest, fresh: true}
 	switch {
 	case !rate.on():
 		r.falls = FallsKeep

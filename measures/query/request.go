@@ -29,8 +29,11 @@ type Request struct {
 	// Across is what is made of the values that the series of a group have in a bucket; series without a value there do not
 	// count. The order of the values, for First and Last, is that of the refs. None keeps the series apart.
 	Across policy.Method
-	By     []string // names of tags: series with the same values are a group. None is one group.
-	Fill   Fill     // of buckets without a value, after Over and Across
+	// Pool puts the samples of all series of a group together, by time and then by ref, after they have become rates: the group is
+	// answered like one series that has them all, so that it may have several samples at a time. It never comes from tiers.
+	Pool bool
+	By   []string // names of tags: series with the same values are a group. None is one group.
+	Fill Fill     // of buckets without a value, after Over and Across
 
 	Limit     int64 // points of a frame, in the order asked for; 0: all
 	Desc      bool  // newest first
@@ -188,7 +191,9 @@ func (r *Request) check() error {
 		return wrong("across", "is not one of the catalogue")
 	case r.Across.IsRate():
 		return wrong("across", "%s: there are no rates across series; rates are made over time, by method or rate", r.Across)
-	case len(r.By) > 0 && r.Across == policy.NoMethod:
+	case r.Pool && r.Across != policy.NoMethod:
+		return wrong("across", "makes nothing of series whose samples are put together")
+	case len(r.By) > 0 && !r.grouped():
 		return wrong("group_by", "needs a method across series (across)")
 	case r.Limit < 0:
 		return wrong("limit", "is below zero")
@@ -214,12 +219,17 @@ func (r *Request) check() error {
 			return wrong("across", "needs buckets (bucket, buckets) or a method over time (method)")
 		case r.Fill.How != LeaveOut:
 			return wrong("fill", "needs buckets (bucket, buckets)")
+		case r.PointTags && r.Pool:
+			return wrong("tags", "points of series that are put together have no tags")
 		}
 	} else if r.PointTags {
 		return wrong("tags", "points that are aggregated have no tags; leave out bucket, buckets and method")
 	}
 	return nil
 }
+
+// grouped says whether the frames are groups of series.
+func (r *Request) grouped() bool { return r.Across != policy.NoMethod || r.Pool }
 
 // raw says whether the samples themselves are asked for.
 func (r *Request) raw() bool {

@@ -6,7 +6,6 @@ import (
 
 	"granary/measures"
 	"granary/metricdef"
-	"granary/policy"
 	"granary/tenant/queue"
 )
 
@@ -14,7 +13,7 @@ import (
 // their tags. Series and groups without a point are answered too. A frame is the engine's again when yield returns. An
 // error of yield ends the query. Run is called once.
 func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
-	if q.request.Across != policy.NoMethod {
+	if q.request.grouped() {
 		return q.runGroups(ctx, yield)
 	}
 	frames := make([]Frame, q.ring(len(q.refs)))
@@ -121,7 +120,7 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 	if l := q.request.Limit; l > 0 {
 		size = min(size, l)
 	}
-	for fresh := true; from < to; fresh = false {
+	for from < to {
 		if l := q.request.Limit; l > 0 && int64(len(f.Times)) >= l {
 			break
 		}
@@ -130,11 +129,12 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 		if q.request.Desc {
 			lo = w.source.Border(ref, from, to, size, true)
 			to = lo
+			w.rate.fresh = true
 		} else {
 			hi = w.source.Border(ref, from, to, size, false)
 			from = hi
 		}
-		times, values, err := w.slice(ctx, ref, raw, lo, hi, fresh || q.request.Desc)
+		times, values, err := w.slice(ctx, ref, raw, lo, hi)
 		if err != nil {
 			return err
 		}
@@ -202,27 +202,35 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 		g := &q.groups[i]
 		f.reset()
 		f.Group, f.Series = g.tags, len(g.members)
-		kind, err := acrossKind(g.kind, q.request.Across)
-		if err != nil {
-			return err
+		f.Kind = g.made
+		frame := q.across
+		if q.request.Pool {
+			frame = q.pooled
 		}
-		f.Kind = kind
-		columns, err := q.combined(ctx, &c, g, &f)
-		if err != nil {
+		if err := frame(ctx, &c, g, &f); err != nil {
 			return err
-		}
-		if q.columns() > 0 {
-			c.table.begin(len(columns))
-			c.table.join(columns)
-			q.lay(&f, &c.table)
-		} else {
-			q.fill(&f, columns[0])
-			q.spell(&f)
 		}
 		if err := yield(&f); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// across makes the frame of a group.
+func (q *Query) across(ctx context.Context, c *combiner, g *group, f *Frame) error {
+	columns, err := q.combined(ctx, c, g, f)
+	if err != nil {
+		return err
+	}
+	if q.columns() > 0 {
+		c.table.begin(len(columns))
+		c.table.join(columns)
+		q.lay(f, &c.table)
+		return nil
+	}
+	q.fill(f, columns[0])
+	q.spell(f)
 	return nil
 }
 

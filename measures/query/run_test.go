@@ -154,6 +154,9 @@ func TestRefused(t *testing.T) {
 		{whole(Request{Across: policy.Mean}), "query-invalid", "query: across: needs buckets (bucket, buckets) or a method over time (method)"},
 		{whole(Request{Fill: Fill{How: Null}}), "query-invalid", "query: fill: needs buckets (bucket, buckets)"},
 		{whole(Request{By: []string{"a"}}), "query-invalid", "query: group_by: needs a method across series (across)"},
+		{whole(Request{Pool: true, Across: policy.Mean, Buckets: minute}), "query-invalid", "query: across: makes nothing of series whose samples are put together"},
+		{whole(Request{Pool: true, PointTags: true}), "query-invalid", "query: tags: points of series that are put together have no tags"},
+		{whole(Request{Refs: []metricdef.Ref{1, 3}, Pool: true}), "query-invalid", "query: pool: there are values of the kinds float and state, which are no samples of one series"},
 		{whole(Request{Limit: -1}), "query-invalid", "query: limit: is below zero"},
 		{whole(Request{MaxSeries: -1}), "query-invalid", "query: series_limit: is below zero"},
 		{whole(Request{PointTags: true, Buckets: minute}), "query-invalid", "query: tags: points that are aggregated have no tags; leave out bucket, buckets and method"},
@@ -189,8 +192,8 @@ func TestRunEnds(t *testing.T) {
 	s, refs := modelStore(t, rngOf(5))
 	e := New(s, Options{Definitions: s.Definitions})
 	for _, several := range []bool{false, true} {
-		for _, across := range []policy.Method{policy.NoMethod, policy.Sum} {
-			r := Request{Refs: refs, From: epoch, To: epoch + 7000*sec, Buckets: Buckets{Step: 10 * sec}, Across: across}
+		for i, across := range []policy.Method{policy.NoMethod, policy.Sum, policy.NoMethod} {
+			r := Request{Refs: refs, From: epoch, To: epoch + 7000*sec, Buckets: Buckets{Step: 10 * sec}, Across: across, Pool: i == 2}
 			q, err := e.Prepare(context.Background(), r)
 			if err != nil {
 				t.Fatal(err)
@@ -208,7 +211,7 @@ func TestRunEnds(t *testing.T) {
 			}
 			ctx, cancel = context.WithCancel(context.Background())
 			seen := 0
-			if err := q.Run(ctx, func(*Frame) error { seen++; cancel(); return nil }); !errors.Is(err, context.Canceled) && across == policy.NoMethod || seen != 1 {
+			if err := q.Run(ctx, func(*Frame) error { seen++; cancel(); return nil }); !errors.Is(err, context.Canceled) && !r.grouped() || seen != 1 {
 				t.Errorf("%v after %d frames", err, seen)
 			}
 			enough := errors.New("enough")
@@ -235,15 +238,15 @@ func (b broken) Read(ctx context.Context, r *measures.Reader, ref metricdef.Ref,
 func TestRunFails(t *testing.T) {
 	s, refs := modelStore(t, rngOf(6))
 	e := New(broken{s, refs[2]}, Options{})
-	for _, across := range []policy.Method{policy.NoMethod, policy.Mean} {
+	for i, across := range []policy.Method{policy.NoMethod, policy.Mean, policy.NoMethod} {
 		for _, samples := range []int64{0, 1 << 20} {
-			q, err := e.Prepare(context.Background(), Request{Refs: refs, From: epoch, To: epoch + 7000*sec, Over: policy.Mean, Across: across})
+			q, err := e.Prepare(context.Background(), Request{Refs: refs, From: epoch, To: epoch + 7000*sec, Over: policy.Mean, Across: across, Pool: i == 2})
 			if err != nil {
 				t.Fatal(err)
 			}
 			q.cost.Samples = samples
 			frames := 0
-			if err := q.Run(context.Background(), func(*Frame) error { frames++; return nil }); err == nil || err.Error() != "broken" || across == policy.NoMethod && frames != 2 {
+			if err := q.Run(context.Background(), func(*Frame) error { frames++; return nil }); err == nil || err.Error() != "broken" || i == 0 && frames != 2 {
 				t.Errorf("%d frames, %v", frames, err)
 			}
 		}

@@ -65,6 +65,9 @@ func (q *Query) divideTiers(i int, from, to int64) stretch {
 
 // tierFor is the tier that has what the query wants of a series: all of it, else it comes from raw samples.
 func (q *Query) tierFor(ref metricdef.Ref) (tier int, ok bool) {
+	if q.request.Pool {
+		return 0, false
+	}
 	if q.columns() == 0 {
 		return q.engine.source.TierFor(ref, q.step, q.over)
 	}

@@ -75,14 +75,13 @@ func (w *worker) worked(samples int) { w.turn.Spent(workOfSlice + workOfSample*i
 // walk reads [from, to) of a series in slices, oldest first, and hands each over as plain numbers, made into rates if the
 // rater says so. The columns are fn's until it returns.
 func (w *worker) walk(ctx context.Context, ref metricdef.Ref, kind metricdef.Kind, from, to int64, fn func(times []int64, values []float64)) error {
-	started := false
+	w.rate.fresh = true
 	for from < to {
 		end := w.source.Border(ref, from, to, sliceSamples, false)
-		times, values, err := w.slice(ctx, ref, kind, from, end, !started)
+		times, values, err := w.slice(ctx, ref, kind, from, end)
 		if err != nil {
 			return err
 		}
-		started = true
 		fn(times, values)
 		w.worked(len(times))
 		from = end
@@ -90,9 +89,9 @@ func (w *worker) walk(ctx context.Context, ref metricdef.Ref, kind metricdef.Kin
 	return nil
 }
 
-// slice reads [from, to) of a series as plain numbers, of texts those of the dictionary, or as rates. The first rate is taken from the last sample of the slice
-// before, or if fresh from that before the range.
-func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Kind, from, to int64, fresh bool) ([]int64, []float64, error) {
+// slice reads [from, to) of a series as plain numbers, of texts those of the dictionary, or as rates. The first rate is taken from the last sample
+// of the slices before, or if the rater is fresh from that before the slice.
+func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Kind, from, to int64) ([]int64, []float64, error) {
 	if kind == metricdef.KindText {
 		if err := w.source.ReadText(ctx, &w.texts, ref, from, to); err != nil {
 			return nil, nil, err
@@ -108,13 +107,9 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 	times, values := r.Times, r.Values
 	w.read += int64(len(times))
 	if w.rate.on && len(times) > 0 {
-		if fresh {
-			if w.rate.has = from > w.rate.floor; w.rate.has {
-				at, v, ok, err := w.source.Before(ctx, &w.before, ref, from)
-				if err != nil {
-					return nil, nil, err
-				}
-				w.rate.has, w.rate.time, w.rate.value = ok && at >= w.rate.floor, at, v
+		if w.rate.fresh {
+			if err := w.lookBack(ctx, ref, from); err != nil {
+				return nil, nil, err
 			}
 		}
 		times, values = w.rate.apply(kind, times, values)
@@ -126,4 +121,17 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 		}
 	}
 	return times, values, nil
+}
+
+// lookBack gives the rater the sample before a time.
+func (w *worker) lookBack(ctx context.Context, ref metricdef.Ref, t int64) error {
+	w.rate.fresh, w.rate.has = false, false
+	if t <= w.rate.floor {
+		return nil
+	}
+	at, v, ok, err := w.source.Before(ctx, &w.before, ref, t)
+	if ok && at >= w.rate.floor {
+		w.rate.has, w.rate.time, w.rate.value = true, at, v
+	}
+	return err
 }
