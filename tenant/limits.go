@@ -3,6 +3,7 @@ package tenant
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -215,4 +216,22 @@ func (l Limits) Over(base Limits) Limits {
 		}
 	}
 	return base
+}
+
+// DurationText writes a duration that is not negative as the configuration takes it: "7d", "1h30m", "500ms".
+func DurationText(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	var b []byte
+	for _, u := range []struct {
+		name string
+		len  time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}, {"us", time.Microsecond}, {"ns", 1}} {
+		if n := d / u.len; n > 0 {
+			b = append(strconv.AppendInt(b, int64(n), 10), u.name...)
+			d %= u.len
+		}
+	}
+	return string(b)
 }

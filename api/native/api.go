@@ -12,6 +12,7 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
+	"granary/measures/ingest/known"
 	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/identity"
@@ -119,7 +120,8 @@ type API struct {
 	router *mux.Router
 	routes []edge.Route
 
-	headers headers
+	// headers knows the text in front of the samples of an item. Which metric it names does not depend on policies.
+	headers known.Cache
 	intakes sync.Pool // *intake
 }
 

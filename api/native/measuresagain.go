@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/metricdef"
 )
 
@@ -68,13 +69,13 @@ func anyStored(b *measures.Batch, from []origin, o *origin) bool {
 func (in *intake) redraft(o *origin) error {
 	text := o.header
 	if o.known != nil {
-		text = []byte(o.known.text)
+		text = []byte(o.known.Text)
 	}
 	if text == nil {
 		if o.draft != nil {
 			return nil
 		}
-		return &unstableError{1}
+		return &ingest.UnstableError{Rows: 1}
 	}
 	it, err := readItem(append(bytes.Clone(text), "]}"...))
 	if err != nil {
@@ -89,7 +90,7 @@ func (in *intake) redraft(o *origin) error {
 		// Somebody else has made it already: the draft finds it.
 		d, ok := in.a.o.Definitions.Get(ref)
 		if !ok {
-			return &unstableError{1}
+			return &ingest.UnstableError{Rows: 1}
 		}
 		o.draft = &d.Draft
 	}

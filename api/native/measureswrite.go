@@ -11,6 +11,7 @@ import (
 	"granary/api/edge/scan"
 	"granary/measures"
 	"granary/measures/ingest"
+	"granary/measures/ingest/known"
 	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/queue"
@@ -36,7 +37,7 @@ type intake struct {
 	at     []int32  // of each row, which sample of its item it is
 	cols   columns
 	key    []byte
-	last   *known // of the item before
+	last   *known.Entry // of the item before
 	report report
 	turn   queue.Turn
 	who    string // for the account of what the tenant uses
@@ -69,7 +70,7 @@ type origin struct {
 	index  int
 	line   int              // where lines are items
 	path   place            // of the item
-	known  *known           // nil: it was not known
+	known  *known.Entry     // nil: it was not known
 	header []byte           // what may be learned; nil: nothing
 	draft  *metricdef.Draft // nil: the metric is there
 	kind   metricdef.Kind
@@ -170,13 +171,13 @@ func (in *intake) lines(b []byte) error {
 // item reads the item at b[i:].
 func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err error) {
 	if k := in.lookup(b, i); k != nil {
-		in.cols.reset(k.kind)
-		if end, ok := in.cols.scan(b, i+len(k.text)); ok {
+		in.cols.reset(k.Kind)
+		if end, ok := in.cols.scan(b, i+len(k.Text)); ok {
 			if end = scan.Space(b, end); end < len(b) && b[end] == '}' {
 				in.last = k
 				in.size = int64(end + 1 - i)
 				in.turn.Spent(int64(min(end-i, workUnit)) * workOfByte)
-				return end + 1, nil, in.add(origin{index: n, line: in.report.line, path: path, known: k, kind: k.kind}, metricdef.Ref(k.ref.Load()))
+				return end + 1, nil, in.add(origin{index: n, line: in.report.line, path: path, known: k, kind: k.Kind}, k.Ref())
 			}
 		}
 	}
@@ -196,12 +197,12 @@ func (in *intake) item(b []byte, i, n int, path place) (end int, broken, err err
 }
 
 // lookup finds the metric of an item by the text in front of its samples: the one that followed last time, or by the text.
-func (in *intake) lookup(b []byte, i int) *known {
+func (in *intake) lookup(b []byte, i int) *known.Entry {
 	if in.num == 0 {
 		return nil
 	}
 	if in.last != nil {
-		if k := in.last.next.Load(); k != nil && len(b)-i > len(k.text) && string(b[i:i+len(k.text)]) == k.text {
+		if k := in.last.Next(); k != nil && len(b)-i > len(k.Text) && string(b[i:i+len(k.Text)]) == k.Text {
 			return k
 		}
 	}
@@ -209,9 +210,9 @@ func (in *intake) lookup(b []byte, i int) *known {
 	if !ok {
 		return nil
 	}
-	k := in.a.headers.find(in.num, b[i:end])
+	k := in.a.headers.Find(in.num, b[i:end])
 	if k != nil && in.last != nil {
-		in.last.next.Store(k)
+		in.last.Follow(k)
 	}
 	return k
 }
@@ -269,8 +270,8 @@ func (in *intake) strictItem(raw []byte, n int, path place) error {
 		}
 	}
 	if o.draft == nil && o.header != nil {
-		in.a.headers.learn(in.num, o.header, ref, o.kind)
-		in.last = in.a.headers.find(in.num, o.header)
+		in.a.headers.Learn(in.num, o.header, ref, o.kind)
+		in.last = in.a.headers.Find(in.num, o.header)
 	}
 	return in.add(o, ref)
 }
@@ -434,7 +435,7 @@ func (in *intake) flush() error {
 			break
 		}
 		if round == 1 {
-			return &unstableError{len(b.Stale)}
+			return &ingest.UnstableError{Rows: len(b.Stale)}
 		}
 		if err := in.again(); err != nil {
 			return err
@@ -459,9 +460,9 @@ func (in *intake) learn() {
 			continue
 		}
 		if ref := drafts[0].Ref; o.known != nil {
-			o.known.ref.Store(uint32(ref)) // it may be one that the map has no more, but others still lead to
+			o.known.Set(ref) // it may be one that the map has no more, but others still lead to
 		} else if o.header != nil {
-			in.a.headers.learn(in.num, o.header, ref, o.kind)
+			in.a.headers.Learn(in.num, o.header, ref, o.kind)
 		}
 	}
 }
@@ -485,15 +486,6 @@ func (in *intake) originOf(row int) *origin {
 	return &in.from[low]
 }
 
-// unstableError says that metrics ended twice while their samples were on their way.
-type unstableError struct{ rows int }
-
-func (e *unstableError) Error() string {
-	return fmt.Sprintf("%d samples not stored: their series were removed while they were being written; send them again", e.rows)
-}
-func (*unstableError) Kind() string { return string(edge.Unavailable) }
-func (*unstableError) Code() string { return "series-unstable" }
-
 // refusedError says why the store did not take a sample.
 type refusedError struct {
 	why   measures.Reason
@@ -504,50 +496,17 @@ func (e *refusedError) Error() string {
 	if e.limit != "" {
 		return "not stored: " + e.limit
 	}
-	return "not stored: " + reasonTexts[e.why]
+	return "not stored: " + ingest.ReasonText(e.why)
 }
 func (*refusedError) Kind() string { return string(edge.Invalid) }
 func (*refusedError) Code() string { return "sample-refused" }
 
 // limitText names the limit of the tenant that a reason comes from, with its value and its setting; "" if it comes from none.
 func (a *API) limitText(id tenant.ID, why measures.Reason) string {
-	number := why.Limit()
-	if number == 0 {
-		return ""
-	}
 	t, ok := a.o.Tenants.Lookup(id)
 	if !ok {
 		return ""
 	}
-	f, l := tenant.LimitNumbered(number), a.o.Tenants.Limits(t.Num)
-	value := strconv.FormatInt(*f.Of(&l), 10)
-	switch f.Unit {
-	case tenant.UnitDuration:
-		value = durationText(time.Duration(*f.Of(&l)))
-	case tenant.UnitBytes:
-		value += " bytes"
-	}
-	return fmt.Sprintf("%s; the limit of tenant %q is %s (setting %s)", limitTexts[why], shorten(string(id)), value, f.Setting())
+	l := a.o.Tenants.Limits(t.Num)
+	return ingest.LimitText(why, id, &l)
 }
-
-var limitTexts = map[measures.Reason]string{
-	measures.SeriesLimit: "the tenant has as many series as it may have", measures.TagsLimit: "the new series has too many tags",
-	measures.TagNameLimit: "the name of a tag of the new series is too long", measures.TagValueLimit: "the value of a tag of the new series is too long",
-	measures.PastLimit: "it is too old", measures.FutureLimit: "it is too far in the future", measures.LineLimit: "its line is too long",
-	measures.RateLimit: "too many samples came in a short time",
-}
-
-var reasonTexts = func() (t [measures.NumReasons]string) {
-	for r := range t {
-		t[r] = measures.Reason(r).String()
-	}
-	t[measures.TooOld], t[measures.TooNew] = "the time is further in the past than can be stored", "the time is further in the future than can be stored"
-	t[measures.OutsideWindow] = "it is older than the window of its policy, where buckets are final; raw.retention and back_window of the policy say how late a sample may be"
-	t[measures.Duplicate] = "there is another value at this time, and the policy refuses a second one"
-	t[measures.Freed] = "it is older than what was freed"
-	t[measures.SeriesLimit] = "the tenant's limit on series is reached (setting granary.limits.series)"
-	t[measures.MemoryLimit] = "the metric does not exist, and the tenant's limit on memory is reached (setting granary.limits.memory)"
-	t[measures.WrongKind] = "its metric cannot have such a value"
-	t[measures.TextTooLong] = "the text, or its tags, are too long"
-	return t
-}()

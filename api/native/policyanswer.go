@@ -1,10 +1,10 @@
 package native
 
 import (
-	"strconv"
 	"time"
 
 	"granary/policy"
+	"granary/tenant"
 )
 
 // policyAnswer is a policy in an answer.
@@ -83,18 +83,5 @@ func answerPolicy(p policy.ScopedPolicy) policyAnswer {
 
 // durationText writes a duration that is not negative as edge.ParseDuration reads it: "7d", "1h30m", "500ms".
 func durationText(d time.Duration) string {
-	if d == 0 {
-		return "0s"
-	}
-	var b []byte
-	for _, u := range []struct {
-		name string
-		len  time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}, {"us", time.Microsecond}, {"ns", 1}} {
-		if n := d / u.len; n > 0 {
-			b = append(strconv.AppendInt(b, int64(n), 10), u.name...)
-			d %= u.len
-		}
-	}
-	return string(b)
+	return tenant.DurationText(d)
 }

@@ -123,9 +123,12 @@ type Result struct {
 func (r *Result) Example(why measures.Reason) int { return r.examples[why] }
 
 // IgnoredHeader is the value of the header X-Granary-Ignored: "unknown-metric=3, too-old=1", empty if nothing was ignored.
-func (r *Result) IgnoredHeader() string {
+func (r *Result) IgnoredHeader() string { return IgnoredHeader(&r.Ignored) }
+
+// IgnoredHeader is the value of the header X-Granary-Ignored for samples that were not stored, by reason.
+func IgnoredHeader(ignored *[measures.NumReasons]int) string {
 	var b []byte
-	for reason, n := range r.Ignored {
+	for reason, n := range ignored {
 		if n == 0 {
 			continue
 		}
@@ -237,7 +240,7 @@ func (w *Writer) commitParts(ctx context.Context, d *line.Decoder, from Sender, 
 		case left == 0:
 			return nil
 		case round == 2:
-			return &unstableError{rows: left}
+			return &UnstableError{Rows: left}
 		}
 	}
 }
@@ -311,7 +314,7 @@ func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, from
 			break
 		}
 		if round == 1 {
-			return &unstableError{rows: stale}
+			return &UnstableError{Rows: stale}
 		}
 		w.counters.Dialect(d.Dialect()).Stale.Add(uint64(stale))
 		if err := d.Again(p); err != nil {
@@ -333,18 +336,18 @@ func Commit(ctx context.Context, store Store, b *measures.Batch) error {
 	return store.Commit(ctx, b)
 }
 
-// unstableError says that series ended twice while their samples were on their way.
-type unstableError struct{ rows int }
+// UnstableError says that series ended twice while their samples were on their way.
+type UnstableError struct{ Rows int }
 
-func (e *unstableError) Error() string {
-	return fmt.Sprintf("%d samples not stored: their series were removed twice while they were being written; send them again", e.rows)
+func (e *UnstableError) Error() string {
+	return fmt.Sprintf("%d samples not stored: their series were removed twice while they were being written; send them again", e.Rows)
 }
 
 // Kind is "unavailable": the sender may try again.
-func (*unstableError) Kind() string { return "unavailable" }
+func (*UnstableError) Kind() string { return "unavailable" }
 
 // Code is the stable code of the error.
-func (*unstableError) Code() string { return "series-unstable" }
+func (*UnstableError) Code() string { return "series-unstable" }
 
 // account completes the result and counts it.
 func (w *Writer) account(m line.Mapping, d *line.Decoder, size int, r *Result, err error) {
