@@ -14,8 +14,8 @@ func (d *Dialect) rawRoutes() []route {
 	read := identity.Read
 	return []route{
 		{method: http.MethodGet, path: "/{type}/{id}/raw", right: read, serve: (*call).points},
-		{method: http.MethodGet, path: "/{numbers}/{id}/data", right: read, serve: (*call).points},
-		{method: http.MethodGet, path: "/availability/{id}/data", right: read, serve: (*call).points},
+		{method: http.MethodGet, path: "/{numbers}/{id}/data", right: read, serve: (*call).data},
+		{method: http.MethodGet, path: "/availability/{id}/data", right: read, serve: (*call).data},
 		{method: http.MethodPost, path: "/{type}/raw/query", right: read, serve: (*call).pointsQuery},
 		{method: http.MethodGet, path: "/{type}/tags/{tagql}/raw", right: read, serve: (*call).pointsByTags},
 	}
@@ -23,11 +23,34 @@ func (d *Dialect) rawRoutes() []route {
 
 // points answers the points of one metric.
 func (c *call) points() error {
+	a, err := c.ask()
+	if err != nil {
+		return err
+	}
+	return c.pointsOf(a)
+}
+
+// data answers the points of one metric, or its buckets if these are asked for. It is a form of two reads that went out of use.
+func (c *call) data() error {
 	c.typ = cmp.Or(c.typ, metricdef.Availability) // the path that spells its type out
 	a, err := c.ask()
 	if err != nil {
 		return err
 	}
+	if !a.bucketed() {
+		return c.pointsOf(a)
+	}
+	if err := unbounded(a); err != nil {
+		return err
+	}
+	if c.typ == metricdef.Availability {
+		return c.stateBuckets(a)
+	}
+	return c.bucketsOf(a, c.vars["id"], false)
+}
+
+// pointsOf answers the points of the metric that the path names.
+func (c *call) pointsOf(a *ask) error {
 	return c.answerPoints(a, false, func() ([]metricdef.Ref, error) {
 		if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
 			return []metricdef.Ref{ref}, nil
@@ -91,9 +114,9 @@ func (c *call) answerPoints(a *ask, several bool, find func() ([]metricdef.Ref, 
 		// The limit counts what is left.
 		p.limit, r.Limit = r.Limit, 0
 	}
-	q, err := c.d.o.Queries.Prepare(c.ctx, r)
+	q, err := c.prepared(r)
 	if err != nil {
-		return c.refused(err)
+		return err
 	}
 	defer func() { edge.Query(c.w, c.tenant, q.Read()) }()
 	return p.run(q)
@@ -109,10 +132,17 @@ func (c *call) pointsRequest(a *ask) (r query.Request, err error) {
 		return r, err
 	}
 	r.From, r.To = nanos(from), nanos(to)
+	r.Limit, r.PointTags = a.most(), true
+	return r, nil
+}
+
+// prepared lets the engine prepare a question for points, within the limits of the tenant.
+func (c *call) prepared(r query.Request) (*query.Query, error) {
 	if r.From >= r.To {
 		// The range lies beyond all times that points can have.
 		r.From = r.To - 1
 	}
-	r.Limit, r.PointTags, r.Most = a.most(), true, c.most()
-	return r, nil
+	r.Most = c.most()
+	q, err := c.d.o.Queries.Prepare(c.ctx, r)
+	return q, c.refused(err)
 }

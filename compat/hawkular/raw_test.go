@@ -131,8 +131,9 @@ func (s *stored) expect(request, answer string) {
 	}
 }
 
-// times puts numbers in the place of NOW-5.
+// times puts numbers in the place of NOW-5, and of SOON, which is where the default mode ends a range that names no end.
 func times(text string) string {
+	text = strings.ReplaceAll(text, "SOON", fmt.Sprint(testMilli+slack.Milliseconds()))
 	parts := strings.Split(text, "NOW-")
 	for i, part := range parts[1:] {
 		n := len(part) - len(strings.TrimLeft(part, "0123456789"))

@@ -35,7 +35,7 @@ type route struct {
 
 // table is all operations, those of one area after the other.
 func (d *Dialect) table() []route {
-	return slices.Concat(d.statusRoutes(), d.rawRoutes(), d.statsRoutes(), d.rateRoutes())
+	return slices.Concat(d.statusRoutes(), d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(), d.statsRoutes(), d.rateRoutes())
 }
 
 // typeNames are the types as paths name them.

@@ -124,7 +124,7 @@ func (c *call) plan(a *ask, typ metricdef.Type, rate bool, refs []metricdef.Ref)
 	if a.FromEarliest {
 		if from = c.since(refs, to); from >= to {
 			// What is wrong with the question is said in any case.
-			p.nothing, from = true, to-1
+			p.nothing, from = true, to-DefaultStart.Milliseconds()
 		}
 	}
 	reversed := typ == metricdef.Gauge && !rate
