@@ -22,6 +22,9 @@ const (
 	CompressOff
 	// CompressBest is for slow networks.
 	CompressBest
+
+	// every is a flag beside them: small answers too.
+	every Compress = 1 << 7
 )
 
 // CompressFrom is the size in bytes above which an answer is compressed.
@@ -40,8 +43,15 @@ func ParseCompress(s string) (Compress, error) {
 	return CompressFast, fmt.Errorf("compress: %q is not one of off, fast, best", s)
 }
 
+// Every is c for answers of any size, for the clients of a peer that compresses the smallest one. It costs small answers more time
+// than it saves, so who can do without should.
+func (c Compress) Every() Compress { return c | every }
+
+// level is c without the flag.
+func (c Compress) level() Compress { return c &^ every }
+
 // String is the setting's text.
-func (c Compress) String() string { return [...]string{"fast", "off", "best"}[c] }
+func (c Compress) String() string { return [...]string{"fast", "off", "best"}[c.level()] }
 
 // Answer sends a whole answer with one write: compressed if it is large, the client accepts gzip and c allows it, with
 // its Content-Length in any case. The header fields of w are kept; body may be reused when Answer returns. To HEAD only
@@ -51,8 +61,8 @@ func (c Compress) Answer(w http.ResponseWriter, r *http.Request, status int, con
 	if contentType != "" {
 		h["Content-Type"] = []string{contentType}
 	}
-	if c != CompressOff && len(body) > CompressFrom {
-		h.Add("Vary", "Accept-Encoding")
+	if c.level() != CompressOff && (len(body) > CompressFrom || c != c.level() && len(body) > 0) {
+		vary(h, "Accept-Encoding")
 		if AcceptsGzip(r) {
 			out := NewBuffer()
 			defer out.Free()
@@ -71,8 +81,19 @@ func (c Compress) Answer(w http.ResponseWriter, r *http.Request, status int, con
 
 var gzipWriters [CompressBest + 1]sync.Pool
 
+// vary says that an answer depends on a field of the request, if that is not said already.
+func vary(h http.Header, field string) {
+	for _, v := range h["Vary"] {
+		if strings.Contains(v, field) {
+			return
+		}
+	}
+	h["Vary"] = append(h["Vary"], field)
+}
+
 // gzipTo returns a pooled writer.
 func (c Compress) gzipTo(dst io.Writer) *gzip.Writer {
+	c = c.level()
 	if z, ok := gzipWriters[c].Get().(*gzip.Writer); ok {
 		z.Reset(dst)
 		return z
@@ -90,7 +111,7 @@ func (c Compress) gzip(dst *Buffer, body []byte) {
 	// A Buffer takes every byte, so neither can fail.
 	_, _ = z.Write(body)
 	_ = z.Close()
-	gzipWriters[c].Put(z)
+	gzipWriters[c.level()].Put(z)
 }
 
 // AcceptsGzip says whether the client takes gzip: Accept-Encoding has gzip, x-gzip or * with a weight above 0; a weight for

@@ -102,3 +102,36 @@ type nowhere struct{ h http.Header }
 func (n nowhere) Header() http.Header       { return n.h }
 func (nowhere) WriteHeader(int)             {}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestEvery: with Every the smallest answer is compressed, and an empty one is not.
+func TestEvery(t *testing.T) {
+	for _, c := range []struct {
+		level    Compress
+		body     string
+		encoding string
+	}{
+		{CompressFast, "x", ""}, {CompressFast.Every(), "x", "gzip"}, {CompressBest.Every(), "x", "gzip"}, {CompressOff.Every(), "x", ""}, {CompressFast.Every(), "", ""},
+	} {
+		for _, stream := range []bool{false, true} {
+			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			r.Header.Set("Accept-Encoding", "gzip")
+			w := httptest.NewRecorder()
+			if stream {
+				s := c.level.Stream(w, r, "text/plain")
+				s.B = append(s.B, c.body...)
+				if err := s.End(); err != nil {
+					t.Fatal(err)
+				}
+				s.Free()
+			} else {
+				c.level.Answer(w, r, http.StatusOK, "text/plain", []byte(c.body))
+			}
+			if got := w.Header().Get("Content-Encoding"); got != c.encoding {
+				t.Errorf("%v of %q: %q", c.level, c.body, got)
+			}
+		}
+	}
+	if s := CompressBest.Every().String(); s != "best" {
+		t.Error(s)
+	}
+}

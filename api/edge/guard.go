@@ -102,6 +102,28 @@ func (g *Guard) authenticate(r *http.Request) (*identity.Identity, error) {
 	if c.Kind == identity.NoCredential {
 		return g.anonymous(r)
 	}
+	return g.judge(r, c)
+}
+
+// Judging is a guard for a secret of one dialect, which stands in a field of the header that Carriers does not know and which the
+// authority knows. Who guesses it waits as all who guess do, and is audited.
+func (g *Guard) Judging(a Authority) *Guard {
+	c := *g
+	c.o.Authority, c.own = a, nil
+	return &c
+}
+
+// Judge says who shows a token in a field of its own. What else the request shows does not count, but where it comes from does.
+func (g *Guard) Judge(r *http.Request, token string) (*identity.Identity, error) {
+	who, err := g.judge(r, identity.Credential{Kind: identity.Bearer, Token: token})
+	if err != nil {
+		return nil, err
+	}
+	return g.o.Carriers.Proxies.Bind(r, who)
+}
+
+// judge says who shows a credential.
+func (g *Guard) judge(r *http.Request, c identity.Credential) (*identity.Identity, error) {
 	now := g.o.Now()
 	ip := g.o.Carriers.Proxies.Client(r)
 	blocked, err := g.o.Throttle.enter(ip, c, now)

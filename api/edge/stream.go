@@ -49,8 +49,8 @@ func (s *Stream) Flush() error {
 		s.started = true
 		h := s.w.Header()
 		h["Content-Type"] = []string{s.contentType}
-		if s.compress != CompressOff {
-			h.Add("Vary", "Accept-Encoding")
+		if s.compress.level() != CompressOff {
+			vary(h, "Accept-Encoding")
 			if AcceptsGzip(s.r) {
 				h["Content-Encoding"] = []string{"gzip"}
 				s.gzip = s.compress.gzipTo(s.w)
@@ -95,7 +95,7 @@ func (s *Stream) End() error {
 func (s *Stream) Free() {
 	if s.gzip != nil {
 		s.gzip.Reset(io.Discard)
-		gzipWriters[s.compress].Put(s.gzip)
+		gzipWriters[s.compress.level()].Put(s.gzip)
 		s.gzip = nil
 	}
 	s.buffer.B = s.B

@@ -59,6 +59,19 @@ func (t *Tenants) Select(r *http.Request, scope identity.Scope) (tenant.ID, erro
 	return id, nil
 }
 
+// Chooses says whether a request chooses a tenant, or a trusted proxy chooses it. Fields that are blank choose nothing.
+func (t *Tenants) Chooses(r *http.Request) bool {
+	for _, name := range TenantHeaders {
+		for _, v := range r.Header[name] {
+			if strings.TrimSpace(v) != "" {
+				return true
+			}
+		}
+	}
+	_, bound, _ := t.Trusted.project(r) // what is wrong with it Select says
+	return bound
+}
+
 // Bind is who makes a request, with the rights that a trusted proxy leaves them: if it names a tenant, those in that tenant.
 func (p Proxies) Bind(r *http.Request, who *identity.Identity) (*identity.Identity, error) {
 	id, bound, err := p.project(r)

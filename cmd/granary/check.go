@@ -90,6 +90,9 @@ func surroundings(cfg *config.Config) (notes []string, faults []error) {
 	if _, err := identity.NewAuthority(cfg.Identity.Sources()); err != nil {
 		faults = append(faults, fmt.Errorf("granary.identity cannot be used: %w", err))
 	}
+	if _, err := identity.NewAuthority(cfg.Hawkular.AdminSources()); err != nil {
+		faults = append(faults, fmt.Errorf("granary.compat.hawkular.admin-token cannot be used: %w", err))
+	}
 	if f := cfg.NATS.CredsFile; f != "" {
 		if _, err := os.Stat(f); err != nil {
 			notes = append(notes, "nats.creds-file-path: "+err.Error())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"granary/api/edge"
 )
@@ -157,6 +158,37 @@ func (e *methodError) Error() string {
 func (*methodError) Kind() string { return string(edge.Invalid) }
 func (*methodError) Code() string { return "method-not-allowed" }
 func (*methodError) Status() int  { return http.StatusMethodNotAllowed }
+
+// errNoTenant is the refusal of the strict mode.
+var errNoTenant = &noTenantError{}
+
+type noTenantError struct{}
+
+func (*noTenantError) Error() string {
+	return "Tenant is not specified. Use 'Hawkular-Tenant' header."
+}
+func (*noTenantError) Kind() string { return string(edge.Invalid) }
+func (*noTenantError) Code() string { return "tenant-missing" }
+
+// mediaError refuses a body of another form than JSON.
+type mediaError struct{ got string }
+
+func (e *mediaError) Error() string {
+	return fmt.Sprintf("Content-Type %q is not understood here, only %s", shorten(e.got), typeJSON)
+}
+func (*mediaError) Kind() string { return string(edge.Invalid) }
+func (*mediaError) Code() string { return "media-type" }
+func (*mediaError) Status() int  { return http.StatusUnsupportedMediaType }
+
+// acceptError says that no form of the answer is wanted.
+type acceptError struct{ offers []string }
+
+func (e *acceptError) Error() string {
+	return "none of the media types of Accept can be given, only " + strings.Join(e.offers, " and ")
+}
+func (*acceptError) Kind() string { return string(edge.Invalid) }
+func (*acceptError) Code() string { return "not-acceptable" }
+func (*acceptError) Status() int  { return http.StatusNotAcceptable }
 
 // startingError says that the service does not take requests yet.
 type startingError struct{ progress string }

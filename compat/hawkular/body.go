@@ -14,17 +14,26 @@ var errPayload = &requestError{"Payload is empty"}
 // decode reads the JSON of the body into v. Members that v has not are passed over, as both peers do; null is as good as absent. A
 // body that says nothing, which is none at all, null, [] or {}, is refused in the strict mode, and else leaves v as it is.
 func (c *call) decode(v any) error {
-	b, err := c.body()
-	if err != nil {
+	b, err := c.payload()
+	if err != nil || b == nil {
 		return err
 	}
-	if saysNothing(b) {
-		if c.strict() {
-			return errPayload
-		}
-		return nil
-	}
 	return unmarshal(b, v)
+}
+
+// payload is the body of a request that should say something. One that says nothing is refused in the strict mode, and nil in the default
+// one.
+func (c *call) payload() ([]byte, error) {
+	b, err := c.body()
+	switch {
+	case err != nil:
+		return nil, err
+	case !saysNothing(b):
+		return b, nil
+	case c.strict():
+		return nil, errPayload
+	}
+	return nil, nil
 }
 
 // saysNothing is true for no JSON at all, for null, and for a list or an object that is empty.

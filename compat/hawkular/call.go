@@ -2,8 +2,11 @@ package hawkular
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -24,7 +27,9 @@ type call struct {
 	// ctx is that of the request; behind body, that in which the work on it takes its turns.
 	ctx context.Context
 	who *identity.Identity // nil for an open operation
-	now time.Time
+	// admin says that who asks has shown the admin token.
+	admin bool
+	now   time.Time
 
 	tenant tenant.ID
 	// num is the number of the tenant, 0 if it is not there: then there is nothing to be found, for a read makes no tenant.
@@ -38,19 +43,27 @@ type call struct {
 	bodies []*edge.Body
 	ticket queue.Ticket
 	inside bool // the gate of reads
+
+	// target and detail are what the audit log hears beside the name of the operation.
+	target string
+	detail map[string]any
 }
 
 // run serves an operation.
-func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request, who *identity.Identity) {
-	c := &call{d: d, route: t, w: w, r: r, who: who, now: d.o.Now()}
+func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request, who *identity.Identity, admin bool) {
+	c := &call{d: d, route: t, w: w, r: r, who: who, admin: admin, now: d.o.Now()}
 	defer c.free()
 	if who != nil {
 		c.r = r.WithContext(edge.WithIdentity(r.Context(), who))
 	}
 	c.ctx = c.r.Context()
 	err := c.begin()
-	if err == nil {
+	begun := err == nil
+	if begun {
 		err = t.serve(c)
+	}
+	if t.audit != "" {
+		c.audited(err, begun)
 	}
 	if err != nil {
 		d.fail(w, c.r, err)
@@ -59,7 +72,10 @@ func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request, who *ide
 
 // begin checks what every operation demands.
 func (c *call) begin() error {
-	var err error
+	err := c.negotiate()
+	if err != nil {
+		return err
+	}
 	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return badRequest("the query string cannot be read: %v", err)
 	}
@@ -78,11 +94,8 @@ func (c *call) begin() error {
 	if c.route.open {
 		return nil
 	}
-	if c.tenant, err = c.d.o.Select.Select(c.r, c.who.Scope()); err != nil {
-		return err
-	}
-	if !c.route.admin {
-		if err := edge.Demand(c.who, c.tenant, c.route.right); err != nil {
+	if !c.route.self {
+		if err := c.choose(); err != nil {
 			return err
 		}
 	}
@@ -183,4 +196,70 @@ func idOf(d *metricdef.Definition) string {
 		return d.Name
 	}
 	return string(metricdef.AppendKey(nil, d.Name, d.Tags))
+}
+
+// choose finds the tenant of the request, and whether who asks may do this in it. A field that is blank is as good as none, and then the
+// default mode has a tenant for the request and the strict mode has not.
+func (c *call) choose() (err error) {
+	sel := &c.d.o.Select
+	if c.strict() && !sel.Chooses(c.r) {
+		return errNoTenant
+	}
+	if c.tenant, err = sel.Select(withoutBlank(c.r), c.who.Scope()); err != nil {
+		return err
+	}
+	if c.route.admin {
+		return c.administers()
+	}
+	return edge.Demand(c.who, c.tenant, c.route.right)
+}
+
+// withoutBlank is a request without the fields that choose a tenant and are blank.
+func withoutBlank(r *http.Request) *http.Request {
+	blank := func(v string) bool { return strings.TrimSpace(v) == "" }
+	copied := false
+	for _, name := range edge.TenantHeaders {
+		if !slices.ContainsFunc(r.Header[name], blank) {
+			continue
+		}
+		if !copied {
+			copied = true
+			other := *r
+			other.Header = maps.Clone(r.Header)
+			r = &other
+		}
+		if rest := slices.DeleteFunc(slices.Clone(r.Header[name]), blank); len(rest) > 0 {
+			r.Header[name] = rest
+		} else {
+			delete(r.Header, name)
+		}
+	}
+	return r
+}
+
+// negotiate refuses in the strict mode what Hawkular's server refuses before it calls a handler.
+func (c *call) negotiate() error {
+	if !c.strict() {
+		return nil
+	}
+	if m := c.r.Method; m == http.MethodPost || m == http.MethodPut {
+		if got := edge.MediaType(c.r); got != typeJSON {
+			return &mediaError{got}
+		}
+	}
+	if edge.Negotiate(c.r, c.route.produces...) == "" {
+		return &acceptError{c.route.produces}
+	}
+	return nil
+}
+
+// flag is a parameter that is true or false; false if it is not there.
+func (c *call) flag(name string) (bool, error) {
+	var f flag
+	if text := c.query.Get(name); text != "" {
+		if err := f.parse(text); err != nil {
+			return false, badRequest("%s: %v", name, err)
+		}
+	}
+	return bool(f), nil
 }

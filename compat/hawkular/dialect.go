@@ -93,6 +93,10 @@ type Options struct {
 
 	// Auth says who asks; nil: everybody may do everything.
 	Auth edge.Authenticator
+	// Admin judges admin tokens; nil: there is none.
+	Admin TokenJudge
+	// Origins are those of the web pages whose scripts may ask, "*" for all that show a token or key; nil: none.
+	Origins []string
 	// Select chooses the tenant of a request. Its default is that of requests without a header, but in the strict mode.
 	Select edge.Tenants
 	// Audit hears of changes of tenants, of deletions, and of who looks at all tenants at once; nil: nobody does.
@@ -125,6 +129,8 @@ type Dialect struct {
 	o      Options
 	router *mux.Router
 	routes []edge.Route
+	// origins are Options.Origins.
+	origins origins
 }
 
 // New makes the dialect.
@@ -142,7 +148,10 @@ func New(o Options) *Dialect {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	d := &Dialect{o: o}
+	if o.Strict {
+		o.Compress = o.Compress.Every()
+	}
+	d := &Dialect{o: o, origins: newOrigins(o.Origins)}
 	d.mount(d.table())
 	return d
 }

@@ -2,6 +2,7 @@ package hawkular
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,12 @@ type route struct {
 	open bool
 	// admin operations are about the service: they ask for an operator, or for the admin token. The right does not count.
 	admin bool
+	// token operations take the admin token in the place of an identity, as admin ones do, and do not demand it.
+	token bool
+	// self operations are about who asks, and not about a tenant: they choose none.
+	self bool
+	// audit is what the audit log calls an admin operation.
+	audit string
 	// points operations take measures: their bodies pass the queue of the tenant.
 	points bool
 	// produces are the media types that it answers with, the usual one first; nil: JSON alone. The strict mode refuses a request that
@@ -35,7 +42,7 @@ type route struct {
 
 // table is all operations, those of one area after the other.
 func (d *Dialect) table() []route {
-	return slices.Concat(d.statusRoutes(), d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(), d.statsRoutes(), d.rateRoutes())
+	return slices.Concat(d.statusRoutes(), d.tenantRoutes(), d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(), d.statsRoutes(), d.rateRoutes())
 }
 
 // typeNames are the types as paths name them.
@@ -107,6 +114,17 @@ func (d *Dialect) mount(table []route) {
 
 // ServeHTTP implements http.Handler. One slash at the end of a path says nothing.
 func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Vary"] = []string{"Origin, Accept-Encoding"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	if d.o.Strict {
+		h["Cache-Control"] = []string{"no-cache"}
+	} else {
+		h["Cache-Control"] = []string{"no-store"}
+	}
+	if d.cross(w, r) {
+		return
+	}
 	if path := r.URL.EscapedPath(); strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "//") {
 		u := *r.URL
 		u.RawPath, u.Path = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.Path, "/")
@@ -140,17 +158,17 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	t := e.operations[method]
 	if t != nil && t.open {
-		e.d.run(t, w, r, nil)
+		e.d.run(t, w, r, nil, false)
 		return
 	}
-	who, err := e.d.identify(r)
+	who, admin, err := e.d.enter(t, r)
 	switch {
 	case err != nil:
 		e.d.fail(w, r, err)
 	case t != nil:
-		e.d.run(t, w, r, who)
+		e.d.run(t, w, r, who, admin)
 	case method == http.MethodOptions:
-		w.Header()["Allow"] = []string{e.allow}
+		w.Header()["Allow"] = []string{e.allowed(r)}
 		w.WriteHeader(http.StatusOK)
 	default:
 		w.Header()["Allow"] = []string{e.allow}
@@ -158,10 +176,13 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// identify finds out who asks.
-func (d *Dialect) identify(r *http.Request) (*identity.Identity, error) {
-	if d.o.Auth == nil {
-		return identity.Open(), nil
+// mohawkOptions are the paths for which Mohawk answers OPTIONS, with the same words for all.
+var mohawkOptions = regexp.MustCompile(`^` + Prefix + `/(gauges/([^/]+/(raw|stats|data)|raw|raw/query|data|stats/query)|m/stats/query)$`)
+
+// allowed is what OPTIONS says of a path.
+func (e *endpoint) allowed(r *http.Request) string {
+	if !e.d.o.Strict && mohawkOptions.MatchString(r.URL.EscapedPath()) {
+		return mohawkAllow
 	}
-	return d.o.Auth.Authenticate(r)
+	return e.allow
 }

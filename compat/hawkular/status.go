@@ -15,7 +15,7 @@ const mohawk = "0.33.3"
 
 func (d *Dialect) statusRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "", serve: d.root, open: true},
+		{method: http.MethodGet, path: "", serve: d.root, open: true, produces: []string{typeJSON, typeHTML}},
 		{method: http.MethodGet, path: "/status", serve: d.status, open: true},
 		{method: http.MethodGet, path: "/ping", serve: d.ping, open: true},
 	}
@@ -43,8 +43,24 @@ func (d *Dialect) status(c *call) error {
 	return c.json(append(b, '\n'))
 }
 
+const typeHTML = "text/html"
+
+// rootPage is what a browser is shown at the root: consoles send people there to accept the certificate of the service.
+const rootPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Hawkular Metrics</title></head>
+<body><h1>Hawkular Metrics</h1><p>Served by Granary. <a href="/hawkular/metrics/status">Status</a></p></body>
+</html>
+`
+
 // root names the service.
 func (d *Dialect) root(c *call) error {
+	c.w.Header().Add("Vary", "Accept")
+	if edge.Negotiate(c.r, c.route.produces...) == typeHTML {
+		c.w.Header()["Content-Security-Policy"] = []string{"default-src 'none'"}
+		d.o.Compress.Answer(c.w, c.r, http.StatusOK, typeHTML+"; charset=utf-8", []byte(rootPage))
+		return nil
+	}
 	b := append([]byte(nil), `{"name":"Hawkular-Metrics","Implementation-Version":`...)
 	b = edge.AppendString(b, implementation)
 	b = append(b, `,"Built-From-Git-SHA1":`...)

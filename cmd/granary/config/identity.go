@@ -150,13 +150,24 @@ func (i *Identity) readIssuer(s *section) {
 
 func (i *Identity) readToken(s *section) {
 	var t identity.StaticToken
-	var secret Secret
 	s.text("name", &t.Name)
+	if s.n != nil && t.Name == "" {
+		s.fault("name", "expected a name, which is the subject of who shows the token")
+	}
+	s.staticToken(&t)
+	t.Grants = s.grants()
+	s.end(true)
+	if s.n != nil {
+		i.Tokens = append(i.Tokens, t)
+	}
+}
+
+// staticToken reads a token, its file, or its SHA-256.
+func (s *section) staticToken(t *identity.StaticToken) {
+	var secret Secret
 	s.secret("token", &secret)
 	s.text("token-file", &t.File)
 	s.text("sha256", &t.SHA256)
-	t.Grants = s.grants()
-	s.end(true)
 	if s.n == nil {
 		return
 	}
@@ -167,8 +178,6 @@ func (i *Identity) readToken(s *section) {
 		}
 	}
 	switch b, err := hex.DecodeString(t.SHA256); {
-	case t.Name == "":
-		s.fault("name", "expected a name, which is the subject of who shows the token")
 	case given != 1:
 		s.fault("token-file", fmt.Sprintf("expected one of token, token-file and sha256, found %d", given))
 	case t.SHA256 != "" && (err != nil || len(b) != sha256.Size):
@@ -180,7 +189,6 @@ func (i *Identity) readToken(s *section) {
 		sum := sha256.Sum256([]byte(secret))
 		t.SHA256 = hex.EncodeToString(sum[:])
 	}
-	i.Tokens = append(i.Tokens, t)
 }
 
 func (i *Identity) readProxy(s *section) {

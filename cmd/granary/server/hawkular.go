@@ -1,14 +1,42 @@
 package server
 
-import "granary/compat/hawkular"
+import (
+	"granary/compat/hawkular"
+	"granary/tenant/identity"
+)
 
 // hawkular is the dialect's part of the wiring.
 func (s *Server) hawkular() hawkular.Options {
 	cfg := s.cfg
-	return hawkular.Options{
+	o := hawkular.Options{
 		Definitions: s.store.Definitions, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants,
 		Strict: cfg.Hawkular.Strict, DefaultStart: cfg.Hawkular.DefaultStart, Version: s.o.Version,
-		Auth: s.guard, Select: s.selector(), Audit: s.audits(), Ready: s.ready,
-		CheckRate: s.checkRate, Reads: s.queries, Bodies: s.bodies, Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
+		Auth: s.guard, Origins: cfg.Hawkular.Origins, Select: s.selector(), Audit: s.audits(), Ready: s.ready,
+		CheckRate: s.checkRate, Reads: s.queries, Bodies: s.bodies, Requests: hawkular.NewRequests(cfg.Hawkular.MaxRequest),
+		Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
+	}
+	if s.hawkularAdmin.Configured() {
+		o.Admin = s.guard.Judging(s.hawkularAdmin)
+	}
+	return o
+}
+
+// openHawkularAdmin reads the admin token of the dialect, which is no source of identities: it counts for the routes of the dialect
+// that are about the service, and for nothing else.
+func (s *Server) openHawkularAdmin() (err error) {
+	o := s.cfg.Hawkular.AdminSources()
+	o.Logger = s.o.Logger
+	s.hawkularAdmin, err = identity.NewAuthority(o)
+	return err
+}
+
+// warnHawkularAdmin says that an admin token guards less than its owner may think.
+func (s *Server) warnHawkularAdmin() {
+	h := &s.cfg.Hawkular
+	switch {
+	case !h.Enabled || h.AdminToken == nil:
+	case !s.authority.Configured() && s.cfg.Auth.ClusterCockpitKey == nil:
+		s.o.Logger.Warn("the admin token guards the tenants of Hawkular's API alone: whoever may enter this service, which is open, may change them through /v2; name a source of identities",
+			"settings", "granary.compat.hawkular.admin-token, granary.identity")
 	}
 }

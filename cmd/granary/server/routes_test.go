@@ -13,13 +13,17 @@ import (
 // example is a path that the route answers.
 func example(r edge.Route) string {
 	return regexp.MustCompile(`\{[^}]+\}`).ReplaceAllStringFunc(r.Path, func(v string) string {
+		form := r.Variables[strings.Trim(v, "{}")]
 		switch {
 		case v == "{key}":
 			return "0af7651c0000"
-		case r.Variables[strings.Trim(v, "{}")] != "":
-			return "0af7651c-0000-5000-8000-00000000000a" // the only form there is
+		case form == "":
+			return "some"
+		case strings.Contains(form, "|"):
+			word, _, _ := strings.Cut(form, "|") // the first of several words
+			return word
 		}
-		return "some"
+		return "0af7651c-0000-5000-8000-00000000000a" // the only other form there is
 	})
 }
 

@@ -57,8 +57,10 @@ type Server struct {
 	watch  *requests
 
 	authority *identity.Authority
-	guard     *edge.Guard
-	audit     *audit.Log
+	// hawkularAdmin knows the admin token of that dialect, if there is one.
+	hawkularAdmin *identity.Authority
+	guard         *edge.Guard
+	audit         *audit.Log
 
 	turns   *queue.Turns
 	writes  *queue.Fair // bytes of bodies
@@ -135,6 +137,9 @@ func (s *Server) open() error {
 		}
 	}
 	if err := s.openAuthority(); err != nil { // before rights are dropped: files of keys may be root's
+		return err
+	}
+	if err := s.openHawkularAdmin(); err != nil {
 		return err
 	}
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
@@ -320,6 +325,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) run(ctx context.Context) error {
 	s.o.Logger.Info("starting", "version", s.o.Version, "listen", s.Addr(), "data", s.cfg.Data)
 	s.warnOpen()
+	s.warnHawkularAdmin()
 	if s.cfg.PeerFiles() {
 		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
 	}
@@ -381,9 +387,9 @@ func (s *Server) wait(ctx context.Context) {
 			overrides.Changed()
 			s.reload(ctx)
 			s.reloadOverrides()
-			s.authority.Refresh()
+			s.refresh()
 		case <-tick.C:
-			s.authority.Refresh()
+			s.refresh()
 			s.certificates.refresh(false)
 			s.gone("a file of the configuration", changes)
 			s.gone("the file of limits by tenant", overrides)
@@ -398,6 +404,12 @@ func (s *Server) wait(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// refresh reads the files of identities that have changed.
+func (s *Server) refresh() {
+	s.authority.Refresh()
+	s.hawkularAdmin.Refresh()
 }
 
 // gone says once that a file is not there any more. What it said stays in force until the next start, which fails without it.
