@@ -198,7 +198,7 @@ type stateKey struct {
 	own bool
 }
 
-func (st *policyState) key() stateKey { return stateKey{policyKey{st.Name, st.Raw}, st.own} }
+func (p *policyState) key() stateKey { return stateKey{policyKey{p.Name, p.Raw}, p.own} }
 
 func (t *tenantPolicies) find(k stateKey) *policyState {
 	if t.at != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"granary/metricdef/catalog"
 	"granary/metricdef/match"
 	"granary/tenant"
@@ -259,5 +261,80 @@ func BenchmarkIdleTenants(b *testing.B) {
 		after, _ := heap()
 		b.ReportMetric(float64(after-before)/n, "B/tenant")
 		runtime.KeepAlive(r)
+	}
+}
+
+// BenchmarkSelectDistinct looks for a tag that has another value on each of 100,000 metrics.
+func BenchmarkSelectDistinct(b *testing.B) {
+	const n = 100_000
+	r := NewRegistry(Options{})
+	fill(r, n, func(i int) Draft {
+		return Draft{Identity: Identity{Tenant: 1, Type: Gauge, Name: fmt.Sprint("machine/", i, "/cpu")}, Dialect: "hawkular",
+			Plain: []Tag{{"descriptor_name", "cpu/usage"}, {"node", fmt.Sprintf("node-%05d.example.org", i)}}}
+	})
+	for _, c := range []struct {
+		pattern string
+		want    int
+	}{
+		{"node-00042.example.org", 1},
+		{"node-000.*", 100},
+		{".*42.example.org", 1000},
+		{".*0042.*", 20},
+		{"node-[0-9]+.example.org", n},
+		{"node-[0-9]{3}42[.]example[.]org", 1000},
+		{`node-\d*[13579]\.example\.org`, n / 2},
+		{".*-0?[1-9]42[a-z.]+|node-9.*7.example.*", 0},
+		{"(?i).*-0[0-9]*7.EXAMPLE.(org|com)", 1000},
+		{"[a-z]+-[0-9]+[a-z.]*", n},
+	} {
+		e := must(match.Regexp("node", c.pattern))
+		b.Run(fmt.Sprint(e.Form(), " ", c.pattern), func(b *testing.B) {
+			defer reportThread(b)()
+			for range b.N {
+				refs, err := r.Select(b.Context(), 1, e)
+				if err != nil || c.want > 0 && len(refs) != c.want {
+					b.Errorf("%d refs, want %d (%v)", len(refs), c.want, err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkList reads 100,000 definitions with their tags, as a dialect streams them: the refs at once, then one after the other.
+func BenchmarkList(b *testing.B) {
+	const n = 100_000
+	r := NewRegistry(Options{})
+	fill(r, n, million)
+	defer reportThread(b)()
+	b.ReportAllocs()
+	for range b.N {
+		refs, err := r.Select(b.Context(), 1, nil)
+		if err != nil || len(refs) != n {
+			b.Fatal(len(refs), err)
+		}
+		for _, ref := range refs {
+			if d, ok := r.Get(ref); !ok || len(d.Tags) != 6 {
+				b.Fatal(d, ok)
+			}
+		}
+	}
+}
+
+// reportThread reports the processor time of this thread from now until what it returns is called. It says more than the clock where
+// others work on the same processors.
+func reportThread(b *testing.B) (end func()) {
+	b.Helper()
+	runtime.LockOSThread()
+	spent := func() time.Duration {
+		var t unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(t.Nano())
+	}
+	begun := spent()
+	return func() {
+		b.ReportMetric(float64((spent()-begun).Microseconds())/1000/float64(b.N), "CPU-ms/op")
+		runtime.UnlockOSThread()
 	}
 }

@@ -128,6 +128,7 @@ func BenchmarkSearchDistinct(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(text, func(b *testing.B) {
+			defer reportThread(b)()
 			for range b.N {
 				if found, err := r.Search(b.Context(), 1, e, Page{Sort: ByName, Limit: 100}); err != nil || len(found.Refs) == 0 {
 					b.Fatal(found, err)

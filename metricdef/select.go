@@ -185,6 +185,8 @@ var errStale = errors.New("values of tags went away")
 const (
 	slowStep = 512
 	fastStep = 8192
+
+	fastPrice = 8 // of a matcher that looks at many
 )
 
 // collect runs the matchers and takes their postings. It returns errStale if pairs went away while the lock was given up.
@@ -219,7 +221,7 @@ func (s *search) collect() error {
 				return err
 			}
 			step := fastStep
-			if l.m.Form() == match.Automaton {
+			if l.m.Price() > fastPrice {
 				step = slowStep
 			}
 			if more = s.look(x, l, step); more && !s.hold {
@@ -298,10 +300,21 @@ func (s *search) look(x *index, l *leaf, step int) bool {
 //
 // REQUIRES: the registry's lock.
 func (l *leaf) take(x *index) {
-	l.lists, l.loose, l.refs = slices.Grow(l.lists[:0], len(l.pairs)), l.loose[:0], 0
+	l.lists, l.loose, l.refs = l.lists[:0], l.loose[:0], 0
+	loose := 0
 	for _, id := range l.pairs {
 		p := &x.pairs[id]
 		l.refs += int(p.n)
+		if p.n == 1 {
+			loose++
+		}
+	}
+	if l.refs == len(x.all) {
+		return // all of them, so that nobody asks for the lists
+	}
+	l.lists, l.loose = slices.Grow(l.lists, len(l.pairs)-loose), slices.Grow(l.loose, loose)
+	for _, id := range l.pairs {
+		p := &x.pairs[id]
 		switch p.n {
 		case 0:
 		case 1:

@@ -7,7 +7,7 @@
 // Regular expressions are RE2 and match whole values; the dot matches every character. An expression is analysed once,
 // when its matcher is made: a finite set of texts becomes look-ups, and texts with gaps between them (prefix, suffix,
 // contained in order) become comparisons. Only what is left runs an automaton, behind a check of the text that every
-// match must begin and end with. An expression of look-around, or one beyond the limits, is refused by name.
+// match must begin and end with: tables with one look-up for each character, if they are small, else that of the library. An expression of look-around, or one beyond the limits, is refused by name.
 //
 // Parse reads a condition from a text such as cpu_load{host=~"n0.*",gpu exists}, and Text prints one. Bounds on the levels,
 // the matchers and what these hold together keep a short text from becoming a large expression.

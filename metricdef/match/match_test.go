@@ -202,6 +202,11 @@ func FuzzRegexp(f *testing.F) {
 			return
 		}
 		re := regexp.MustCompile(`\A(?s:` + pattern + `)\z`)
+		for n := 1; n < 4; n++ { // what a text needs twice in a row
+			if v := strings.Repeat(value, n); m.Match(v) != re.MatchString(v) {
+				t.Fatalf("%q (%v) on %q: %v", pattern, m.Form(), v, m.Match(v))
+			}
+		}
 		if m.Match(value) != re.MatchString(value) {
 			t.Fatalf("%q (%v) on %q: %v", pattern, m.Form(), value, m.Match(value))
 		}

@@ -112,6 +112,9 @@ func (m *Matcher) Price() int {
 	case Any, Filled:
 		return 0
 	case Automaton:
+		if m.expr.dfa != nil {
+			return 2
+		}
 		const perLook = 16 // instructions that are gone through in the time
 		return 1 + m.expr.size/perLook
 	default:

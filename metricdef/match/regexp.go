@@ -85,13 +85,21 @@ func analyse(pattern string) (*Matcher, error) {
 	if len(prog.Inst) > MaxProgram {
 		return nil, &PatternError{pattern, fmt.Errorf("needs %d instructions, at most %d are possible", len(prog.Inst), MaxProgram)}
 	}
+	a := &automaton{size: len(prog.Inst)}
+	var between *syntax.Regexp
+	a.prefix, a.suffix, between = ends(tree)
+	if prog, err := syntax.Compile(between); err == nil {
+		a.dfa = makeDFA(prog)
+	}
+	if a.dfa != nil {
+		return &Matcher{form: Automaton, expr: a, weight: x.weight() + a.dfa.bytes()}, nil
+	}
 	// The printed tree rather than the pattern, which may end inside \Q.
 	re, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
 	if err != nil {
 		return nil, &PatternError{pattern, err}
 	}
-	a := &automaton{re: re, size: len(prog.Inst)}
-	a.prefix, a.suffix = ends(tree)
+	a.re = re
 	return &Matcher{form: Automaton, expr: a, weight: x.weight() + perInstruction*max(size, len(prog.Inst))}, nil
 }
 
@@ -159,13 +167,20 @@ func lookAround(pattern string) string {
 
 // automaton is a regular expression behind a cheap check.
 type automaton struct {
-	prefix, suffix string // every match begins and ends with these
-	re             *regexp.Regexp
-	size           int // instructions
+	prefix, suffix string         // every match begins and ends with these
+	dfa            *dfa           // decides about what lies between them
+	re             *regexp.Regexp // if there is no dfa: about the whole text
+	size           int            // instructions
 }
 
 func (a *automaton) accepts(s string) bool {
-	return strings.HasPrefix(s, a.prefix) && strings.HasSuffix(s, a.suffix) && a.re.MatchString(s)
+	if !strings.HasPrefix(s, a.prefix) || !strings.HasSuffix(s, a.suffix) {
+		return false
+	}
+	if a.dfa != nil {
+		return len(s) >= len(a.prefix)+len(a.suffix) && a.dfa.accepts(s[len(a.prefix):len(s)-len(a.suffix)])
+	}
+	return a.re.MatchString(s)
 }
 
 // piece is a text, or a gap of any characters of which there are least or more.
@@ -408,26 +423,30 @@ func makeGaps(s sequence) gaps {
 	return g
 }
 
-// ends finds texts that every match begins and ends with.
-func ends(re *syntax.Regexp) (prefix, suffix string) {
+// ends finds texts that every match begins and ends with, and what has to match between them. Texts may be cut there, since the ends
+// are valid UTF-8, of which no part belongs to a character of what lies between.
+func ends(re *syntax.Regexp) (prefix, suffix string, between *syntax.Regexp) {
 	for re.Op == syntax.OpCapture {
 		re = re.Sub[0]
 	}
-	if re.Op == syntax.OpLiteral && plainLiteral(re) {
-		return string(re.Rune), string(re.Rune)
-	}
 	if re.Op != syntax.OpConcat {
-		return "", ""
+		return "", "", re
 	}
 	parts := slices.DeleteFunc(slices.Clone(re.Sub), func(sub *syntax.Regexp) bool { return sub.Op == syntax.OpEmptyMatch })
-	if len(parts) == 0 {
-		return "", ""
+	if len(parts) < 2 {
+		return "", "", re
 	}
 	if first := parts[0]; first.Op == syntax.OpLiteral && plainLiteral(first) {
-		prefix = string(first.Rune)
+		prefix, parts = string(first.Rune), parts[1:]
 	}
 	if last := parts[len(parts)-1]; last.Op == syntax.OpLiteral && plainLiteral(last) {
-		suffix = string(last.Rune)
+		suffix, parts = string(last.Rune), parts[:len(parts)-1]
 	}
-	return prefix, suffix
+	if prefix == "" && suffix == "" {
+		return "", "", re
+	}
+	if len(parts) == 0 {
+		return prefix, suffix, &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	}
+	return prefix, suffix, &syntax.Regexp{Op: syntax.OpConcat, Sub: parts, Flags: re.Flags}
 }
