@@ -8,7 +8,11 @@ import (
 )
 
 // Scratch is memory that Of works in. The zero value is ready; it serves one goroutine.
-type Scratch struct{ sorted []float64 }
+type Scratch struct {
+	sorted   []float64
+	order    order
+	together together
+}
 
 // Of is the method over the values of one bucket, which are in the order of their times and not changed; false if it has no
 // value there. A method that IsRate takes differences as its values: see Differences.
@@ -113,20 +117,10 @@ func (s *Scratch) quantile(values []float64, q float64) float64 {
 	if len(values) == 1 {
 		return values[0]
 	}
-	v := s.sort(values)
-	if v[0] != v[0] {
-		return v[0]
+	if nan, is := s.order.load(values); is {
+		return nan
 	}
-	at := float64(len(v)-1) * q
-	lo := math.Floor(at)
-	hi := math.Ceil(at)
-	if lo == hi {
-		return v[int(lo)]
-	}
-	if q == 0.5 {
-		return (v[int(lo)] + v[int(hi)]) / 2
-	}
-	return v[int(lo)]*(hi-at) + v[int(hi)]*(at-lo)
+	return s.order.quantile(q)
 }
 
 func (s *Scratch) distinct(values []float64) float64 {

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -116,6 +117,85 @@ func BenchmarkOf(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(values)), "ns/value")
+		})
+	}
+}
+
+// TestOrder holds quantiles of many values against those of sorted ones.
+func TestOrder(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	for round := range 400 {
+		values := make([]float64, 1+rnd.IntN([]int{10, 40, 300, 5000}[round%4]))
+		for i := range values {
+			switch round / 4 % 5 {
+			case 0:
+				values[i] = rnd.NormFloat64()
+			case 1:
+				values[i] = float64(rnd.IntN(3))
+			case 2:
+				values[i] = float64(i)
+			case 3:
+				values[i] = -float64(i / 2)
+			default: // an organ pipe, which is bad for pivots
+				values[i] = float64(min(i, len(values)-i))
+			}
+		}
+		sorted := slices.Clone(values)
+		slices.Sort(sorted)
+		var s Scratch
+		for range 5 {
+			q := rnd.Float64()
+			at := q * float64(len(values)-1)
+			lo, hi := math.Floor(at), math.Ceil(at)
+			want := sorted[int(lo)]
+			if lo != hi {
+				want = want*(hi-at) + sorted[int(hi)]*(at-lo)
+			}
+			if got, _ := Quantile(values, q, &s); got != want {
+				t.Fatalf("%v of %d values is %v, want %v", q, len(values), got, want)
+			}
+		}
+		k := rnd.IntN(len(values))
+		s.order.load(values)
+		s.order.done = false
+		for range 3 {
+			s.order.find(k)
+			if v := valueOf(s.order.keys[k]); v != sorted[k] {
+				t.Fatalf("value %d of %d is %v, want %v", k, len(values), v, sorted[k])
+			}
+			k = rnd.IntN(len(values))
+		}
+		left := make([]float64, len(values))
+		for i, key := range s.order.keys {
+			left[i] = valueOf(key)
+		}
+		if slices.Sort(left); !slices.Equal(left, sorted) {
+			t.Fatal("a value was lost")
+		}
+	}
+}
+
+// BenchmarkSeveral makes the statistics of many buckets, so that nothing can be guessed from the one before.
+func BenchmarkSeveral(b *testing.B) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	nine := []policy.Method{policy.Min, policy.Max, policy.Mean, policy.Median, policy.Sum, policy.Count, policy.First, policy.Last, policy.Std}
+	out, ok := make([]float64, len(nine)), make([]bool, len(nine))
+	for _, n := range []int{5, 10, 16, 20, 30, 60, 1000, 100_000} {
+		values := make([]float64, 100*max(n, 1000))
+		for i := range values {
+			values[i] = math.Round(rnd.Float64()*10000) / 100
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var s Scratch
+			b.ReportAllocs()
+			at := 0
+			for b.Loop() {
+				if at += n; at+n > len(values) {
+					at = 0
+				}
+				Several(nine, values[at:at+n], out, ok, &s)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/value")
 		})
 	}
 }
