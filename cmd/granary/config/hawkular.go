@@ -18,7 +18,9 @@ type Hawkular struct {
 	// its SHA-256.
 	AdminToken *identity.StaticToken
 	// Origins are those of the web pages whose scripts may ask: cors-origins.
-	Origins    []string
+	Origins []string
+	// Own leaves metrics of other dialects out of lists and searches: show is "own", not "all".
+	Own        bool
 	MaxRequest int64 // max-request: bytes of the body of a request that writes no points
 }
 
@@ -49,6 +51,9 @@ func (c *Config) readHawkular(s *section) {
 		h.AdminToken = &t
 	}
 	s.origins("cors-origins", &h.Origins)
+	show := "all"
+	s.text("show", &show, "all", "own")
+	h.Own = show == "own"
 	s.size("max-request", &h.MaxRequest, 1<<10, 1<<30)
 	s.end(true)
 }

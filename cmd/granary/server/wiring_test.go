@@ -66,7 +66,7 @@ granary:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
     coopr: {usage-access: source, queue-cache: 3s}
-    hawkular: {strict: true, default-start: 25m, retention: 26h, cors-origins: ["https://h.example.org"], max-request: 5kB}
+    hawkular: {strict: true, default-start: 25m, retention: 26h, cors-origins: ["https://h.example.org"], show: own, max-request: 5kB}
   admin: {listen: "localhost:0"}
 `
 
@@ -189,6 +189,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.hawkular.strict":                 {s.hawkular().Strict, true},
 		"granary.compat.hawkular.retention":              {kept("hawkular", "any"), policy.Retention{Length: 26 * time.Hour, Clock: policy.WriteClock}},
 		"granary.compat.hawkular.cors-origins":           {s.hawkular().Origins, []string{"https://h.example.org"}},
+		"granary.compat.hawkular.show":                   {s.hawkular().Own, true},
 		"granary.compat.hawkular.max-request":            {tooLarge(s.hawkular().Requests), "request body exceeds the limit of 5000 bytes (setting granary.compat.hawkular.max-request)"},
 		"granary.compat.hawkular.default-start":          {s.hawkular().DefaultStart, 25 * time.Minute},
 		"granary.native.enabled":                         {v2Without(t), http.StatusNotFound},
