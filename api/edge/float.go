@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 )
@@ -36,17 +37,21 @@ func AppendFloat(dst []byte, x float64) []byte {
 }
 
 func appendThousandths(dst []byte, k int64) []byte {
+	dst = reserve(dst, arrayRoom)
+	b := dst[len(dst):cap(dst)]
+	n := 0
 	if k < 0 {
-		dst = append(dst, '-')
-		k = -k
+		b[0] = '-'
+		n, k = 1, -k
 	}
-	dst = strconv.AppendInt(dst, k/1000, 10)
-	if k %= 1000; k == 0 {
-		return dst
+	whole := uint64(k) / 1000
+	n = putUint(b, n, whole)
+	if k -= int64(whole) * 1000; k != 0 {
+		binary.LittleEndian.PutUint32(b[n:], dotThree[k])
+		n += 4
+		for b[n-1] == '0' {
+			n--
+		}
 	}
-	dst = append(dst, '.', byte('0'+k/100), byte('0'+k/10%10), byte('0'+k%10))
-	for dst[len(dst)-1] == '0' {
-		dst = dst[:len(dst)-1]
-	}
-	return dst
+	return dst[:len(dst)+n]
 }

@@ -68,6 +68,17 @@ func (p *bucketPrinter) none(dst []byte, k int64) []byte {
 	return append(append(dst, p.columns.zeros...), '}')
 }
 
+// list appends the buckets of a plan; f has those with a value, nil is none.
+func (p *bucketPrinter) list(dst []byte, of *plan, f *query.Frame, o *output) []byte {
+	switch {
+	case of.form == allBuckets:
+		return p.all(dst, &of.request, f, of.skip, o)
+	case f == nil:
+		return append(dst, "[]"...)
+	}
+	return p.some(dst, &of.request, f, o)
+}
+
 // all appends the list of all buckets, oldest first. f has those with a value; nil is none. If skip is set, what is empty before the
 // first of them is left out.
 func (p *bucketPrinter) all(dst []byte, r *query.Request, f *query.Frame, skip bool, o *output) []byte {

@@ -106,6 +106,9 @@ func (c *call) answerPoints(a *ask, several bool, find func() ([]metricdef.Ref, 
 	if r.Refs, err = find(); err != nil {
 		return err
 	}
+	if c.aggregates(a) {
+		return c.answerAggregates(a, several, r.Refs)
+	}
 	if len(r.Refs) == 0 {
 		return c.empty()
 	}

@@ -164,15 +164,16 @@ func (c *call) since(refs []metricdef.Ref, to int64) int64 {
 	return max(from, 1)
 }
 
-// prepare lets the engine find out what the plan costs. Points is what the answer has, in lists of buckets.
+// prepare lets the engine find out what the plan costs. lists is how many metrics are answered, each by itself: the engine does not
+// know of the buckets without a value.
 func (c *call) prepare(p *plan, lists int64) (query.Cost, error) {
 	most := c.most()
-	cost := query.Cost{Points: p.buckets.count * max(lists, 1)}
-	if p.nothing {
-		cost.Points = 0
-	}
-	if err := c.d.o.Queries.Admit(most, cost); err != nil {
-		return cost, c.refused(err)
+	var cost query.Cost
+	if p.form == allBuckets && !p.nothing {
+		cost.Points = p.buckets.count * lists
+		if err := c.d.o.Queries.Admit(most, cost); err != nil {
+			return cost, c.refused(err)
+		}
 	}
 	if len(p.request.Refs) == 0 {
 		return cost, nil
@@ -183,8 +184,8 @@ func (c *call) prepare(p *plan, lists int64) (query.Cost, error) {
 		return cost, c.refused(err)
 	}
 	own := p.query.Cost()
-	cost.Series, cost.Samples = own.Series, own.Samples
-	return cost, nil
+	own.Points = max(own.Points, cost.Points)
+	return own, nil
 }
 
 // pooled answers one list of buckets with what all the points of the metrics make, or with the sums of what those of each make.
@@ -194,6 +195,7 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 		return err
 	}
 	stacked := bool(a.Stacked)
+	p.request.Pool = len(refs) > 1 && !stacked
 	if err := c.enter(); err != nil {
 		return err
 	}
@@ -204,25 +206,36 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 		return c.empty()
 	}
 	defer c.account(p)
-	s := c.stream(typeJSON)
-	o := output{stream: s}
-	print := newBucketPrinter(&p.buckets, p.columns, false)
-	write := func(f *query.Frame) error {
-		s.B = print.all(s.B, &p.request, f, p.skip, &o)
+	o := &output{stream: c.stream(typeJSON)}
+	if stacked && p.query != nil {
+		err = c.printStacked(o, p)
+	} else {
+		err = c.printAlone(o, p)
+	}
+	return c.endStream(o.stream, err)
+}
+
+// printAlone prints the one list of buckets that a plan has.
+func (c *call) printAlone(o *output, p *plan) error {
+	printer := newBucketPrinter(&p.buckets, p.columns, false)
+	if p.query == nil {
+		o.stream.B = printer.list(o.stream.B, p, nil, o)
 		return o.err
 	}
-	switch {
-	case p.query == nil:
-		err = write(nil)
-	case stacked:
-		st := stack{columns: p.columns}
-		if err = p.query.Run(c.ctx, func(f *query.Frame) error { st.add(f); return nil }); err == nil {
-			err = write(st.frame())
-		}
-	default:
-		err = p.query.Run(c.ctx, write)
+	return p.query.Run(c.ctx, func(f *query.Frame) error {
+		o.stream.B = printer.list(o.stream.B, p, f, o)
+		return o.err
+	})
+}
+
+// printStacked prints the sums of what the metrics of a plan have.
+func (c *call) printStacked(o *output, p *plan) error {
+	s := stack{columns: p.columns}
+	if err := p.query.Run(c.ctx, func(f *query.Frame) error { s.add(f); return nil }); err != nil {
+		return err
 	}
-	return c.endStream(s, err)
+	o.stream.B = newBucketPrinter(&p.buckets, p.columns, false).list(o.stream.B, p, s.frame(), o)
+	return o.err
 }
 
 // account notes what plans have read.

@@ -154,7 +154,7 @@ type section struct {
 	rate    bool
 	metrics []named // in the order of their refs
 	unknown []string
-	plan    *plan // nil: the points themselves, or availability
+	plan    *plan
 }
 
 // named is a metric under the id by which it was asked for.
@@ -171,7 +171,7 @@ func (b *genericBody) typesOf() ([]string, error) {
 		}
 	}
 	if len(b.Types) == 0 {
-		return []string{keyGauge, keyCounter}, nil
+		return []string{keyGauge, keyCounter, keyAvailability}, nil
 	}
 	var keys []string
 	for _, key := range genericKeys {
@@ -215,6 +215,10 @@ func (c *call) generic(b *genericBody) (*generic, error) {
 	keys, err := b.typesOf()
 	if err != nil {
 		return nil, err
+	}
+	if !a.bucketed() {
+		// Mohawk has no other points than numbers.
+		keys = slices.DeleteFunc(keys, func(key string) bool { return key == keyAvailability })
 	}
 	for _, key := range keys {
 		s := &section{key: key}
@@ -273,9 +277,17 @@ func (c *call) fill(s *section, ids []string, tags string) error {
 			}
 		}
 	}
-	slices.SortStableFunc(s.metrics, func(a, b named) int { return cmp.Compare(a.ref, b.ref) })
+	s.sort()
 	return nil
 }
+
+// sort brings the metrics into the order in which the engine answers.
+func (s *section) sort() {
+	slices.SortStableFunc(s.metrics, func(a, b named) int { return cmp.Compare(a.ref, b.ref) })
+}
+
+// lists is how many lists of buckets the answer has for the section.
+func (s *section) lists() int64 { return int64(len(s.metrics) + len(s.unknown)) }
 
 // answerGeneric prepares all questions, holds them together against the limits, and lets print answer.
 func (c *call) answerGeneric(all []*generic, print func(*output) error) error {
@@ -286,14 +298,9 @@ func (c *call) answerGeneric(all []*generic, print func(*output) error) error {
 	var cost query.Cost
 	for _, q := range all {
 		for _, s := range q.sections {
-			p, err := c.planSection(q, s)
-			if err == nil && p != nil {
-				plans = append(plans, p)
-				var own query.Cost
-				own, err = c.prepare(p, int64(len(s.metrics)+len(s.unknown)))
-				cost = cost.Add(own)
-			}
+			own, err := c.prepareSection(q, s)
 			if err == nil {
+				plans, cost = append(plans, s.plan), cost.Add(own)
 				err = c.refused(c.d.o.Queries.Admit(c.most(), cost))
 			}
 			if err != nil && q.name != "" {
@@ -310,17 +317,23 @@ func (c *call) answerGeneric(all []*generic, print func(*output) error) error {
 	return c.endStream(o.stream, err)
 }
 
-// planSection is the plan of a section of numbers.
-func (c *call) planSection(q *generic, s *section) (*plan, error) {
+// prepareSection makes the plan of a section, and finds out what it costs.
+func (c *call) prepareSection(q *generic, s *section) (query.Cost, error) {
 	a := *q.ask
 	a.Stacked = false
 	var err error
-	if a.bucketed() {
+	switch {
+	case !a.bucketed():
+		s.plan, err = c.planPoints(&a, s.typ, s.rate, s.refs(), true)
+	case s.typ == metricdef.Availability:
+		s.plan, err = c.planStates(&a, s.refs())
+	default:
 		s.plan, err = c.plan(&a, s.typ, s.rate, s.refs())
-		return s.plan, err
 	}
-	s.plan, err = c.planPoints(&a, s.typ, s.rate, s.refs(), true)
-	return s.plan, err
+	if err != nil {
+		return query.Cost{}, err
+	}
+	return c.prepare(s.plan, s.lists())
 }
 
 // printGeneric prints the answer to one question: the types, and for each its metrics.
@@ -345,7 +358,7 @@ func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 	p := s.plan
 	var printer *bucketPrinter
 	if p.form != thePoints {
-		printer = newBucketPrinter(&p.buckets, p.columns, len(s.metrics)+len(s.unknown) > 1)
+		printer = newBucketPrinter(&p.buckets, p.columns, s.lists() > 1)
 	}
 	one := func(id string, f *query.Frame) error {
 		if p.form != allBuckets && (f == nil || f.Len() == 0) {
@@ -359,13 +372,13 @@ func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 		} else {
 			b = append(edge.AppendString(b, id), ':')
 		}
-		switch p.form {
-		case allBuckets:
-			b = printer.all(b, &p.request, f, p.skip, o)
-		case filledBuckets:
-			b = printer.some(b, &p.request, f, o)
-		default:
+		switch {
+		case p.form == thePoints:
 			b = appendPoints(b, f, o)
+		case s.typ == metricdef.Availability:
+			b = appendStates(b, &p.buckets, f, p.skip, o)
+		default:
+			b = printer.list(b, p, f, o)
 		}
 		if list {
 			b = append(b, '}')
