@@ -186,40 +186,6 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 	return ref, nil
 }
 
-// UpdateDefinition changes what may change of a definition: unit, policy, plain tags, a retention of its own. The change is in the journal and
-// visible when it returns.
-func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error {
-	s.defining.Lock()
-	defer s.defining.Unlock()
-	if err := s.changeable(ctx); err != nil {
-		return err
-	}
-	if u.Policy != nil {
-		if err := s.checkPolicy(s.Definitions.Owner(ref), *u.Policy); err != nil {
-			return err
-		}
-	}
-	p := &pending{wrote: s.o.Now().UnixNano()}
-	s.seq.mu.Lock()
-	if s.seq.closed {
-		s.seq.mu.Unlock()
-		return errClosed
-	}
-	var refused error
-	if sr := s.table.at(ref); s.Definitions.Tenant(ref) == 0 || sr != nil && sr.state == dead {
-		refused = &metricdef.UnknownError{Ref: ref}
-	} else {
-		s.appendUpdates(p, []metricdef.Ref{ref}, func(metricdef.Ref) *metricdef.Update { return &u }, func(_ metricdef.Ref, err error) { refused = err })
-	}
-	if p.seq == 0 {
-		s.seq.mu.Unlock()
-		return refused
-	}
-	s.seq.waiting = append(s.seq.waiting, p)
-	s.seq.mu.Unlock()
-	return s.commit(p)
-}
-
 // appendUpdates appends the records of definitions as they are after their updates; those that stay as they are get none.
 // Failed gets those that cannot change so, and why. REQUIRES: s.seq.mu and s.defining.
 func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricdef.Ref) *metricdef.Update, failed func(metricdef.Ref, error)) {

@@ -59,11 +59,18 @@ func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request, who *ide
 	c.ctx = c.r.Context()
 	err := c.begin()
 	begun := err == nil
+	broken := begun // off, by a panic: what the client took of the answer has been seen
+	if t.audit != "" {
+		defer func() {
+			if broken {
+				err = http.ErrAbortHandler
+			}
+			c.audited(err, begun)
+		}()
+	}
 	if begun {
 		err = t.serve(c)
-	}
-	if t.audit != "" {
-		c.audited(err, begun)
+		broken = false
 	}
 	if err != nil {
 		d.fail(w, c.r, err)

@@ -52,10 +52,14 @@ type Store interface {
 	Commit(ctx context.Context, b *measures.Batch) error
 	CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []measures.CreateResult
 	UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error
+	UpdateDefinitions(ctx context.Context, list []measures.DefinitionUpdate) (at int, err error)
 	DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (int, error)
 	DeleteRange(ctx context.Context, refs []metricdef.Ref, from, to int64) error
 	Bounds(ref metricdef.Ref, from, to int64) (measures.Bounds, bool)
 	Newest(ref metricdef.Ref) (t, step int64, ok bool)
+	Before(ctx context.Context, r *measures.Reader, ref metricdef.Ref, t int64) (at int64, v float64, ok bool, err error)
+	ReadText(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
+	RetentionOf(ref metricdef.Ref) time.Duration
 
 	CreateTenant(ctx context.Context, d tenant.Draft) (num tenant.Num, existed bool, err error)
 	UpdateTenant(ctx context.Context, num tenant.Num, set tenant.Settings) error

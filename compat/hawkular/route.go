@@ -31,7 +31,7 @@ type route struct {
 	token bool
 	// self operations are about who asks, and not about a tenant: they choose none.
 	self bool
-	// audit is what the audit log calls an admin operation.
+	// audit is what the audit log calls an operation that it hears of.
 	audit string
 	// points operations take measures: their bodies pass the queue of the tenant.
 	points bool
@@ -42,7 +42,12 @@ type route struct {
 
 // table is all operations, those of one area after the other.
 func (d *Dialect) table() []route {
-	return slices.Concat(d.statusRoutes(), d.tenantRoutes(), d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(), d.statsRoutes(), d.rateRoutes())
+	return slices.Concat(
+		d.statusRoutes(), d.tenantRoutes(),
+		d.definitionRoutes(), d.tagRoutes(), d.exportRoutes(), d.openshiftRoutes(),
+		d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(),
+		d.statsRoutes(), d.rateRoutes(),
+	)
 }
 
 // typeNames are the types as paths name them.

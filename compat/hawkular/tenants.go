@@ -141,7 +141,7 @@ func (d *Dialect) listTenants(c *call) error {
 }
 
 // days is a duration in days, rounded up, so that no retention is shown as none.
-func days(d time.Duration) int64 { return int64((d + day - 1) / day) }
+func days(d time.Duration) int64 { return int64((d-1)/day) + 1 }
 
 func separator(i int) string {
 	if i == 0 {

@@ -106,28 +106,11 @@ func squares(values []float64, total float64) float64 {
 	return t
 }
 
-// fewValues is how many values are sorted by insertion: those of a bucket are usually no more.
-const fewValues = 20
-
 // sort returns the values sorted, NaN first.
 func (s *Scratch) sort(values []float64) []float64 {
-	if len(values) > fewValues {
-		s.sorted = append(s.sorted[:0], values...)
-		slices.Sort(s.sorted)
-		return s.sorted
-	}
-	if cap(s.sorted) < fewValues {
-		s.sorted = make([]float64, fewValues)
-	}
-	v := s.sorted[:len(values)]
-	for i, x := range values {
-		j := i
-		for ; j > 0 && (x < v[j-1] || x != x); j-- {
-			v[j] = v[j-1]
-		}
-		v[j] = x
-	}
-	return v
+	s.sorted = append(s.sorted[:0], values...)
+	slices.Sort(s.sorted)
+	return s.sorted
 }
 
 func (s *Scratch) quantile(values []float64, q float64) float64 {

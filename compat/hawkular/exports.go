@@ -1,0 +1,200 @@
+package hawkular
+
+import (
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"granary/api/edge"
+	"granary/measures"
+	"granary/metricdef"
+	"granary/metricdef/match"
+	"granary/tenant/identity"
+)
+
+// typeText is the media type of Prometheus' texts.
+const typeText = "text/plain; version=0.0.4; charset=utf-8"
+
+func (d *Dialect) exportRoutes() []route {
+	if d.o.Strict {
+		return nil
+	}
+	return []route{
+		{method: http.MethodGet, path: "/exports", right: identity.Read, serve: d.export, produces: []string{typeText}},
+	}
+}
+
+// exported is a metric with the name that Prometheus knows it by.
+type exported struct {
+	name string
+	ref  metricdef.Ref
+}
+
+// export answers the newest value of each metric of numbers in the text format of Prometheus, sorted, unless that is older than the
+// default start of ranges.
+func (d *Dialect) export(c *call) error {
+	var e match.Expr
+	if tags := c.query.Get("tags"); tags != "" {
+		q, err := c.tagQuery(tags)
+		if err != nil {
+			return err
+		}
+		e = q.Expr
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	refs, err := c.find(e, c.among(metricdef.Gauge, metricdef.Counter))
+	if err != nil {
+		return err
+	}
+	oldest := c.now.Add(-d.o.DefaultStart).UnixNano()
+	list := make([]exported, 0, len(refs))
+	for _, ref := range refs {
+		if t, _, ok := d.o.Store.Newest(ref); !ok || t < oldest {
+			continue
+		}
+		if def, ok := d.o.Definitions.Get(ref); ok {
+			list = append(list, exported{promName(def.Name, true), ref})
+		}
+	}
+	slices.SortFunc(list, func(a, b exported) int { return strings.Compare(a.name, b.name) })
+	s := c.stream(typeText)
+	x := exporter{c: c, s: s, oldest: oldest}
+	for len(list) > 0 && err == nil {
+		n := 1
+		for n < len(list) && list[n].name == list[0].name {
+			n++
+		}
+		err = x.family(list[:n])
+		list = list[n:]
+	}
+	return c.endStream(s, err)
+}
+
+// exporter writes the metrics of one name after the other.
+type exporter struct {
+	c      *call
+	s      *edge.Stream
+	oldest int64
+	r      measures.Reader
+}
+
+// family writes the metrics of one name, sorted by their tags. Prometheus has one type for a name: where both are met, none.
+func (x *exporter) family(list []exported) error {
+	turn := x.s.Ticket.Turn()
+	defer turn.End()
+	var lines []string
+	var types metricdef.Type
+	for _, m := range list {
+		if err := turn.Begin(x.c.ctx); err != nil {
+			return err
+		}
+		turn.Spent(workOfMetric)
+		d, ok := x.c.d.o.Definitions.Get(m.ref)
+		if !ok {
+			continue
+		}
+		at, v, ok, err := x.c.d.o.Store.Before(x.c.ctx, &x.r, m.ref, math.MaxInt64)
+		switch {
+		case err != nil:
+			return err
+		case !ok || at < x.oldest:
+			continue
+		case types == 0:
+			types = d.Type
+		case types != d.Type:
+			types = metricdef.String
+		}
+		b := appendLabels(append([]byte(nil), m.name...), &d)
+		lines = append(lines, string(append(appendPromValue(append(b, ' '), d.Values(), v), '\n')))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	slices.Sort(lines)
+	kind := "untyped"
+	if types == metricdef.Gauge || types == metricdef.Counter {
+		kind = types.String()
+	}
+	x.s.B = append(append(append(append(x.s.B, "# TYPE "...), list[0].name...), ' '), kind...)
+	x.s.B = append(x.s.B, '\n')
+	for _, line := range lines {
+		if x.s.B = append(x.s.B, line...); len(x.s.B) >= edge.StreamFrom {
+			turn.End()
+			if err := x.s.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func appendPromValue(b []byte, k metricdef.Kind, v float64) []byte {
+	switch {
+	case k == metricdef.KindInt:
+		return strconv.AppendInt(b, measures.WordInt(v), 10)
+	case math.IsInf(v, 1):
+		return append(b, "+Inf"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64) // NaN and -Inf as they are spelt there
+}
+
+// idLabel holds the name of a metric that Prometheus cannot have as one, so that two that look alike then stay apart.
+const idLabel = "id"
+
+// appendLabels appends the tags of a metric. A label that would come twice is left out the second time.
+func appendLabels(b []byte, d *metricdef.Definition) []byte {
+	labels := make([]metricdef.Tag, 0, len(d.Tags)+len(d.Plain)+1)
+	add := func(name, value string) {
+		if !slices.ContainsFunc(labels, func(t metricdef.Tag) bool { return t.Name == name }) {
+			labels = append(labels, metricdef.Tag{Name: name, Value: value})
+		}
+	}
+	for _, t := range slices.Concat(d.Tags, d.Plain) {
+		add(promName(t.Name, false), t.Value)
+	}
+	if promName(d.Name, true) != d.Name {
+		add(idLabel, d.Name)
+	}
+	slices.SortFunc(labels, func(a, b metricdef.Tag) int { return strings.Compare(a.Name, b.Name) })
+	for i, t := range labels {
+		b = append(append(append(b, "{,"[min(i, 1)]), t.Name...), '=', '"')
+		b = append(append(b, promValue.Replace(strings.ToValidUTF8(t.Value, "\uFFFD"))...), '"')
+	}
+	if len(labels) > 0 {
+		b = append(b, '}')
+	}
+	return b
+}
+
+var promValue = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// promName is a name with an underscore for what the names of metrics, or of labels, cannot have there.
+func promName(name string, metric bool) string {
+	ok := func(i int, c byte) bool {
+		return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == ':' && metric || c >= '0' && c <= '9' && i > 0
+	}
+	good := 0
+	for good < len(name) && ok(good, name[good]) {
+		good++
+	}
+	if good == len(name) {
+		return name
+	}
+	b := make([]byte, 0, len(name)+1)
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case ok(i, c):
+			b = append(b, c)
+		case c >= '0' && c <= '9':
+			b = append(b, '_', c)
+		default:
+			b = append(b, '_')
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,71 @@
+package measures
+
+import (
+	"context"
+
+	"granary/metricdef"
+)
+
+// DefinitionUpdate is what changes of one definition.
+type DefinitionUpdate struct {
+	Ref metricdef.Ref
+	metricdef.Update
+}
+
+// UpdateDefinition changes what may change of a definition: unit, policy, plain tags, a retention of its own. The change is in the
+// journal and visible when it returns.
+func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error {
+	_, err := s.UpdateDefinitions(ctx, []DefinitionUpdate{{ref, u}})
+	return err
+}
+
+// UpdateDefinitions is UpdateDefinition for several, of which none may come twice: all of them change, or none does. at is the one
+// that cannot be changed so, -1 if the error is about none of them.
+func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) (at int, err error) {
+	if len(list) == 0 {
+		return -1, nil
+	}
+	s.defining.Lock()
+	defer s.defining.Unlock()
+	if err := s.changeable(ctx); err != nil {
+		return -1, err
+	}
+	refs, of := make([]metricdef.Ref, len(list)), make(map[metricdef.Ref]*metricdef.Update, len(list))
+	var scratch []byte
+	for i := range list {
+		d := &list[i]
+		refs[i], of[d.Ref] = d.Ref, &d.Update
+		if d.Policy != nil {
+			if err := s.checkPolicy(s.Definitions.Owner(d.Ref), *d.Policy); err != nil {
+				return i, err
+			}
+		}
+		if s.Definitions.Tenant(d.Ref) == 0 {
+			return i, &metricdef.UnknownError{Ref: d.Ref}
+		}
+		// Nobody else changes or ends it while s.defining is held, so that what can be said now can be said below.
+		if scratch, err = s.Definitions.AppendUpdated(scratch[:0], d.Ref, &d.Update); err != nil {
+			return i, err
+		}
+	}
+	p := &pending{wrote: s.o.Now().UnixNano()}
+	s.seq.mu.Lock()
+	if s.seq.closed {
+		s.seq.mu.Unlock()
+		return -1, errClosed
+	}
+	for i, ref := range refs {
+		if sr := s.table.at(ref); sr != nil && sr.state == dead {
+			s.seq.mu.Unlock()
+			return i, &metricdef.UnknownError{Ref: ref}
+		}
+	}
+	s.appendUpdates(p, refs, func(ref metricdef.Ref) *metricdef.Update { return of[ref] }, func(_ metricdef.Ref, failed error) { err = failed })
+	if p.seq == 0 {
+		s.seq.mu.Unlock()
+		return -1, err
+	}
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	return -1, s.commit(p)
+}
