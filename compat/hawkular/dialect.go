@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +13,8 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
+	"granary/measures/ingest"
+	"granary/measures/ingest/known"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/metricdef/match"
@@ -40,6 +43,7 @@ type Definitions interface {
 	Kind(ref metricdef.Ref) metricdef.Kind
 	ByID(id uuid.UUID) (metricdef.Ref, bool)
 	Count(t tenant.Num) int
+	Claimed(t tenant.Num) int
 	Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error)
 	Filter(ctx context.Context, refs []metricdef.Ref, f metricdef.Filter) ([]metricdef.Ref, error)
 	Tags(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.TagPage) (metricdef.TagsFound, error)
@@ -110,6 +114,12 @@ type Options struct {
 
 	// CheckRate says whether a tenant may send samples now; nil: always.
 	CheckRate func(tenant.ID) error
+	// SeriesStatus is the answer to a write of which points were not stored since the limit on series is reached; 0: 429.
+	SeriesStatus int
+	// MaxText is how many bytes a text may have, or the tags of a point; 0: measures.DefaultMaxText.
+	MaxText int
+	// Counters count what became of points; nil: own ones.
+	Counters *ingest.Counters
 	// Reads bounds the requests that read at the same time, and lets tenants take turns; nil: no bound.
 	Reads    *queue.Fair
 	Bodies   *edge.Bodies // reads bodies of points; nil: edge's default limit
@@ -135,6 +145,8 @@ type Dialect struct {
 	routes []edge.Route
 	// origins are Options.Origins.
 	origins origins
+	known   known.Cache // of the types and ids of metrics
+	intakes sync.Pool   // *intake
 }
 
 // New makes the dialect.
@@ -145,6 +157,9 @@ func New(o Options) *Dialect {
 	}
 	if o.Requests == nil {
 		o.Requests = NewRequests(0)
+	}
+	if o.Counters == nil {
+		o.Counters = &ingest.Counters{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -46,7 +46,7 @@ func (d *Dialect) table() []route {
 		d.statusRoutes(), d.tenantRoutes(),
 		d.definitionRoutes(), d.tagRoutes(), d.exportRoutes(), d.openshiftRoutes(),
 		d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(),
-		d.statsRoutes(), d.rateRoutes(),
+		d.statsRoutes(), d.rateRoutes(), d.writeRoutes(),
 	)
 }
 

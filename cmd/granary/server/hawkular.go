@@ -12,7 +12,8 @@ func (s *Server) hawkular() hawkular.Options {
 		Definitions: s.store.Definitions, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants,
 		Strict: cfg.Hawkular.Strict, DefaultStart: cfg.Hawkular.DefaultStart, Version: s.o.Version,
 		Auth: s.guard, Origins: cfg.Hawkular.Origins, Own: cfg.Hawkular.Own, Select: s.selector(), Audit: s.audits(), Ready: s.ready,
-		CheckRate: s.checkRate, Reads: s.queries, Bodies: s.bodies, Requests: hawkular.NewRequests(cfg.Hawkular.MaxRequest),
+		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, MaxText: int(cfg.Limits.Text), Counters: s.writer.Counters(),
+		Reads: s.queries, Bodies: s.bodies, Requests: hawkular.NewRequests(cfg.Hawkular.MaxRequest),
 		Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,
 	}
 	if s.hawkularAdmin.Configured() {

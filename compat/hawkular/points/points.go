@@ -2,6 +2,7 @@ package points
 
 import (
 	"math"
+	"sort"
 	"strconv"
 
 	"granary/measures"
@@ -89,6 +90,11 @@ func (p *Points) Rows(metric int) (from, to int) {
 		to = int(p.Metrics[metric+1].first)
 	}
 	return int(p.Metrics[metric].first), to
+}
+
+// MetricOf is the metric of a row.
+func (p *Points) MetricOf(row int) int {
+	return sort.Search(len(p.Metrics), func(m int) bool { return int(p.Metrics[m].first) > row }) - 1
 }
 
 // Size is how many bytes of the body a metric takes.
