@@ -1,0 +1,91 @@
+package hawkular
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"granary/metricdef"
+	"granary/tenant"
+	"granary/tenant/identity"
+)
+
+func TestExports(t *testing.T) {
+	w := newWorld(t)
+	tag := func(pairs ...string) (tags []metricdef.Tag) {
+		for i := 0; i < len(pairs); i += 2 {
+			tags = append(tags, metricdef.Tag{Name: pairs[i], Value: pairs[i+1]})
+		}
+		return tags
+	}
+	put := func(typ metricdef.Type, name string, identity, plain []metricdef.Tag, age time.Duration, v any) {
+		t.Helper()
+		w.put(t, "t1", metricdef.Draft{Identity: metricdef.Identity{Type: typ, Name: name, Tags: identity}, Plain: plain, Dialect: Name}, testNow.Add(-age), v)
+	}
+	put(metricdef.Gauge, "free_memory", nil, tag("host", "b", "type", "mem"), time.Minute, 19.0)
+	put(metricdef.Gauge, "free_memory", tag("host", "a"), nil, time.Minute, 1.0/3)
+	put(metricdef.Counter, "requests", nil, nil, time.Hour, int64(1<<53+1))
+	put(metricdef.Gauge, "old", nil, nil, 9*time.Hour, 1.0)
+	put(metricdef.Gauge, "both", tag("x", "1"), nil, 0, 2.0)
+	put(metricdef.Counter, "both", nil, nil, 0, int64(3))
+	put(metricdef.String, "text", nil, nil, 0, "no number")
+	put(metricdef.Availability, "up", nil, nil, 0, metricdef.Up)
+	put(metricdef.Gauge, "machine/a.b/1", nil, tag("a.b", "1", "a_b", "2", "q", "x\"\\\n\xff"), 0, -1/zero)
+	put(metricdef.Gauge, "machine/a_b/1", nil, tag("id", "mine"), 0, zero/zero)
+	put(metricdef.Gauge, "1st", nil, tag("9", "x"), 0, 1e21)
+	w.must(t, 201, "POST", "/gauges", `{"id": "empty"}`)
+	want := `# TYPE _1st gauge
+_1st{_9="x",id="1st"} 1e+21
+# TYPE both untyped
+both 3
+both{x="1"} 2
+# TYPE free_memory gauge
+free_memory{host="a"} 0.3333333333333333
+free_memory{host="b",type="mem"} 19
+# TYPE machine_a_b_1 gauge
+machine_a_b_1{a_b="1",id="machine/a.b/1",q="x\"\\\n` + "\uFFFD" + `"} -Inf
+machine_a_b_1{id="mine"} NaN
+# TYPE requests counter
+requests 9007199254740993
+`
+	out := w.must(t, 200, "GET", "/exports", "")
+	if out.Body.String() != want || out.Header().Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
+		t.Errorf("%v\n%s\nwant\n%s", out.Header(), out.Body, want)
+	}
+	if got := w.must(t, 200, "GET", "/exports?tags=host:a", "").Body.String(); got != "# TYPE free_memory gauge\nfree_memory{host=\"a\"} 0.3333333333333333\n" {
+		t.Error(got)
+	}
+	w.must(t, 400, "GET", "/exports?tags=host:(", "")
+	if got := w.must(t, 200, "GET", "/exports?tags=host:nobody", "").Body.String(); got != "" {
+		t.Error(got)
+	}
+	if out := w.askFor(t, "nobody", "GET", "/exports", ""); out.Code != 200 || out.Body.Len() > 0 {
+		t.Error(out.Code, out.Body)
+	}
+}
+
+func TestOpenshift(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"t1", "t2"} {
+		w.put(t, "t1", gauge("untagged"), testNow, 1.0)
+		d := gauge("pod/cpu")
+		d.Plain = []metricdef.Tag{{Name: "descriptor_name", Value: "cpu/usage"}}
+		w.put(t, tenant.ID(id), d, testNow, 1.0)
+	}
+	const list = `[{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t1"},` +
+		`{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t2"}]`
+	if got := w.must(t, 200, "GET", "/openshift", "").Body.String(); got != strings.ReplaceAll(list, "KEPT", "7") {
+		t.Error(got)
+	}
+	w.o.Strict = true
+	if got := w.must(t, 200, "GET", "/openshift", "").Body.String(); got != strings.ReplaceAll(list, "KEPT", "null") {
+		t.Error(got)
+	}
+	w.o.Auth = as{identity.InScope("ann", identity.Token, "t", identity.Admin, identity.AllTenants())}
+	w.must(t, http.StatusForbidden, "GET", "/openshift", "")
+	empty := newWorld(t)
+	if got := empty.must(t, 200, "GET", "/openshift", "").Body.String(); got != "[]" {
+		t.Error(got)
+	}
+}
