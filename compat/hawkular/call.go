@@ -171,14 +171,17 @@ func (c *call) free() {
 
 // resolve finds the metric of an id: the series of that type whose key text it is, else the one of that name without tags.
 func (c *call) resolve(typ metricdef.Type, id string) (metricdef.Ref, bool) {
-	if c.num == 0 || id == "" {
+	return resolve(c.d.o.Definitions, c.num, typ, id)
+}
+
+func resolve(defs Definitions, t tenant.Num, typ metricdef.Type, id string) (metricdef.Ref, bool) {
+	if t == 0 || id == "" {
 		return 0, false
 	}
-	defs := c.d.o.Definitions
-	ref, ok := defs.Resolve(c.num, typ, []byte(id))
+	ref, ok := defs.Resolve(t, typ, []byte(id))
 	if !ok {
 		if key := metricdef.AppendKey(nil, id, nil); string(key) != id {
-			ref, ok = defs.Resolve(c.num, typ, key)
+			ref, ok = defs.Resolve(t, typ, key)
 		}
 	}
 	if !ok {

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"granary/api/edge"
+	"granary/compat/hawkular/alerts"
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/measures/ingest/known"
@@ -90,6 +91,9 @@ type Options struct {
 	Store       Store
 	Queries     Queries
 	Tenants     Tenants
+
+	// Alerts watches alerts; nil: there are none.
+	Alerts *alerts.Watch
 
 	// Strict is Hawkular Metrics 0.32, else Mohawk's documentation is the guide.
 	Strict bool

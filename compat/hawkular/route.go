@@ -47,6 +47,7 @@ func (d *Dialect) table() []route {
 		d.definitionRoutes(), d.tagRoutes(), d.exportRoutes(), d.openshiftRoutes(),
 		d.rawRoutes(), d.rawDeleteRoutes(), d.availabilityRoutes(), d.periodRoutes(),
 		d.statsRoutes(), d.rateRoutes(), d.writeRoutes(),
+		d.alertRoutes(),
 	)
 }
 

@@ -1,0 +1,285 @@
+package alerts
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Hook says who is told of changes.
+type Hook struct {
+	Server   string         // URL; "": nobody
+	Method   string         // "": POST
+	Insecure bool           // takes any certificate
+	CA       *x509.CertPool // authorities of certificates; nil: those of the system
+	Timeout  time.Duration  // of one attempt; 0: DefaultTimeout
+	Retries  int            // attempts behind the first; 0: DefaultRetries, below 0: none
+	Queue    int            // changes that may wait; 0: DefaultQueue
+	Agent    string         // User-Agent
+}
+
+// Defaults of a Hook, and the bounds of the time between two attempts.
+const (
+	DefaultTimeout = 10 * time.Second
+	DefaultRetries = 10
+	DefaultQueue   = 1000
+
+	firstPause   = time.Second
+	longestPause = time.Minute
+)
+
+// Loss is why a change was given up.
+type Loss uint8
+
+const (
+	LostRefused Loss = iota // the receiver does not want it, and would not at another attempt
+	LostRetries             // all attempts have failed
+	LostQueue               // too many others came behind it
+	LostStopped             // the service was stopped
+	numLosses
+)
+
+// String is the stable name of the reason.
+func (l Loss) String() string { return [...]string{"refused", "retries", "queue", "stopped"}[l] }
+
+// notice is one change on its way.
+type notice struct {
+	alert  string
+	status Status
+	at     time.Time
+	body   []byte
+}
+
+// hook sends changes one after the other, in their order.
+type hook struct {
+	o      Hook
+	shown  string // the address without user, password and query
+	client *http.Client
+	pause  func(ctx context.Context, d time.Duration) error
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	waiting []notice
+	ended   bool          // nobody sends any more
+	wake    chan struct{} // something waits
+
+	settled func() // if not nil, a change has been sent or given up; for tests
+
+	sent, failed atomic.Uint64
+	lost         [numLosses]atomic.Uint64
+}
+
+func newHook(o *Options) (*hook, error) {
+	h := &hook{o: o.Hook, pause: o.Wait, logger: o.Logger, wake: make(chan struct{}, 1)}
+	if h.o.Server == "" {
+		return h, nil
+	}
+	u, err := ParseServer(h.o.Server)
+	if err != nil {
+		return nil, err
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	h.shown = u.String()
+	h.o.Method, h.o.Timeout, h.o.Queue = cmp.Or(h.o.Method, http.MethodPost), cmp.Or(h.o.Timeout, DefaultTimeout), cmp.Or(h.o.Queue, DefaultQueue)
+	h.o.Retries = max(cmp.Or(h.o.Retries, DefaultRetries), 0)
+	h.client = &http.Client{
+		Timeout: h.o.Timeout,
+		// A change goes to the address of the configuration and nowhere else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: h.o.CA, InsecureSkipVerify: h.o.Insecure}, //nolint:gosec // only if the operator says so
+			TLSHandshakeTimeout: h.o.Timeout,
+			MaxIdleConns:        1, MaxConnsPerHost: 1, IdleConnTimeout: time.Minute,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
+		},
+	}
+	return h, nil
+}
+
+// ParseServer reads the address of a receiver.
+func ParseServer(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	var bad *url.Error
+	switch {
+	case errors.As(err, &bad):
+		return nil, bad.Err // without the text, which may have a password in it
+	case err != nil:
+		return nil, err
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, errors.New("is no URL that begins with http:// or https:// and has a host")
+	}
+	return u, nil
+}
+
+// put has a change sent. It does not wait; when too many are on their way, the oldest of those that wait is given up.
+func (h *hook) put(n notice) {
+	if h.client == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		h.give(n, LostStopped, nil)
+		return
+	}
+	if len(h.waiting) >= h.o.Queue {
+		h.give(h.waiting[0], LostQueue, nil)
+		h.waiting = append(h.waiting[:0], h.waiting[1:]...)
+	}
+	h.waiting = append(h.waiting, n)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// give gives a change up.
+func (h *hook) give(n notice, why Loss, err error) {
+	h.lost[why].Add(1)
+	args := []any{"alert", n.alert, "status", n.status, "of", n.at, "server", h.shown, "reason", why}
+	if err != nil {
+		args = append(args, "error", err)
+	}
+	h.logger.Error("a change of an alert was not sent and is given up", args...)
+}
+
+// next is the change that has waited longest.
+func (h *hook) next() (notice, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.waiting) == 0 {
+		return notice{}, false
+	}
+	n := h.waiting[0]
+	h.waiting = append(h.waiting[:0], h.waiting[1:]...)
+	return n, true
+}
+
+// run sends until the context ends. What waits then is given up.
+func (h *hook) run(ctx context.Context) {
+	if h.client == nil {
+		return
+	}
+	defer h.client.CloseIdleConnections()
+	defer h.end()
+	for {
+		n, ok := h.next()
+		if ok {
+			h.deliver(ctx, n)
+			if h.settled != nil {
+				h.settled()
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+		}
+	}
+}
+
+// end gives up what waits.
+func (h *hook) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	for _, n := range h.waiting {
+		h.give(n, LostStopped, nil)
+	}
+	h.waiting = nil
+}
+
+// deliver sends a change, again if that fails, with longer and longer pauses.
+func (h *hook) deliver(ctx context.Context, n notice) {
+	pause := firstPause
+	for try := 0; ; try++ {
+		if ctx.Err() != nil {
+			h.give(n, LostStopped, nil)
+			return
+		}
+		again, err := h.send(ctx, n.body)
+		switch {
+		case err == nil:
+			h.sent.Add(1)
+			if try > 0 {
+				h.logger.Info("the receiver of alerts has taken a change", "alert", n.alert, "status", n.status, "server", h.shown, "attempts", try+1)
+			}
+			return
+		case ctx.Err() != nil:
+			h.give(n, LostStopped, nil)
+			return
+		}
+		h.failed.Add(1)
+		switch {
+		case !again:
+			h.give(n, LostRefused, err)
+			return
+		case try == h.o.Retries:
+			h.give(n, LostRetries, err)
+			return
+		case try == 0:
+			h.logger.Warn("the receiver of alerts did not take a change; it is tried again", "alert", n.alert, "status", n.status, "server", h.shown, "error", err)
+		}
+		if h.pause(ctx, pause) != nil {
+			h.give(n, LostStopped, nil)
+			return
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// maxAnswer is how much of an answer is read so that its connection can be used again.
+const maxAnswer = 64 << 10
+
+// send makes one attempt, and says whether another one may succeed.
+func (h *hook) send(ctx context.Context, body []byte) (again bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, h.o.Method, h.o.Server, bytes.NewReader(body))
+	if err != nil {
+		return false, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if h.o.Agent != "" {
+		r.Header.Set("User-Agent", h.o.Agent)
+	}
+	answer, err := h.client.Do(r)
+	if err != nil {
+		var bad *url.Error
+		if errors.As(err, &bad) {
+			err = bad.Err // without the address
+		}
+		return true, err
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
+	switch code := answer.StatusCode; {
+	case code >= 200 && code < 300:
+		return false, nil
+	default:
+		again := code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooManyRequests
+		return again, fmt.Errorf("the receiver answered %d", code)
+	}
+}
+
+func (h *hook) stats(s *Stats) {
+	h.mu.Lock()
+	s.Waiting = len(h.waiting)
+	h.mu.Unlock()
+	s.Sent, s.Failed = h.sent.Load(), h.failed.Load()
+	for why := range numLosses {
+		s.Lost[why] = h.lost[why].Load()
+	}
+}

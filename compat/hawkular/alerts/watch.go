@@ -1,0 +1,302 @@
+package alerts
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"granary/metricdef"
+	"granary/metricdef/match"
+	"granary/tenant"
+)
+
+// Defaults of Options.
+const (
+	DefaultInterval = 5 * time.Second
+	DefaultWindow   = 5 * time.Minute
+)
+
+// Metrics is what the rules are held against.
+type Metrics interface {
+	// Tenant is the number of a tenant, 0 if it is not there.
+	Tenant(id tenant.ID) tenant.Num
+	// Find is the metric of an id.
+	Find(t tenant.Num, typ metricdef.Type, id string) (metricdef.Ref, bool)
+	// Select are the metrics of a type for which the condition holds.
+	Select(ctx context.Context, t tenant.Num, typ metricdef.Type, e match.Expr) ([]metricdef.Ref, error)
+	// ID is the id of a metric, "" if it is not there any more.
+	ID(ref metricdef.Ref) string
+	// Newest is the newest value of a metric from one time to another, both included, in nanoseconds since 1970.
+	Newest(ctx context.Context, ref metricdef.Ref, from, to int64) (t int64, v float64, ok bool, err error)
+}
+
+// Options are the parts of a Watch. Metrics and Rules are required.
+type Options struct {
+	Metrics Metrics
+	Rules   []Rule
+	// Interval is the time between two looks; 0: DefaultInterval.
+	Interval time.Duration
+	// Window is how old the value may be by which a metric is judged; 0: DefaultWindow.
+	Window time.Duration
+	// Hook says who is told.
+	Hook Hook
+
+	Now func() time.Time // nil: time.Now
+	// Wait returns when the time has passed, or with an error when the context has ended; nil: by the clock on the wall.
+	Wait   func(ctx context.Context, d time.Duration) error
+	Logger *slog.Logger // nil: slog.Default
+}
+
+// Watch looks at metrics and sends changes. It is safe for concurrent use.
+type Watch struct {
+	o    Options
+	hook *hook
+
+	mu     sync.Mutex
+	states []state // as Options.Rules
+
+	heartbeat atomic.Int64 // ms of the last look
+	looks     atomic.Uint64
+	failures  atomic.Uint64
+	changes   [numStatuses]atomic.Uint64 // by what an alert became
+}
+
+// state is what was found of a rule.
+type state struct {
+	status  Status
+	trigger trigger
+	missing []string // metrics without a value, the first of them
+	without int      // how many there are
+	failed  bool     // the last look did not succeed, which has been said
+}
+
+// trigger is the value that made an alert fire last.
+type trigger struct {
+	metric string
+	value  float64
+	time   int64 // ms
+}
+
+// New makes a watch. It works from Run on.
+func New(o Options) (*Watch, error) {
+	o.Interval, o.Window = cmp.Or(o.Interval, DefaultInterval), cmp.Or(o.Window, DefaultWindow)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	for i := range o.Rules {
+		if err := o.Rules[i].Validate(); err != nil {
+			return nil, err
+		}
+	}
+	h, err := newHook(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Watch{o: o, hook: h, states: make([]state, len(o.Rules))}, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Run looks at the metrics and sends changes until the context ends.
+func (w *Watch) Run(ctx context.Context) {
+	var sender sync.WaitGroup
+	sender.Go(func() { w.hook.run(ctx) })
+	defer sender.Wait()
+	for {
+		begun := w.o.Now()
+		w.Look(ctx)
+		// A look that takes longer than the interval is followed by the next one at once.
+		if w.o.Wait(ctx, max(w.o.Interval-w.o.Now().Sub(begun), 0)) != nil {
+			return
+		}
+	}
+}
+
+// Look judges all rules once.
+func (w *Watch) Look(ctx context.Context) {
+	for i := range w.o.Rules {
+		if ctx.Err() != nil {
+			return
+		}
+		r := &w.o.Rules[i]
+		now := w.o.Now()
+		found, err := w.judge(ctx, r, now)
+		if ctx.Err() != nil {
+			return // half a look says nothing
+		}
+		w.settle(r, i, found, err, now)
+	}
+	w.heartbeat.Store(w.o.Now().UnixMilli())
+	w.looks.Add(1)
+}
+
+// maxMissing is how many of the metrics without a value an alert names.
+const maxMissing = 100
+
+// judge finds out how it stands with a rule. The first metric whose value fires decides.
+func (w *Watch) judge(ctx context.Context, r *Rule, now time.Time) (found state, err error) {
+	num := w.o.Metrics.Tenant(r.Tenant)
+	to := now.UnixNano()
+	from := to - int64(w.o.Window)
+	metrics := 0
+	name := func(ref metricdef.Ref, id string) string {
+		if id == "" {
+			return w.o.Metrics.ID(ref)
+		}
+		return id
+	}
+	look := func(ref metricdef.Ref, id string) (fires bool, err error) {
+		metrics++
+		if ref != 0 {
+			t, v, ok, err := w.o.Metrics.Newest(ctx, ref, from, to)
+			if err != nil {
+				return false, err
+			}
+			if ok && !math.IsNaN(v) {
+				if r.Fires(v) {
+					found.trigger = trigger{metric: name(ref, id), value: v, time: time.Unix(0, t).UnixMilli()}
+				}
+				return r.Fires(v), nil
+			}
+		}
+		if found.without++; len(found.missing) < maxMissing {
+			found.missing = append(found.missing, name(ref, id))
+		}
+		return false, nil
+	}
+	seen := make(map[metricdef.Ref]bool, len(r.Metrics))
+	for _, id := range r.Metrics {
+		var ref metricdef.Ref
+		if num != 0 {
+			ref, _ = w.o.Metrics.Find(num, r.Type, id)
+		}
+		if fires, err := look(ref, id); fires || err != nil {
+			found.status = Firing
+			return found, err
+		}
+		seen[ref] = true
+	}
+	if r.Tags != "" && num != 0 {
+		refs, err := w.o.Metrics.Select(ctx, num, r.Type, r.Selector)
+		if err != nil {
+			return found, err
+		}
+		for _, ref := range refs {
+			if seen[ref] {
+				continue
+			}
+			if fires, err := look(ref, ""); fires || err != nil {
+				found.status = Firing
+				return found, err
+			}
+		}
+	}
+	if r.lacks(found.without, metrics) {
+		found.status = NoData
+	}
+	return found, nil
+}
+
+// settle takes down what was found, and sends it if it is another status than before.
+func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := &w.states[i]
+	if err != nil {
+		w.failures.Add(1)
+		if !s.failed {
+			w.o.Logger.Error("an alert could not be judged; it stays as it was", "alert", r.ID, "tenant", r.Tenant, "status", s.status, "error", err)
+		}
+		s.failed = true
+		return
+	}
+	if found.status != Firing {
+		found.trigger = s.trigger
+	}
+	if found.status != NoData {
+		found.missing, found.without = nil, 0
+	}
+	changed := found.status != s.status
+	*s = found
+	if !changed {
+		return
+	}
+	w.changes[s.status].Add(1)
+	w.o.Logger.Info("an alert changed", "alert", r.ID, "tenant", r.Tenant, "status", s.status, "metric", s.trigger.metric, "missing", s.without)
+	w.hook.put(notice{alert: r.ID, status: s.status, at: now, body: (&Alert{r, *s}).Append(nil)})
+}
+
+// Alerts are the alerts of a tenant as they stand, in the order of the rules.
+func (w *Watch) Alerts(t tenant.ID) []Alert {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []Alert
+	for i := range w.o.Rules {
+		if r := &w.o.Rules[i]; r.Tenant == t {
+			s := w.states[i]
+			s.missing = slices.Clone(s.missing)
+			list = append(list, Alert{r, s})
+		}
+	}
+	return list
+}
+
+// Interval is the time between two looks.
+func (w *Watch) Interval() time.Duration { return w.o.Interval }
+
+// Heartbeat is the time of the last look in milliseconds since 1970, 0 before the first.
+func (w *Watch) Heartbeat() int64 { return w.heartbeat.Load() }
+
+// Server is the address that is told of changes, without what may be secret in it; "" if there is none.
+func (w *Watch) Server() string { return w.hook.shown }
+
+// Stats is what a watch has done since the start.
+type Stats struct {
+	Looks    uint64
+	Failures uint64            // rules that could not be judged
+	Statuses map[Status]int    // alerts by how they stand
+	Changes  map[Status]uint64 // by what an alert became
+	Waiting  int               // changes that are to be sent
+	Sent     uint64
+	Failed   uint64          // attempts to send
+	Lost     map[Loss]uint64 // changes that were given up, by why
+}
+
+// Stats is what the watch has done.
+func (w *Watch) Stats() Stats {
+	s := Stats{Looks: w.looks.Load(), Failures: w.failures.Load(), Statuses: make(map[Status]int), Changes: make(map[Status]uint64), Lost: make(map[Loss]uint64)}
+	for status := range numStatuses {
+		s.Statuses[status], s.Changes[status] = 0, w.changes[status].Load()
+	}
+	w.mu.Lock()
+	for i := range w.states {
+		s.Statuses[w.states[i].status]++
+	}
+	w.mu.Unlock()
+	w.hook.stats(&s)
+	return s
+}
+
+// annotations in the order of their names.
+func (r *Rule) annotated() []string { return slices.Sorted(maps.Keys(r.Annotations)) }
