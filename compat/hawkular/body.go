@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"granary/compat/hawkular/points"
 )
 
 // errPayload refuses a request whose body says nothing.
@@ -49,11 +51,18 @@ func saysNothing(b []byte) bool {
 	return false
 }
 
-// unmarshal reads one JSON text. An error names the member that is wrong.
+// unmarshal reads one JSON text, and what Hawkular takes for JSON beside it. An error names the member that is wrong.
 func unmarshal(b []byte, v any) error {
 	err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true))
 	if err == nil {
 		return nil
+	}
+	if wrong := new(jsontext.SyntacticError); errors.As(err, &wrong) {
+		if strict, changed := points.Strict(b); changed {
+			if err = json.Unmarshal(strict, v, jsontext.AllowDuplicateNames(true)); err == nil {
+				return nil
+			}
+		}
 	}
 	var semantic *json.SemanticError
 	var broken *jsontext.SyntacticError

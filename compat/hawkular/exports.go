@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"granary/api/edge"
+	"granary/compat/hawkular/tagql"
 	"granary/measures"
 	"granary/metricdef"
 	"granary/metricdef/match"
@@ -57,7 +58,7 @@ func (d *Dialect) export(c *call) error {
 			continue
 		}
 		if def, ok := d.o.Definitions.Get(ref); ok {
-			list = append(list, exported{promName(def.Name, true), ref})
+			list = append(list, exported{promName(exportName(&def), true), ref})
 		}
 	}
 	slices.SortFunc(list, func(a, b exported) int { return strings.Compare(a.name, b.name) })
@@ -142,6 +143,16 @@ func appendPromValue(b []byte, k metricdef.Kind, v float64) []byte {
 	return strconv.AppendFloat(b, v, 'g', -1, 64) // NaN and -Inf as they are spelt there
 }
 
+// exportName is the name under which a metric is exported: its tag __name__ if it has one, else its name.
+func exportName(d *metricdef.Definition) string {
+	for _, t := range d.Plain {
+		if t.Name == tagql.StoredName {
+			return t.Value
+		}
+	}
+	return d.Name
+}
+
 // idLabel holds the name of a metric that Prometheus cannot have as one, so that two that look alike then stay apart.
 const idLabel = "id"
 
@@ -154,10 +165,12 @@ func appendLabels(b []byte, d *metricdef.Definition) []byte {
 		}
 	}
 	for _, t := range slices.Concat(d.Tags, d.Plain) {
-		add(promName(t.Name, false), t.Value)
+		if t.Name != tagql.StoredName {
+			add(promName(t.Name, false), t.Value)
+		}
 	}
-	if promName(d.Name, true) != d.Name {
-		add(idLabel, d.Name)
+	if name := exportName(d); promName(name, true) != name {
+		add(idLabel, name)
 	}
 	slices.SortFunc(labels, func(a, b metricdef.Tag) int { return strings.Compare(a.Name, b.Name) })
 	for i, t := range labels {

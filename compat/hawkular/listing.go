@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"granary/api/edge"
+	"granary/compat/hawkular/tagql"
 	"granary/measures"
 	"granary/metricdef"
 	"granary/metricdef/match"
@@ -105,7 +106,7 @@ func appendTags(b []byte, d *metricdef.Definition) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(edge.AppendString(b, t.Name), ':')
+		b = append(edge.AppendString(b, tagql.Shown(t.Name)), ':')
 		b = edge.AppendString(b, t.Value)
 	}
 	return append(b, '}')

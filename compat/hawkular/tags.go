@@ -41,6 +41,7 @@ type tagSet struct {
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (t *tagSet) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*t = tagSet{}
 	switch kind := d.PeekKind(); kind {
 	case '{':
 	case 'n':
@@ -59,7 +60,7 @@ func (t *tagSet) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		tag := metricdef.Tag{Name: name.String()}
+		tag := metricdef.Tag{Name: tagql.Stored(name.String())}
 		raw, err := d.ReadValue()
 		if err != nil {
 			return err
@@ -68,10 +69,10 @@ func (t *tagSet) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			return badRequest("the name of a tag is blank")
 		}
 		if raw.Kind() == 'n' {
-			return badRequest("the tag %q has the value null; give it a text, or delete it", shorten(tag.Name))
+			return badRequest("the tag %q has the value null; give it a text, or delete it", shorten(tagql.Shown(tag.Name)))
 		}
 		if tag.Value, err = scalar(raw); err != nil {
-			return badRequest("the tag %q: %v", shorten(tag.Name), err)
+			return badRequest("the tag %q: %v", shorten(tagql.Shown(tag.Name)), err)
 		}
 		t.put(tag)
 	}
@@ -309,7 +310,7 @@ func (d *Dialect) tagValues(c *call) error {
 		if len(found.Values) == 0 {
 			continue
 		}
-		s.B = append(edge.AppendString(append(s.B, "{,"[min(n, 1)]), name), ':')
+		s.B = append(edge.AppendString(append(s.B, "{,"[min(n, 1)]), tagql.Shown(name)), ':')
 		for i, v := range found.Values {
 			s.B = edge.AppendString(append(s.B, "[,"[min(i, 1)]), v.Value)
 		}
@@ -333,28 +334,28 @@ func (d *Dialect) tagNames(c *call) error {
 	if err != nil {
 		return err
 	}
-	page := metricdef.TagPage{Among: c.among(types...)}
+	var only *match.Matcher
 	if pattern := c.query.Get("filter"); pattern != "" {
-		m, err := match.Regexp("filter", pattern)
-		if err != nil {
+		if only, err = match.Regexp("filter", pattern); err != nil {
 			return err
 		}
-		page.Match = append(page.Match, m)
 	}
 	if err := c.enter(); err != nil {
 		return err
 	}
-	found, err := d.o.Definitions.Tags(c.ctx, c.num, nil, page)
+	found, err := d.o.Definitions.Tags(c.ctx, c.num, nil, metricdef.TagPage{Among: c.among(types...)})
 	if err != nil {
 		return err
 	}
-	if len(found.Tags) == 0 {
-		return c.empty()
-	}
 	buf := edge.NewBuffer()
 	defer buf.Free()
-	for i, t := range found.Tags {
-		buf.B = edge.AppendString(append(buf.B, "[,"[min(i, 1)]), t.Name)
+	for _, t := range found.Tags {
+		if name := tagql.Shown(t.Name); only == nil || only.Match(name) {
+			buf.B = edge.AppendString(append(buf.B, "[,"[min(len(buf.B), 1)]), name)
+		}
+	}
+	if len(buf.B) == 0 {
+		return c.empty()
 	}
 	buf.B = append(buf.B, ']')
 	return c.json(buf.B)

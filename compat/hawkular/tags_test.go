@@ -55,7 +55,11 @@ func TestTags(t *testing.T) {
 		{"PUT", "/gauges/new/tags", `{"x": {}}`, 400, `the tag \"x\": an object cannot stand here`, "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{"": "x"}`, 400, "the name of a tag is blank", "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `["x"]`, 400, "expected an object of tags", "/gauges/new", "{d=1e3}"},
-		{"PUT", "/gauges/new/tags", `{"__name__": "x"}`, 400, "__name__", "/gauges/new", "{d=1e3}"},
+		{"PUT", "/gauges/new/tags", `{'__name__': 'x', e: 'f'}`, 200, "", "/gauges/new", "{__name__=x d=1e3 e=f}"}, // as Hawkular reads it
+		{"GET", "/gauges/tags/__name__:x", ``, 200, `{"__name__":["x"]}`, "/gauges/new", "{__name__=x d=1e3 e=f}"},
+		{"GET", "/metrics/tags?filter=__.*", ``, 200, `["__name__"]`, "/gauges/new", "{__name__=x d=1e3 e=f}"},
+		{"GET", "/gauges?tags=__name__%20=%20x", ``, 200, `"id":"new"`, "/gauges/new", "{__name__=x d=1e3 e=f}"},
+		{"DELETE", "/gauges/new/tags/__name__,e", ``, 200, "", "/gauges/new", "{d=1e3}"},
 		{"PUT", cpu + "/tags", `{"rack": "r2", "host": "n1"}`, 200, "", cpu, "{host=n1 rack=r2 zone=z}"},
 		{"PUT", cpu + "/tags", `{"rack": "r3", "host": "n2"}`, 409, `tag \"host\" is part of the identity`, cpu, "{host=n1 rack=r2 zone=z}"},
 		{"PUT", cpu + "/tags", `{"rack": "r3", "zone": ""}`, 409, `tag \"zone\" is part of the identity`, cpu, "{host=n1 rack=r2 zone=z}"},

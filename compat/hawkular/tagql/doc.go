@@ -9,6 +9,8 @@
 // and the negation of a list. In Hawkular's lists a value is a text, or a regular expression if it has a character that texts
 // do not have; in Mohawk's it is an expression always. All expressions are RE2 and match whole values.
 //
+// Clients may have a tag "__name__", which is none in the store; Stored and Shown translate.
+//
 // Parse is pure, takes time in proportion to the text, and refuses what is too long, too deep or too large. What it answers can be
 // searched for: bounds on levels and on matchers are those of package match. The package knows neither HTTP nor an index.
 package tagql

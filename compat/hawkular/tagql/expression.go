@@ -233,7 +233,7 @@ func (x *expression) key(what string) (string, error) {
 		return "", x.want(what)
 	}
 	x.take(key)
-	return key, nil
+	return Stored(key), nil
 }
 
 // value reads a text, in quotes or bare.

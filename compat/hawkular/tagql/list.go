@@ -133,9 +133,9 @@ func (l Lists) texts(value string) ([]string, bool) {
 // name is the name of a tag as a list has it.
 func (l Lists) name(s string) string {
 	if l == Patterns {
-		return unescape(s)
+		s = unescape(s)
 	}
-	return s
+	return Stored(s)
 }
 
 func (l Lists) value(s string) (string, error) {

@@ -27,7 +27,8 @@ const (
 // Query is a query that was read.
 type Query struct {
 	Expr match.Expr
-	// Names are the tags that it names, each once, in the order of the text; those that must not exist are not among them.
+	// Names are the tags that it names, as they are stored, each once, in the order of the text; those that must not exist are not
+	// among them.
 	Names []string
 }
 
@@ -165,6 +166,25 @@ func holdsNot(name string, ms []*match.Matcher, texts []string) match.Expr {
 		parts = append(parts, match.Not{Expr: match.In(name, texts...)})
 	}
 	return parts
+}
+
+// StoredName is under which name the store has the tag match.NameTag, a name that is not a tag's there.
+const StoredName = "__tag_name__"
+
+// Stored is the name of a tag in the store, Shown the name that clients know it by.
+func Stored(name string) string {
+	if name == match.NameTag {
+		return StoredName
+	}
+	return name
+}
+
+// Shown is the other way round.
+func Shown(name string) string {
+	if name == StoredName {
+		return match.NameTag
+	}
+	return name
 }
 
 // anything is what a client writes for every value.
