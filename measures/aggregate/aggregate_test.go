@@ -88,7 +88,9 @@ func TestSeveral(t *testing.T) {
 				values[i] = odd[rnd.IntN(len(odd))]
 			}
 		}
-		Several(methods, values, out, ok, &s)
+		if all := Several(methods, values, out, ok, &s); all == slices.Contains(ok, false) {
+			t.Fatalf("of %v all is %v: %v", values, all, ok)
+		}
 		for i, m := range methods {
 			if v, has := Of(m, values, &s); has != ok[i] || has && math.Float64bits(v) != math.Float64bits(out[i]) {
 				t.Fatalf("%v of %v is %v %v, among others %v %v", m, values, v, has, out[i], ok[i])

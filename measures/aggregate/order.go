@@ -27,8 +27,8 @@ type order struct {
 	done bool // all of them are in order
 }
 
-// load takes values, one at least. If one of them is NaN, it says so and which one.
-func (o *order) load(values []float64) (nan float64, is bool) {
+// load takes values, one at least, and adds them up by the way. If one of them is NaN, the sum is that, and it says so.
+func (o *order) load(values []float64) (total float64, nan bool) {
 	n := len(values)
 	if cap(o.keys) < n {
 		o.keys = make([]uint64, max(n, fewKeys))
@@ -39,12 +39,13 @@ func (o *order) load(values []float64) (nan float64, is bool) {
 			return v, true
 		}
 		keys[i] = keyOf(v)
+		total += v
 	}
 	o.keys, o.done = keys, n <= fewKeys
 	if o.done {
 		sortFew(keys)
 	}
-	return 0, false
+	return total, false
 }
 
 // sort puts all of them in order.

@@ -39,32 +39,29 @@ func (t *together) of(methods []policy.Method) {
 const manyQuantiles = 4
 
 // Several is Of for several methods at once, which share what they have in common: out[i], ok[i] is what Of makes of the values by
-// methods[i], in equal bits. It is quickest for the same methods again and again.
-func Several(methods []policy.Method, values []float64, out []float64, ok []bool, s *Scratch) {
+// methods[i], in equal bits. All says that each of them has a value. It is quickest for the same methods again and again.
+func Several(methods []policy.Method, values []float64, out []float64, ok []bool, s *Scratch) (all bool) {
 	n := len(values)
 	out, ok = out[:len(methods)], ok[:len(methods)]
 	if n == 0 {
 		clear(ok)
-		return
+		return len(ok) == 0
 	}
 	t := &s.together
 	if !slices.Equal(t.methods, methods) {
 		t.of(methods)
 	}
-	var nan float64
-	var none bool // of the quantiles has a number
+	var total float64
+	var none bool // of the quantiles has a number, but all are total
 	if t.quantiles > 0 {
-		nan, none = s.order.load(values)
+		total, none = s.order.load(values)
 		if t.quantiles >= manyQuantiles && !none {
 			s.order.sort()
 		}
 	}
-	total, low, high := values[0], values[0], values[0]
-	total += 0 // as a sum that begins with 0
+	nan := total
+	low, high := values[0], values[0]
 	if t.quantiles > 0 && s.order.done && !none {
-		for _, v := range values[1:] {
-			total += v
-		}
 		// Of a zero the sign is that of the first one.
 		if low = valueOf(s.order.keys[0]); low == 0 {
 			low = least(values)
@@ -73,7 +70,8 @@ func Several(methods []policy.Method, values []float64, out []float64, ok []bool
 			high = greatest(values)
 		}
 	} else {
-		for _, v := range values[1:] {
+		total = 0
+		for _, v := range values {
 			total += v
 			if v < low || low != low {
 				low = v
@@ -83,6 +81,7 @@ func Several(methods []policy.Method, values []float64, out []float64, ok []bool
 			}
 		}
 	}
+	all = true
 	for i := range t.steps {
 		ok[i] = true
 		switch t.steps[i].base {
@@ -101,9 +100,11 @@ func Several(methods []policy.Method, values []float64, out []float64, ok []bool
 		case policy.Last:
 			out[i] = values[n-1]
 		case policy.Std:
-			if ok[i] = n > 1; ok[i] {
-				out[i] = math.Sqrt(squares(values, total) / float64(n-1))
+			if n == 1 {
+				ok[i], all = false, false
+				continue
 			}
+			out[i] = math.Sqrt(squares(values, total) / float64(n-1))
 		case policy.StdPop:
 			out[i] = math.Sqrt(squares(values, total) / float64(n))
 		case policy.Median:
@@ -112,6 +113,8 @@ func Several(methods []policy.Method, values []float64, out []float64, ok []bool
 			}
 		default:
 			out[i], ok[i] = Of(methods[i], values, s)
+			all = all && ok[i]
 		}
 	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 type combiner struct {
 	scratch aggregate.Scratch
 	starts  []int
+	slots   []uint32 // as starts, of samples
 	times   []int64
 	values  []float64
 	cells   []cell

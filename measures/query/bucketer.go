@@ -19,6 +19,9 @@ func (p *points) add(at int64, v float64) {
 	p.at, p.values = append(p.at, at), append(p.values, v)
 }
 
+// grow makes room for n more.
+func (p *points) grow(n int) { p.at, p.values = slices.Grow(p.at, n), slices.Grow(p.values, n) }
+
 // addColumn appends buckets that begin at these times.
 func (p *points) addColumn(begin, step int64, times []int64, values []float64) {
 	n := len(p.at)

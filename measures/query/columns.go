@@ -8,63 +8,78 @@ import (
 )
 
 // table are the buckets of a series or group that have a value in one of their columns at least: their numbers, ascending, and the columns.
+// These lie in one block, column after column, each with room for so many rows.
 type table struct {
 	at      []int64
-	columns [][]float64
-	has     []Bitmap // which rows have a value, by column; empty: all of them
+	block   []float64
+	columns int
+	room    int
+	gaps    []gap
 }
+
+// gap is a place without a value.
+type gap struct{ column, row int }
 
 // begin empties the table and gives it so many columns.
 func (t *table) begin(columns int) {
-	t.at = t.at[:0]
-	t.columns = slices.Grow(t.columns[:0], columns)[:columns]
-	t.has = slices.Grow(t.has[:0], columns)[:columns]
-	for c := range t.columns {
-		t.columns[c], t.has[c] = t.columns[c][:0], t.has[c][:0]
-	}
+	t.at, t.gaps = t.at[:0], t.gaps[:0]
+	t.columns, t.room = columns, len(t.block)/columns
 }
 
-// add appends a row, unless it has no value at all.
-func (t *table) add(at int64, values []float64, ok []bool) {
-	if !slices.Contains(ok, true) {
+// add appends a row, unless it has no value at all. All says that it has a value in each column.
+func (t *table) add(at int64, values []float64, ok []bool, all bool) {
+	row := len(t.at)
+	if !all && !t.note(row, ok) {
 		return
 	}
 	t.at = append(t.at, at)
-	for c := range t.columns {
-		t.put(c, values[c], ok[c])
+	if row == t.room {
+		t.grow()
+	}
+	block, room := t.block, t.room
+	for _, v := range values {
+		if row >= len(block) {
+			break // never: it spares a check of the bounds
+		}
+		block[row] = v
+		row += room
 	}
 }
 
-// put appends what the newest row has in a column.
-func (t *table) put(c int, v float64, ok bool) {
-	n := len(t.columns[c])
-	if !ok {
-		v = 0
+// note takes down the gaps of a row, and says whether there is anything else in it.
+func (t *table) note(row int, ok []bool) bool {
+	if !slices.Contains(ok, true) {
+		return false
 	}
-	t.columns[c] = append(t.columns[c], v)
-	if ok && len(t.has[c]) == 0 {
-		return
-	}
-	b := t.has[c]
-	if len(b) == 0 { // the first that has none
-		for ; len(b) < n>>6; b = append(b, ^uint64(0)) {
-		}
-		if r := n & 63; r > 0 {
-			b = append(b, 1<<r-1)
+	for c, ok := range ok {
+		if !ok {
+			t.gaps = append(t.gaps, gap{c, row})
 		}
 	}
-	if len(b) <= n>>6 {
-		b = append(b, 0)
+	return true
+}
+
+// fewRows is how many rows a table has room for at least.
+const fewRows = 128
+
+// grow makes room for more rows.
+func (t *table) grow() {
+	room := max(2*t.room, fewRows)
+	block := make([]float64, room*t.columns)
+	for c := range t.columns {
+		copy(block[c*room:], t.column(c))
 	}
-	if ok {
-		b.set(n)
-	}
-	t.has[c] = b
+	t.block, t.room = block, room
+}
+
+// column is what there is of a column.
+func (t *table) column(c int) []float64 {
+	return t.block[c*t.room:][:min(len(t.at), t.room)]
 }
 
 // join appends the rows that columns have which were made one by one.
 func (t *table) join(columns []points) {
-	next := make([]int, len(columns))
+	next, values, ok := make([]int, len(columns)), make([]float64, len(columns)), make([]bool, len(columns))
 	for {
 		at, some := int64(0), false
 		for c := range columns {
@@ -75,15 +90,16 @@ func (t *table) join(columns []points) {
 		if !some {
 			return
 		}
-		t.at = append(t.at, at)
 		for c := range columns {
-			if i := next[c]; i < len(columns[c].at) && columns[c].at[i] == at {
-				t.put(c, columns[c].values[i], true)
+			i := next[c]
+			if ok[c] = i < len(columns[c].at) && columns[c].at[i] == at; ok[c] {
+				values[c] = columns[c].values[i]
 				next[c]++
 			} else {
-				t.put(c, 0, false)
+				values[c] = 0
 			}
 		}
+		t.add(at, values, ok, false)
 	}
 }
 
@@ -99,13 +115,14 @@ type many struct {
 }
 
 func (m *many) take(k int64, values []float64) {
-	aggregate.Several(m.methods, values, m.values, m.ok, &m.scratch)
+	all := aggregate.Several(m.methods, values, m.values, m.ok, &m.scratch)
 	for i, fn := range m.extra {
 		c := len(m.methods) + i
 		m.values[c], m.ok[c] = fn(values)
+		all = all && m.ok[c]
 	}
 	if m.dst != nil {
-		m.dst.add(k, m.values, m.ok)
+		m.dst.add(k, m.values, m.ok, all)
 		return
 	}
 	for c, ok := range m.ok {
@@ -129,18 +146,22 @@ func (r *Request) columns() int { return len(r.Overs) + len(r.Extra) }
 // columns is how many columns the frames have.
 func (q *Query) columns() int { return q.request.columns() }
 
-// lay lays a table out as the points of a frame. The frame takes the memory of the columns and gives its own.
+// lay lays a table out as the points of a frame. The frame takes the memory of the table and gives its own.
 func (q *Query) lay(f *Frame, t *table) {
-	f.Columns, t.columns = t.columns, f.Columns
-	f.ColumnPresent = slices.Grow(f.ColumnPresent[:0], len(t.has))[:len(t.has)]
-	for c, has := range t.has {
-		f.ColumnPresent[c] = nil
-		if len(has) > 0 {
-			f.ColumnPresent[c] = slices.Clone(has)
-		}
+	rows := len(t.at)
+	f.Columns, f.ColumnPresent = f.Columns[:0], f.ColumnPresent[:0]
+	for c := range t.columns {
+		f.Columns, f.ColumnPresent = append(f.Columns, t.column(c)), append(f.ColumnPresent, nil)
 	}
+	for _, g := range t.gaps {
+		if f.ColumnPresent[g.column] == nil {
+			f.ColumnPresent[g.column] = full(rows)
+		}
+		f.ColumnPresent[g.column].unset(g.row)
+	}
+	f.block, t.block = t.block, f.block
 	if q.request.Fill.How == LeaveOut {
-		f.Times = slices.Grow(f.Times, len(t.at))[:len(t.at)]
+		f.Times = slices.Grow(f.Times, rows)[:rows]
 		for i, k := range t.at {
 			f.Times[i] = q.base + k*q.step
 		}
@@ -149,28 +170,24 @@ func (q *Query) lay(f *Frame, t *table) {
 	}
 	n := int(q.buckets)
 	f.Start, f.Step = q.base, q.step
-	if len(t.at) < n {
-		for c := range f.Columns {
-			f.Columns[c], f.ColumnPresent[c] = spread(f.Columns[c], f.ColumnPresent[c], t.at, n)
+	if rows < n {
+		all := make([]float64, n*t.columns)
+		for c, column := range f.Columns {
+			f.Columns[c] = all[c*n:][:n]
+			f.ColumnPresent[c] = spread(f.Columns[c], column, f.ColumnPresent[c], t.at)
 		}
 	}
 	q.order(f)
 }
 
-// spread gives the rows of a column, whose buckets are at, the places of all n buckets.
-func spread(column []float64, has Bitmap, at []int64, n int) ([]float64, Bitmap) {
-	rows := len(at)
-	column = slices.Grow(column, n-rows)[:n]
-	present := make(Bitmap, (n+63)/64)
-	end := n
-	for i := rows - 1; i >= 0; i-- { // from the last on, so that no row is lost
-		k := int(at[i])
-		clear(column[k+1 : end])
-		column[k], end = column[i], k
+// spread gives the rows of a column the places of their buckets among all, and says which of these have a value.
+func spread(all, column []float64, has Bitmap, at []int64) Bitmap {
+	present := make(Bitmap, (len(all)+63)/64)
+	for i, k := range at {
+		all[k] = column[i]
 		if has == nil || has.Has(i) {
-			present.set(k)
+			present.set(int(k))
 		}
 	}
-	clear(column[:end])
-	return column, present
+	return present
 }

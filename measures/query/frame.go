@@ -29,7 +29,8 @@ type Frame struct {
 	ColumnPresent []Bitmap
 	Tags          []string // of the points, JSON objects, "" for none; if they were asked for
 
-	Origins []Origin // where the points come from, oldest first
+	block   []float64 // of the columns
+	Origins []Origin  // where the points come from, oldest first
 }
 
 // Origin says that the points from a time on come from raw samples, or from the aggregates of a tier.
@@ -101,6 +102,20 @@ func (b Bitmap) turned(n int) Bitmap {
 
 func (b Bitmap) set(i int) { b[i>>6] |= 1 << (i & 63) }
 
+func (b Bitmap) unset(i int) { b[i>>6] &^= 1 << (i & 63) }
+
+// full has n flags, all set.
+func full(n int) Bitmap {
+	b := make(Bitmap, (n+63)/64)
+	for i := range b {
+		b[i] = ^uint64(0)
+	}
+	if r := n & 63; r > 0 {
+		b[len(b)-1] = 1<<r - 1
+	}
+	return b
+}
+
 // Count is how many flags are set.
 func (b Bitmap) Count() int {
 	n := 0
@@ -112,6 +127,6 @@ func (b Bitmap) Count() int {
 
 // reset makes the frame empty and keeps its memory.
 func (f *Frame) reset() {
-	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Columns: f.Columns[:0], ColumnPresent: f.ColumnPresent[:0],
+	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Columns: f.Columns[:0], ColumnPresent: f.ColumnPresent[:0], block: f.block,
 		Tags: f.Tags[:0], Origins: f.Origins[:0]}
 }

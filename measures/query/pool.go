@@ -54,20 +54,10 @@ func (q *Query) release(c crew) {
 		w.read = 0
 		w.turn.End()
 		w.source, w.dictionary, w.turn = nil, nil, queue.Turn{}
-		w.several = many{scratch: w.several.scratch, values: w.several.values, ok: w.several.ok}
-		cells := 0
-		for i := range w.arenas {
-			cells += cap(w.arenas[i].at)
-		}
-		if cells > keepCells {
-			w.arenas = nil
-		}
+		w.trim()
 		workers.Put(w)
 	}
 }
-
-// keepCells bounds the memory that a pooled worker keeps for rows.
-const keepCells = 1 << 20
 
 // each calls work for 0 to n-1 in a few goroutines, and done for each of them in order, in the caller's goroutine. slot is
 // below ring(n) and belongs to one i from work to done. The first error ends it all, and each returns when no goroutine of

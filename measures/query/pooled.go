@@ -60,23 +60,32 @@ func (q *Query) pooled(ctx context.Context, c *combiner, g *group, f *Frame) err
 	begin := q.base - q.lead*q.step
 	w.buckets.begin(dst, begin, q.step)
 	up := countsUp(g.kind, q.over)
-	add := func(s points) (bool, error) {
-		if up {
-			toUp(s.values)
+	span := func(from, to int64) error {
+		if err := p.each(ctx, from, to, false, func(s points) bool {
+			if up {
+				toUp(s.values)
+			}
+			w.buckets.add(s.at, s.values)
+			c.turn.Spent(q.workOfSamples(len(s.at)))
+			return true
+		}); err != nil {
+			return err
 		}
-		w.buckets.add(s.at, s.values)
-		return true, nil
-	}
-	if q.lead > 0 {
-		if err := p.each(ctx, begin, q.base, false, add); err != nil {
+		if err := c.turn.Begin(ctx); err != nil { // what waits may be all there is
 			return err
 		}
 		w.buckets.end()
+		c.turn.End()
+		return nil
 	}
-	if err := p.each(ctx, q.request.From, q.request.To, false, add); err != nil {
+	if q.lead > 0 {
+		if err := span(begin, q.base); err != nil {
+			return err
+		}
+	}
+	if err := span(q.request.From, q.request.To); err != nil {
 		return err
 	}
-	w.buckets.end()
 	if q.columns() > 0 {
 		q.lay(f, &w.table)
 		return nil
@@ -93,12 +102,13 @@ type pooler struct {
 	crew crew
 	g    *group
 	rows []points // of a part, the samples of each series
+	room int      // samples that a part has, or so
 }
 
 // samples makes the frame of the samples themselves.
 func (p *pooler) samples(ctx context.Context, f *Frame) error {
 	limit, desc := int(min(p.q.request.Limit, plenty)), p.q.request.Desc
-	err := p.each(ctx, p.q.request.From, p.q.request.To, desc, func(s points) (bool, error) {
+	err := p.each(ctx, p.q.request.From, p.q.request.To, desc, func(s points) bool {
 		if desc {
 			slices.Reverse(s.at)
 			slices.Reverse(s.values)
@@ -111,7 +121,7 @@ func (p *pooler) samples(ctx context.Context, f *Frame) error {
 		} else {
 			f.Values = append(f.Values, s.values...)
 		}
-		return limit == 0 || len(f.Times) < limit, nil
+		return limit == 0 || len(f.Times) < limit
 	})
 	if err != nil {
 		return err
@@ -124,8 +134,8 @@ func (p *pooler) samples(ctx context.Context, f *Frame) error {
 }
 
 // each hands over the samples of [from, to), a part of the range after the other, in the order of time and then of the refs, until
-// more says that it is enough. The samples are fn's until it returns.
-func (p *pooler) each(ctx context.Context, from, to int64, back bool, fn func(points) (more bool, err error)) error {
+// fn says that it has enough. The samples are fn's until it returns.
+func (p *pooler) each(ctx context.Context, from, to int64, back bool, fn func(points) (more bool)) error {
 	parts, lo, width := p.parts(from, to)
 	for k := range parts {
 		if back {
@@ -149,10 +159,10 @@ func (p *pooler) each(ctx context.Context, from, to int64, back bool, fn func(po
 		}
 		s := p.c.merge(p.rows)
 		p.c.turn.Spent(workOfSample * int64(len(s.at)))
-		more, err := fn(s)
+		more := fn(s)
 		p.c.turn.End()
-		if err != nil || !more {
-			return err
+		if !more {
+			break
 		}
 	}
 	return nil
@@ -166,6 +176,7 @@ func (p *pooler) parts(from, to int64) (n, lo, width int64) {
 	}
 	atOnce := min(max(pooledAtOnce, leastOfEach*int64(len(p.g.members))), cellsAtOnce)
 	n = samples/atOnce + 1
+	p.room = int(samples / n)
 	if n == 1 {
 		return 1, from, 0
 	}
@@ -187,6 +198,7 @@ func (p *pooler) read(ctx context.Context, floor, from, to int64) error {
 	q := p.q
 	for _, w := range p.crew {
 		w.clearArenas(1)
+		w.arenas[0].grow(p.room / len(p.crew))
 	}
 	return q.each(ctx, p.crew, len(p.rows), func(ctx context.Context, w *worker, i, _ int) error {
 		m := p.g.members[i]
@@ -229,10 +241,10 @@ func (c *combiner) merge(rows []points) points {
 	}
 	shift := max(bits.Len64(uint64(hi-lo))-bits.Len64(uint64(n)), 0)
 	slots := int(uint64(hi-lo)>>shift) + 1
-	if cap(c.starts) < slots+1 {
-		c.starts = make([]int, slots+1)
+	if cap(c.slots) < slots+1 {
+		c.slots = make([]uint32, slots+1)
 	}
-	starts := c.starts[:slots+1]
+	starts := c.slots[:slots+1]
 	clear(starts)
 	for _, r := range rows {
 		for _, t := range r.at {
@@ -255,7 +267,7 @@ func (c *combiner) merge(rows []points) points {
 			s.at[at], s.values[at] = t, r.values[j]
 		}
 	}
-	begin := 0
+	begin := uint32(0)
 	for _, end := range starts[:slots] {
 		c.sortSlot(points{s.at[begin:end], s.values[begin:end]})
 		begin = end

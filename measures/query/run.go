@@ -16,7 +16,9 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 	if q.request.grouped() {
 		return q.runGroups(ctx, yield)
 	}
-	frames := make([]Frame, q.ring(len(q.refs)))
+	ring := takeRing(q.ring(len(q.refs)))
+	defer ring.release()
+	frames := ring.frames
 	c := q.crew(ctx, len(q.refs))
 	defer q.release(c)
 	return q.each(ctx, c, len(q.refs), func(ctx context.Context, w *worker, i, slot int) error {
@@ -66,6 +68,9 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 			toUp(values)
 		}
 		w.buckets.add(times, values)
+		if q.columns() > 0 {
+			w.turn.Spent(q.workOfSamples(len(times)))
+		}
 	}
 	part := func(floor, start, end int64) error {
 		w.rate.begin(q.request.Rate, q.differences, floor)
@@ -195,9 +200,16 @@ func (w *worker) tags(ctx context.Context, f *Frame, ref metricdef.Ref, from, to
 const cellsAtOnce = 1 << 21
 
 func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
-	var f Frame
-	c := combiner{turn: queue.From(ctx).Turn()}
-	defer c.turn.End()
+	ring := takeRing(1)
+	defer ring.release()
+	f := &ring.frames[0]
+	c := combiners.Get().(*combiner)
+	c.turn = queue.From(ctx).Turn()
+	defer func() {
+		c.turn.End()
+		c.turn = queue.Turn{}
+		c.release()
+	}()
 	for i := range q.groups {
 		g := &q.groups[i]
 		f.reset()
@@ -207,10 +219,10 @@ func (q *Query) runGroups(ctx context.Context, yield func(*Frame) error) error {
 		if q.request.Pool {
 			frame = q.pooled
 		}
-		if err := frame(ctx, &c, g, &f); err != nil {
+		if err := frame(ctx, c, g, f); err != nil {
 			return err
 		}
-		if err := yield(&f); err != nil {
+		if err := yield(f); err != nil {
 			return err
 		}
 	}

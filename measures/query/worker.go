@@ -67,7 +67,15 @@ func (w *worker) lengths(columns int) []int {
 const (
 	workOfSlice  = 1000
 	workOfSample = 4
+	workOfMethod = 2  // of several, for a sample
+	workOfExtra  = 10 // an estimate for a sample takes that long
 )
+
+// workOfSamples is the work of reading samples and of making what the query wants of them.
+func (q *Query) workOfSamples(n int) int64 {
+	each := workOfSample + workOfMethod*len(q.request.Overs) + workOfExtra*len(q.request.Extra)
+	return int64(each) * int64(n)
+}
 
 // worked says how many samples have been read.
 func (w *worker) worked(samples int) { w.turn.Spent(workOfSlice + workOfSample*int64(samples)) }
