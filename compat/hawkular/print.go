@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"slices"
 	"strconv"
 
 	"granary/api/edge"
@@ -16,43 +17,103 @@ const (
 	spillPoints  = 1 << 11
 )
 
-// printer prints the points that a query yields. An answer that is small goes out as a whole; of a larger one parts are sent while it
-// is made, and nobody has a turn while a client takes them.
+// pointsAtOnce is how many points of a question may be in memory as columns, and partPoints how many of a metric are read at once where
+// that is not enough.
+const (
+	pointsAtOnce = 1 << 19
+	partPoints   = 1 << 15
+)
+
+// printer prints points. An answer that is small goes out as a whole; of a larger one parts are sent while it is made, and nobody has a
+// turn while a client takes them.
 type printer struct {
 	c        *call
+	request  query.Request
 	distinct bool  // of points with the same value, one after the other, the first
-	limit    int64 // points of a metric, of those that are left; 0: all
+	limit    int64 // points of a metric, of those that distinct leaves; 0: all
 	several  bool  // metrics, with their ids
+	// atOnce and part are pointsAtOnce and partPoints.
+	atOnce, part int64
 
 	s       *edge.Stream
 	turn    queue.Turn
-	metrics int // that have been printed
+	stamp   stamp
+	metrics int           // that have been printed
+	ref     metricdef.Ref // the metric that is being printed, 0 if none is
+	skip    bool          // its definition has ended meanwhile, and it is left out
+	points  int64         // of it that have been printed
+	text    string        // of the point before
+	state   float64       // of the point before
 }
 
-// run runs the query and answers.
+// run answers the points that the query is about.
 func (p *printer) run(q *query.Query) error {
 	c := p.c
+	var read int64
+	defer func() { edge.Query(c.w, c.tenant, read) }()
 	p.s = c.stream(typeJSON)
 	p.turn = p.s.Ticket.Turn()
 	defer p.turn.End()
 	p.s.B = append(p.s.B, '[')
-	err := q.Run(c.ctx, func(f *query.Frame) error {
-		if f.Len() == 0 {
-			return nil
-		}
-		if err := p.turn.Begin(c.ctx); err != nil {
-			return err
-		}
-		defer p.turn.End()
-		return p.frame(f)
-	})
+	var err error
+	if q.Cost().Points <= p.atOnce {
+		err = q.Run(c.ctx, p.frame)
+		read = q.Read()
+	} else {
+		read, err = p.inParts()
+	}
 	if err == nil && p.metrics == 0 {
 		p.s.Free()
 		return c.empty()
 	}
+	p.close()
 	p.s.B = append(p.s.B, ']')
 	return c.endStream(p.s, err)
 }
+
+// inParts answers a question about so many points that they should not be in memory together: one metric after the other, and each part
+// by part.
+func (p *printer) inParts() (read int64, err error) {
+	refs := slices.Clone(p.request.Refs)
+	slices.Sort(refs)
+	for _, ref := range slices.Compact(refs) {
+		r := p.request
+		r.Refs = []metricdef.Ref{ref}
+		for left := r.Limit; ; {
+			r.Limit = p.part
+			if p.request.Limit > 0 {
+				r.Limit = min(left, p.part)
+			}
+			q, err := p.c.prepared(r)
+			if err != nil {
+				return read, err
+			}
+			n := 0
+			err = q.Run(p.c.ctx, func(f *query.Frame) error {
+				if n = f.Len(); n > 0 {
+					if last := f.Times[n-1]; r.Desc {
+						r.To = last
+					} else {
+						r.From = last + 1
+					}
+				}
+				return p.frame(f)
+			})
+			read += q.Read()
+			if err != nil {
+				return read, err
+			}
+			left -= int64(n)
+			if int64(n) < r.Limit || r.From >= r.To || p.request.Limit > 0 && left == 0 || p.full() {
+				break
+			}
+		}
+	}
+	return read, nil
+}
+
+// full says that a metric has all the points that are asked for.
+func (p *printer) full() bool { return p.limit > 0 && p.points >= p.limit }
 
 // flush sends what has been printed, if that is much.
 func (p *printer) flush() error {
@@ -66,12 +127,14 @@ func (p *printer) flush() error {
 	return p.turn.Begin(p.c.ctx)
 }
 
-// frame prints the points of a metric. One whose definition has ended meanwhile is left out.
-func (p *printer) frame(f *query.Frame) error {
+// open begins a metric.
+func (p *printer) open(ref metricdef.Ref) {
+	p.close()
+	p.ref, p.points = ref, 0
 	if p.several {
-		d, ok := p.c.d.o.Definitions.Get(f.Ref)
-		if !ok {
-			return nil
+		d, ok := p.c.d.o.Definitions.Get(ref)
+		if p.skip = !ok; p.skip {
+			return
 		}
 		if p.metrics > 0 {
 			p.s.B = append(p.s.B, ',')
@@ -79,71 +142,80 @@ func (p *printer) frame(f *query.Frame) error {
 		p.s.B = append(edge.AppendString(append(p.s.B, `{"id":`...), idOf(&d)), `,"data":[`...)
 	}
 	p.metrics++
-	if err := p.list(f); err != nil {
-		return err
-	}
-	if p.several {
-		p.s.B = append(p.s.B, ']', '}')
-	}
-	return p.flush()
+	p.turn.Spent(workOfMetric)
 }
 
-// list prints the points of a frame with commas between them.
-func (p *printer) list(f *query.Frame) error {
-	n := f.Len()
-	if p.distinct && (f.Kind == metricdef.KindState || f.Kind == metricdef.KindText) {
-		return p.runs(f)
+// close ends the metric that was begun.
+func (p *printer) close() {
+	if p.ref != 0 && p.several && !p.skip {
+		p.s.B = append(p.s.B, ']', '}')
 	}
-	for at := 0; at < n; at += spillPoints {
+	p.ref = 0
+}
+
+// frame prints points of a metric.
+func (p *printer) frame(f *query.Frame) error {
+	n := f.Len()
+	if n == 0 {
+		return nil
+	}
+	if err := p.turn.Begin(p.c.ctx); err != nil {
+		return err
+	}
+	defer p.turn.End()
+	if f.Ref != p.ref {
+		p.open(f.Ref)
+	}
+	runs := p.distinct && (f.Kind == metricdef.KindState || f.Kind == metricdef.KindText)
+	for at := 0; at < n && !p.skip; at += spillPoints {
 		end := min(at+spillPoints, n)
-		b := p.s.B
-		for i := at; i < end; i++ {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendPoint(b, f, i)
+		if runs {
+			p.runs(f, at, end)
+		} else {
+			p.list(f, at, end)
 		}
-		p.s.B = b
 		p.turn.Spent(workOfPoint * int64(end-at))
 		if err := p.flush(); err != nil {
 			return err
 		}
 	}
-	p.turn.Spent(workOfMetric)
 	return nil
 }
 
-// runs prints the first point of each run of points that have the same value.
-func (p *printer) runs(f *query.Frame) error {
-	left := p.limit
-	first := 0 // of the run
-	for i := range f.Len() {
-		if i%spillPoints == spillPoints-1 {
-			p.turn.Spent(workOfPoint * spillPoints)
-			if err := p.flush(); err != nil {
-				return err
-			}
+// list prints the points from at until end.
+func (p *printer) list(f *query.Frame, at, end int) {
+	b := p.s.B
+	for i := at; i < end; i++ {
+		if p.points++; p.points > 1 {
+			b = append(b, ',')
 		}
-		if i > 0 {
-			if f.Kind == metricdef.KindText && f.Texts[i] == f.Texts[first] || f.Kind == metricdef.KindState && f.Values[i] == f.Values[first] {
+		b = p.point(b, f, i)
+	}
+	p.s.B = b
+}
+
+// runs prints those of the points that begin a run of points with the same value.
+func (p *printer) runs(f *query.Frame, at, end int) {
+	for i := at; i < end && !p.full(); i++ {
+		switch {
+		case f.Kind == metricdef.KindText:
+			if p.points > 0 && f.Texts[i] == p.text {
 				continue
 			}
-			p.s.B = append(p.s.B, ',')
+			p.text = f.Texts[i]
+		default:
+			if p.points > 0 && f.Values[i] == p.state {
+				continue
+			}
+			p.state = f.Values[i]
 		}
-		p.s.B = appendPoint(p.s.B, f, i)
-		first = i
-		if left--; left == 0 {
-			break
-		}
+		p.list(f, i, i+1)
 	}
-	return nil
 }
 
-// appendPoint appends point i of a frame.
-func appendPoint(b []byte, f *query.Frame, i int) []byte {
-	b = append(b, `{"timestamp":`...)
-	b = strconv.AppendInt(b, millis(f.Times[i]), 10)
-	b = append(b, `,"value":`...)
+// point appends point i of a frame.
+func (p *printer) point(b []byte, f *query.Frame, i int) []byte {
+	b = p.stamp.append(b, millis(f.Times[i]))
 	switch f.Kind {
 	case metricdef.KindInt:
 		b = strconv.AppendInt(b, f.Ints[i], 10)
@@ -167,4 +239,34 @@ func stateName(v float64) string {
 		s = metricdef.Unknown
 	}
 	return s.String()
+}
+
+// stamp prints the beginning of points, up to their values. All but the last six digits of their times are mostly the same, so those are
+// kept as text.
+type stamp struct {
+	high int64 // milliseconds by a million
+	text []byte
+}
+
+// digits are 000 to 999.
+var digits = func() (d [3000]byte) {
+	for i := range 1000 {
+		d[3*i], d[3*i+1], d[3*i+2] = byte('0'+i/100), byte('0'+i/10%10), byte('0'+i%10)
+	}
+	return d
+}()
+
+func (s *stamp) append(b []byte, ms int64) []byte {
+	const before, behind = `{"timestamp":`, `,"value":`
+	high, low := ms/1_000_000, ms%1_000_000
+	if ms < 1_000_000 {
+		return append(strconv.AppendInt(append(b, before...), ms, 10), behind...)
+	}
+	if high != s.high {
+		s.high, s.text = high, strconv.AppendInt(append(s.text[:0], before...), high, 10)
+	}
+	b = append(b, s.text...)
+	x, y := low/1000*3, low%1000*3
+	b = append(b, digits[x], digits[x+1], digits[x+2], digits[y], digits[y+1], digits[y+2])
+	return append(b, behind...)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 
-	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/tenant/identity"
@@ -112,16 +111,16 @@ func (c *call) answerPoints(a *ask, several bool, find func() ([]metricdef.Ref, 
 	if len(r.Refs) == 0 {
 		return c.empty()
 	}
-	p := printer{c: c, distinct: bool(a.Distinct), several: several}
+	p := printer{c: c, distinct: bool(a.Distinct), several: several, atOnce: pointsAtOnce, part: partPoints}
 	if a.Distinct && c.typ == metricdef.Availability {
 		// The limit counts what is left.
 		p.limit, r.Limit = r.Limit, 0
 	}
+	p.request = r
 	q, err := c.prepared(r)
 	if err != nil {
 		return err
 	}
-	defer func() { edge.Query(c.w, c.tenant, q.Read()) }()
 	return p.run(q)
 }
 

@@ -309,3 +309,12 @@ func TestRawQuery(t *testing.T) {
 		}
 	})
 }
+
+func TestStamp(t *testing.T) {
+	var s stamp
+	for _, ms := range []int64{0, -1, 999_999, 1_000_000, 1_000_001, 1_999_999, testMilli, testMilli + 999, math.MinInt64 / millisecond, lastMilli, 12_000_000, 12_345_678, 11_000_010} {
+		if got, want := string(s.append(nil, ms)), fmt.Sprintf(`{"timestamp":%d,"value":`, ms); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -182,15 +182,18 @@ func (w *worker) tags(ctx context.Context, f *Frame, ref metricdef.Ref, from, to
 	if err := w.source.ReadTags(ctx, &w.tagged, ref, from, to); err != nil {
 		return err
 	}
+	n := len(f.Tags)
+	f.Tags = append(f.Tags, make([]string, len(times))...)
+	if len(w.tagged.Times) == 0 {
+		return nil
+	}
 	k := 0
-	for _, t := range times {
+	for i, t := range times {
 		for k < len(w.tagged.Times) && w.tagged.Times[k] < t {
 			k++
 		}
 		if k < len(w.tagged.Times) && w.tagged.Times[k] == t {
-			f.Tags = append(f.Tags, w.tagged.Texts[k])
-		} else {
-			f.Tags = append(f.Tags, "")
+			f.Tags[n+i] = w.tagged.Texts[k]
 		}
 	}
 	return nil
