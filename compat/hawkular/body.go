@@ -13,14 +13,22 @@ import (
 // errPayload refuses a request whose body says nothing.
 var errPayload = &requestError{"Payload is empty"}
 
-// decode reads the JSON of the body into v. Members that v has not are passed over, as both peers do; null is as good as absent. A
-// body that says nothing, which is none at all, null, [] or {}, is refused in the strict mode, and else leaves v as it is.
+// decode reads the JSON of the body into v. Members that v has not are passed over, as both peers do; null is as good as absent. Texts in
+// single quotes and names without quotes are read too. A body that says nothing, which is none at all, null, [] or {}, is refused in the
+// strict mode, and else leaves v as it is.
 func (c *call) decode(v any) error {
 	b, err := c.payload()
 	if err != nil || b == nil {
 		return err
 	}
-	return unmarshal(b, v)
+	err = unmarshal(b, v)
+	if err == nil || jsontext.Value(b).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return err
+	}
+	if strict, changed := points.Strict(b); changed {
+		return unmarshal(strict, v)
+	}
+	return err
 }
 
 // payload is the body of a request that should say something. One that says nothing is refused in the strict mode, and nil in the default

@@ -241,15 +241,15 @@ func stateName(v float64) string {
 	return s.String()
 }
 
-// stamp prints the beginning of points, up to their values. All but the last six digits of their times are mostly the same, so those are
+// stamp prints the beginning of points, up to their values. All but the last six threeDigits of their times are mostly the same, so those are
 // kept as text.
 type stamp struct {
 	high int64 // milliseconds by a million
 	text []byte
 }
 
-// digits are 000 to 999.
-var digits = func() (d [3000]byte) {
+// threeDigits are 000 to 999.
+var threeDigits = func() (d [3000]byte) {
 	for i := range 1000 {
 		d[3*i], d[3*i+1], d[3*i+2] = byte('0'+i/100), byte('0'+i/10%10), byte('0'+i%10)
 	}
@@ -267,6 +267,6 @@ func (s *stamp) append(b []byte, ms int64) []byte {
 	}
 	b = append(b, s.text...)
 	x, y := low/1000*3, low%1000*3
-	b = append(b, digits[x], digits[x+1], digits[x+2], digits[y], digits[y+1], digits[y+2])
+	b = append(b, threeDigits[x], threeDigits[x+1], threeDigits[x+2], threeDigits[y], threeDigits[y+1], threeDigits[y+2])
 	return append(b, behind...)
 }

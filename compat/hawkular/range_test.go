@@ -162,6 +162,7 @@ func TestDecodeAsk(t *testing.T) {
 		{body: `{"limit":"3","tags":"x:*","percentiles":"50,90.0"}`, want: ask{Limit: &limit, Tags: "x:*", Percentiles: words{"50", "90.0"}}},
 		{body: `{"percentiles":[50,"90.0"],"stacked":"True","bucketDuration":1000}`, want: ask{Percentiles: words{"50", "90.0"}, Stacked: true, BucketDuration: "1000"}},
 		{body: `{"start":1,"start":2}`, want: ask{Start: "2"}},
+		{body: `{ids:['a',"b'"],'start': '-5mn', limit : 3}`, want: ask{IDs: []string{"a", "b'"}, Start: "-5mn", Limit: &limit}},
 		{body: `{"start":{}}`, fails: "/start: an object cannot stand here"},
 		{body: `{"limit":1.5}`, fails: `/limit: "1.5" is not a whole number that can stand here`},
 		{body: `{"limit":1e2}`, fails: `/limit: "1e2" is not a whole number that can stand here`},

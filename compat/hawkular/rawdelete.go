@@ -3,9 +3,7 @@ package hawkular
 import (
 	"net/http"
 
-	"granary/api/edge"
 	"granary/metricdef"
-	"granary/tenant/audit"
 	"granary/tenant/identity"
 )
 
@@ -14,7 +12,7 @@ func (d *Dialect) rawDeleteRoutes() []route {
 	if d.o.Strict {
 		return nil
 	}
-	return []route{{method: http.MethodDelete, path: "/{type}/{id}/raw", right: identity.Manage, serve: (*call).deletePoints}}
+	return []route{{method: http.MethodDelete, path: "/{type}/{id}/raw", right: identity.Manage, audit: "measures.delete", serve: (*call).deletePoints}}
 }
 
 // deletePoints deletes the points of a metric that a GET of the same URL is about: without a start and an end those from the default start
@@ -29,16 +27,14 @@ func (c *call) deletePoints() error {
 		return err
 	}
 	id := c.vars["id"]
+	lo, hi := nanos(from), nanos(to)
+	var refs []metricdef.Ref
 	if ref, ok := c.resolve(c.typ, id); ok {
-		lo, hi := nanos(from), nanos(to)
-		err = c.d.o.Store.DeleteRange(c.ctx, []metricdef.Ref{ref}, lo, hi)
-		if edge.Changed(err) {
-			c.d.o.Audit.Record(c.r, c.who, audit.Entry{Action: "measures.delete", Tenant: c.tenant, Outcome: edge.Outcome(err),
-				Detail: map[string]any{"metrics": 1, "from": lo, "to": hi}})
-		}
-		if err != nil {
-			return err
-		}
+		refs = append(refs, ref)
+	}
+	c.detail = map[string]any{"metrics": len(refs), "from": lo, "to": hi}
+	if err := c.d.o.Store.DeleteRange(c.ctx, refs, lo, hi); err != nil {
+		return err
 	}
 	if a.FromEarliest {
 		return c.done("Deleted %s@%s", c.tenant, id)

@@ -62,7 +62,7 @@ func TestDeletePoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(strings.TrimSpace(string(written)), "\n"); len(lines) != 3 || !strings.Contains(lines[0], `"action":"measures.delete","target":"/hawkular/metrics/gauges/a/b/raw","tenant":"t","outcome":"ok"`) ||
+	if lines := strings.Split(strings.TrimSpace(string(written)), "\n"); len(lines) != 5 || !strings.Contains(lines[0], `"action":"measures.delete","target":"/hawkular/metrics/gauges/a/b/raw","tenant":"t","outcome":"ok"`) ||
 		!strings.Contains(lines[0], `"metrics":1`) {
 		t.Errorf("audit log: %s", written)
 	}
