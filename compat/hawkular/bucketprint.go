@@ -7,65 +7,93 @@ import (
 	"granary/measures/query"
 )
 
-// bucketPrinter prints buckets as JSON. Most of what it prints is the same in every bucket, and the edges of the buckets are the same
-// for every metric, so both are made once.
+// bucketPrinter prints buckets as JSON. It serves several goroutines.
 type bucketPrinter struct {
 	buckets *buckets
 	columns *columns
-	// edges are the edges of all buckets as digits, of equal length each, if that is how they are: digits of edge k begin at k*wide.
-	edges []byte
+	// heads are the beginnings of all buckets, which are the same for every metric, if there is more than one and all are of one length: that
+	// of bucket k begins at k*wide.
+	heads []byte
 	wide  int
 }
 
-// rememberedEdges is how many edges are kept as text. Beyond it they are made as they are printed, once for each metric.
-const rememberedEdges = 1 << 16
+// rememberedHeads is how many heads are made once for all metrics, at most.
+const rememberedHeads = 1 << 14
 
-// newBucketPrinter makes a printer; several says that it prints more than one metric.
 func newBucketPrinter(b *buckets, c *columns, several bool) *bucketPrinter {
 	p := &bucketPrinter{buckets: b, columns: c}
-	last := strconv.AppendInt(nil, b.edge(b.count), 10)
-	if !several || b.count >= rememberedEdges || b.start <= 0 || len(strconv.AppendInt(nil, b.start, 10)) != len(last) {
+	if !several || b.count > rememberedHeads {
 		return p
 	}
-	p.wide = len(last)
-	p.edges = make([]byte, 0, (int(b.count)+1)*p.wide)
-	for k := range b.count + 1 {
-		p.edges = strconv.AppendInt(p.edges, b.edge(k), 10)
+	var last edgeText
+	first := p.head(nil, 0, &last)
+	heads := append(make([]byte, 0, len(first)*int(b.count)), first...)
+	for k := int64(1); k < b.count; k++ {
+		if heads = p.head(heads, k, &last); len(heads) != int(k+1)*len(first) {
+			return p
+		}
 	}
+	p.heads, p.wide = heads, len(first)
 	return p
+}
+
+// edgeText is an edge as digits: the end of a bucket, which the next one begins with.
+type edgeText struct {
+	digits [20]byte
+	n      int
+	k      int64 // which edge
 }
 
 const (
 	textStart  = `{"start":`
 	textEnd    = `,"end":`
-	textEmpty  = `,"empty":true`
-	textFilled = `,"empty":false`
+	textEmpty  = `,"empty":`
+	textNone   = `true`
+	textFilled = `false`
 )
 
-// edgesOf appends the beginning of a bucket, up to its end.
-func (p *bucketPrinter) edgesOf(dst []byte, k int64) []byte {
-	dst = append(dst, textStart...)
-	if p.edges != nil {
-		at := int(k) * p.wide
-		dst = append(dst, p.edges[at:at+p.wide]...)
-		dst = append(dst, textEnd...)
-		return append(dst, p.edges[at+p.wide:at+2*p.wide]...)
+// head appends the beginning of bucket k, up to what it says of being empty.
+func (p *bucketPrinter) head(dst []byte, k int64, last *edgeText) []byte {
+	if p.heads != nil {
+		return append(dst, p.heads[int(k)*p.wide:int(k+1)*p.wide]...)
 	}
-	dst = strconv.AppendInt(dst, p.buckets.edge(k), 10)
+	dst = append(dst, textStart...)
+	if last.n > 0 && last.k == k {
+		dst = append(dst, last.digits[:last.n]...)
+	} else {
+		dst = strconv.AppendInt(dst, p.buckets.edge(k), 10)
+	}
+	end := strconv.AppendInt(last.digits[:0], p.buckets.edge(k+1), 10)
+	last.n, last.k = len(end), k+1
 	dst = append(dst, textEnd...)
-	return strconv.AppendInt(dst, p.buckets.edge(k+1), 10)
+	dst = append(dst, end...)
+	return append(dst, textEmpty...)
 }
 
 // filled appends bucket k with the statistics that f has at point i.
-func (p *bucketPrinter) filled(dst []byte, k int64, f *query.Frame, i int) []byte {
-	dst = append(p.edgesOf(dst, k), textFilled...)
+func (p *bucketPrinter) filled(dst []byte, k int64, last *edgeText, f *query.Frame, i int) []byte {
+	dst = append(p.head(dst, k, last), textFilled...)
 	return append(p.columns.append(dst, f, i), '}')
 }
 
 // none appends bucket k without any.
-func (p *bucketPrinter) none(dst []byte, k int64) []byte {
-	dst = append(p.edgesOf(dst, k), textEmpty...)
-	return append(append(dst, p.columns.zeros...), '}')
+func (p *bucketPrinter) none(dst []byte, k int64, last *edgeText) []byte {
+	dst = append(p.head(dst, k, last), textNone...)
+	if p.columns.zeros != "" {
+		dst = append(dst, p.columns.zeros...)
+	}
+	return append(dst, '}')
+}
+
+// besideCells is how many numbers the text of one metric may have that is made beside reading: several wait for their turn.
+const besideCells = 1 << 16
+
+// beside lets the engine print the buckets of each metric beside reading, unless these are very many.
+func (p *bucketPrinter) beside(of *plan) {
+	if p.buckets.count > besideCells/int64(3+len(p.columns.members)+len(p.columns.percentiles)) {
+		return
+	}
+	of.request.Beside = func(f *query.Frame) { f.Bytes = p.list(f.Bytes, of, f, &output{}) }
 }
 
 // list appends the buckets of a plan; f has those with a value, nil is none.
@@ -83,6 +111,7 @@ func (p *bucketPrinter) list(dst []byte, of *plan, f *query.Frame, o *output) []
 // first of them is left out.
 func (p *bucketPrinter) all(dst []byte, r *query.Request, f *query.Frame, skip bool, o *output) []byte {
 	dst = append(dst, '[')
+	var last edgeText
 	n, k := 0, int64(0)
 	if f != nil {
 		n = f.Len()
@@ -100,10 +129,10 @@ func (p *bucketPrinter) all(dst []byte, r *query.Request, f *query.Frame, skip b
 			to = p.buckets.place(r, f.Time(i))
 		}
 		for ; k < to && o.err == nil; k++ {
-			dst = p.none(o.between(dst, k > first), k)
+			dst = p.none(o.between(dst, k > first), k, &last)
 		}
 		if i < n {
-			dst = p.filled(o.between(dst, k > first), k, f, i)
+			dst = p.filled(o.between(dst, k > first), k, &last, f, i)
 			k++
 		}
 	}
@@ -113,21 +142,22 @@ func (p *bucketPrinter) all(dst []byte, r *query.Request, f *query.Frame, skip b
 // some appends the list of the buckets that have a value, in the order that f has.
 func (p *bucketPrinter) some(dst []byte, r *query.Request, f *query.Frame, o *output) []byte {
 	dst = append(dst, '[')
+	var last edgeText
 	for i := range f.Len() {
-		dst = p.filled(o.between(dst, i > 0), p.buckets.place(r, f.Time(i)), f, i)
+		dst = p.filled(o.between(dst, i > 0), p.buckets.place(r, f.Time(i)), &last, f, i)
 	}
 	return append(dst, ']')
 }
 
 // output is where an answer goes while it is printed.
 type output struct {
-	stream *edge.Stream
-	err    error // of the connection: what is printed after it reaches nobody
+	stream *edge.Stream // nil: what is printed is kept
+	err    error        // of the connection: what is printed after it reaches nobody
 }
 
 // between appends what stands before an element of a list, and sends what has been printed if that is much.
 func (o *output) between(dst []byte, behind bool) []byte {
-	if len(dst) >= edge.StreamFrom {
+	if len(dst) >= edge.StreamFrom && o.stream != nil {
 		o.stream.B = dst
 		o.err = o.stream.Flush()
 		dst = o.stream.B

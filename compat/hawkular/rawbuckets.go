@@ -40,6 +40,7 @@ func (c *call) answerAggregates(a *ask, several bool, refs []metricdef.Ref) erro
 	if len(s.metrics) == 0 {
 		return c.empty()
 	}
+	s.printer()
 	if err := c.enter(); err != nil {
 		return err
 	}

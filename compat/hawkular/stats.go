@@ -110,6 +110,7 @@ type plan struct {
 	skip bool
 	// nothing says that the question is about all that is there, and that nothing is.
 	nothing bool
+	printer *bucketPrinter // of its buckets
 	request query.Request
 	query   *query.Query // nil: there is nothing to be read
 }
@@ -155,13 +156,29 @@ func perMinute(typ metricdef.Type) query.Rate {
 	return r
 }
 
-// since is where the range of metrics begins of which everything is asked for, in milliseconds.
+// since is where the range of metrics begins of which everything is asked for, in milliseconds. Hawkular goes back as far as points may be
+// kept, and so the strict mode's buckets begin there; else they begin with the oldest point.
 func (c *call) since(refs []metricdef.Ref, to int64) int64 {
 	from := c.earliest(refs)
 	if from >= to {
 		return to
 	}
+	if kept := c.kept(refs); c.strict() && kept > 0 {
+		from = c.now.Add(-kept).UnixMilli()
+	}
 	return max(from, 1)
+}
+
+// kept is the longest time for which points of the metrics are kept, 0 if it is for ever for one of them.
+func (c *call) kept(refs []metricdef.Ref) (longest time.Duration) {
+	for _, ref := range refs {
+		kept := c.d.o.Store.RetentionOf(ref)
+		if kept == 0 {
+			return 0
+		}
+		longest = max(longest, kept)
+	}
+	return longest
 }
 
 // prepare lets the engine find out what the plan costs. lists is how many metrics are answered, each by itself: the engine does not

@@ -286,6 +286,14 @@ func (s *section) sort() {
 	slices.SortStableFunc(s.metrics, func(a, b named) int { return cmp.Compare(a.ref, b.ref) })
 }
 
+// printer makes the printer of buckets of numbers.
+func (s *section) printer() {
+	s.plan.printer = newBucketPrinter(&s.plan.buckets, s.plan.columns, s.lists() > 1)
+	if s.lists() > 1 {
+		s.plan.printer.beside(s.plan)
+	}
+}
+
 // lists is how many lists of buckets the answer has for the section.
 func (s *section) lists() int64 { return int64(len(s.metrics) + len(s.unknown)) }
 
@@ -328,7 +336,9 @@ func (c *call) prepareSection(q *generic, s *section) (query.Cost, error) {
 	case s.typ == metricdef.Availability:
 		s.plan, err = c.planStates(&a, s.refs())
 	default:
-		s.plan, err = c.plan(&a, s.typ, s.rate, s.refs())
+		if s.plan, err = c.plan(&a, s.typ, s.rate, s.refs()); err == nil {
+			s.printer()
+		}
 	}
 	if err != nil {
 		return query.Cost{}, err
@@ -356,10 +366,6 @@ func (c *call) printGeneric(o *output, q *generic) error {
 // buckets are not asked for; some says whether there was another.
 func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 	p := s.plan
-	var printer *bucketPrinter
-	if p.form != thePoints {
-		printer = newBucketPrinter(&p.buckets, p.columns, s.lists() > 1)
-	}
 	one := func(id string, f *query.Frame) error {
 		if p.form != allBuckets && (f == nil || f.Len() == 0) {
 			return nil
@@ -373,12 +379,14 @@ func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 			b = append(edge.AppendString(b, id), ':')
 		}
 		switch {
+		case f != nil && len(f.Bytes) > 0:
+			b = append(b, f.Bytes...)
 		case p.form == thePoints:
 			b = appendPoints(b, f, o)
 		case s.typ == metricdef.Availability:
 			b = appendStates(b, &p.buckets, f, p.skip, o)
 		default:
-			b = printer.list(b, p, f, o)
+			b = p.printer.list(b, p, f, o)
 		}
 		if list {
 			b = append(b, '}')

@@ -31,6 +31,9 @@ type Frame struct {
 
 	block   []float64 // of the columns
 	Origins []Origin  // where the points come from, oldest first
+
+	// Bytes are Beside's own: what it makes of the frame may be appended to them. Their memory is used again.
+	Bytes []byte
 }
 
 // Origin says that the points from a time on come from raw samples, or from the aggregates of a tier.
@@ -128,5 +131,5 @@ func (b Bitmap) Count() int {
 // reset makes the frame empty and keeps its memory.
 func (f *Frame) reset() {
 	*f = Frame{Times: f.Times[:0], Values: f.Values[:0], Ints: f.Ints[:0], Texts: f.Texts[:0], Columns: f.Columns[:0], ColumnPresent: f.ColumnPresent[:0], block: f.block,
-		Tags: f.Tags[:0], Origins: f.Origins[:0]}
+		Tags: f.Tags[:0], Origins: f.Origins[:0], Bytes: f.Bytes[:0]}
 }

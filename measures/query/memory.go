@@ -25,7 +25,7 @@ func (r *ring) release() {
 		f := &r.frames[i]
 		f.reset()
 		// What is as large as an answer to a large question is not kept, nor are texts.
-		if cells += cap(f.Times) + cap(f.Values) + cap(f.Ints) + cap(f.block); cells > keepCells {
+		if cells += cap(f.Times) + cap(f.Values) + cap(f.Ints) + cap(f.block) + cap(f.Bytes)/8; cells > keepCells {
 			*f = Frame{}
 		}
 		f.Texts, f.Tags = nil, nil

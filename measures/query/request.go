@@ -41,6 +41,9 @@ type Request struct {
 	// Most is what the request may cost beyond what Options say: the limits of who asks. 0 is no limit of that kind.
 	Most      Cost
 	PointTags bool // with the tags of points; raw samples only
+	// Beside, if not nil, is called with the frame of each series, by the goroutine that made it and by several at once, before yield gets it
+	// in its turn. What takes as long as reading, such as printing, is done beside it so. Not of groups.
+	Beside func(*Frame)
 }
 
 // Buckets says how the range is divided. The zero value does not divide it: the answer has the samples themselves.

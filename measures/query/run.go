@@ -25,9 +25,17 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 		f := &frames[slot]
 		f.reset()
 		f.Ref, f.Series = q.refs[i], 1
-		return q.single(ctx, w, i, f)
+		err := q.single(ctx, w, i, f)
+		if err == nil && q.request.Beside != nil {
+			q.request.Beside(f)
+			w.turn.Spent(int64(len(f.Bytes)) / bytesOfWork)
+		}
+		return err
 	}, func(_, slot int) error { return yield(&frames[slot]) })
 }
+
+// bytesOfWork is how many bytes of what is made beside a frame are one unit of work.
+const bytesOfWork = 2
 
 // single makes the frame of one series.
 func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
