@@ -298,7 +298,7 @@ func Default() *Config {
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
-		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20},
+		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 

@@ -22,6 +22,7 @@ type Hawkular struct {
 	// Own leaves metrics of other dialects out of lists and searches: show is "own", not "all".
 	Own        bool
 	MaxRequest int64 // max-request: bytes of the body of a request that writes no points
+	Alerts     HawkularAlerts
 }
 
 // AdminSources is the admin token as an authority takes it.
@@ -55,5 +56,6 @@ func (c *Config) readHawkular(s *section) {
 	s.text("show", &show, "all", "own")
 	h.Own = show == "own"
 	s.size("max-request", &h.MaxRequest, 1<<10, 1<<30)
+	h.Alerts.read(s.sub("alerts"))
 	s.end(true)
 }

@@ -9,7 +9,7 @@ import (
 func (s *Server) hawkular() hawkular.Options {
 	cfg := s.cfg
 	o := hawkular.Options{
-		Definitions: s.store.Definitions, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants,
+		Definitions: s.store.Definitions, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants, Alerts: s.alerts,
 		Strict: cfg.Hawkular.Strict, DefaultStart: cfg.Hawkular.DefaultStart, Version: s.o.Version,
 		Auth: s.guard, Origins: cfg.Hawkular.Origins, Own: cfg.Hawkular.Own, Select: s.selector(), Audit: s.audits(), Ready: s.ready,
 		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, MaxText: int(cfg.Limits.Text), Counters: s.writer.Counters(),

@@ -122,6 +122,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count("audit_entries_total", "Entries of the audit log.", float64(audited.Entries))
 	count("audit_failures_total", "Entries that the audit log could not take.", float64(audited.Failures))
 	c.nats(gauge, count)
+	c.alerts(gauge, count)
 }
 
 type emit func(name, help string, v float64, labels ...string)

@@ -22,6 +22,7 @@ import (
 	"granary/compat/clustercockpit/backend"
 	"granary/compat/coopr"
 	"granary/compat/hawkular"
+	"granary/compat/hawkular/alerts"
 	"granary/compat/nats"
 	"granary/measures"
 	"granary/measures/ingest"
@@ -59,6 +60,7 @@ type Server struct {
 	authority *identity.Authority
 	// hawkularAdmin knows the admin token of that dialect, if there is one.
 	hawkularAdmin *identity.Authority
+	alerts        *alerts.Watch // nil: there are none
 	guard         *edge.Guard
 	audit         *audit.Log
 
@@ -140,6 +142,9 @@ func (s *Server) open() error {
 		return err
 	}
 	if err := s.openHawkularAdmin(); err != nil {
+		return err
+	}
+	if err := s.openAlerts(); err != nil {
 		return err
 	}
 	if err := dropRights(cfg.User, cfg.Group, cfg.Data); err != nil {
@@ -348,7 +353,7 @@ func (s *Server) run(ctx context.Context) error {
 			return err
 		}
 	}
-	background := make(chan struct{}, 3)
+	background := make(chan struct{}, 4)
 	bg, stop := context.WithCancel(ctx)
 	defer func() {
 		stop()
@@ -359,6 +364,7 @@ func (s *Server) run(ctx context.Context) error {
 	go func() { s.store.Run(bg); background <- struct{}{} }()
 	go func() { s.spareBusyHosts(bg); background <- struct{}{} }()
 	go func() { s.tidy(bg); background <- struct{}{} }()
+	go func() { s.watchAlerts(bg); background <- struct{}{} }()
 
 	if s.o.Ready != nil {
 		s.o.Ready(s.Addr())
