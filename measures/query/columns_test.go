@@ -3,6 +3,8 @@ package query
 import (
 	"context"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +132,78 @@ func TestRates(t *testing.T) {
 	for _, bad := range []Rate{{Per: -1}, {Per: time.Second, Falls: FallsKeep + 1}} {
 		if _, err := answer(t, e, Request{From: epoch, To: epoch + 1, Rate: bad}); err == nil {
 			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
+
+// TestExactRates holds rates of random whole numbers against those that are made of exact differences.
+func TestExactRates(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := prepare(t, s, 10*time.Second)
+	rnd := rngOf(31)
+	d := draft(num, "own", 1)
+	d.Def.Type = metricdef.Counter
+	var times, values []int64
+	var b measures.Batch
+	for i := range int64(3000) {
+		v := int64(1)<<62 + rnd.Int64N(1<<40) + i<<40
+		switch rnd.IntN(20) {
+		case 0:
+			v = rnd.Int64N(1000)
+		case 1:
+			v = -v
+		}
+		times, values = append(times, epoch+i*sec+rnd.Int64N(sec)), append(values, v)
+		b.AddIntDraft(d, times[i], v)
+		if i%700 == 699 {
+			commit(t, s, &b)
+			b.Reset()
+		}
+	}
+	commit(t, s, &b)
+	e := New(s, Options{Definitions: s.Definitions})
+	for range 300 {
+		r := Request{Refs: []metricdef.Ref{1}, From: epoch + rnd.Int64N(3000*sec), Desc: rnd.IntN(2) == 0, Pool: rnd.IntN(3) == 0}
+		r.To = r.From + 1 + rnd.Int64N(1000*sec)
+		r.Rate = Rate{draw(rnd, time.Second, time.Minute), draw(rnd, FallsReset, FallsDrop, FallsKeep), rnd.IntN(2) == 0}
+		var want []modelPoint
+		for i := 1; i < len(times); i++ {
+			if times[i] < r.From || times[i] >= r.To || r.Rate.Inside && times[i-1] < r.From {
+				continue
+			}
+			rise := new(big.Int).Sub(big.NewInt(values[i]), big.NewInt(values[i-1]))
+			if rise.Sign() < 0 && r.Rate.Falls == FallsDrop {
+				continue
+			}
+			if rise.Sign() < 0 && r.Rate.Falls == FallsReset {
+				rise.SetInt64(values[i])
+			}
+			d, _ := new(big.Float).SetInt(rise).Float64()
+			apart := float64(times[i] - times[i-1])
+			if r.Rate.Per == time.Second {
+				d /= apart / 1e9
+			} else {
+				d = 60000 * d / (apart / 1e6)
+			}
+			want = append(want, modelPoint{times[i], d, true})
+		}
+		if r.Desc {
+			slices.Reverse(want)
+		}
+		q, err := e.Prepare(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Run(t.Context(), func(f *Frame) error {
+			f.Ref, f.Group = 0, nil
+			return held(f, []map[string][]modelPoint{{"": want}}, 0)
+		}); err != nil {
+			t.Fatalf("%+v: %v", r, err)
 		}
 	}
 }

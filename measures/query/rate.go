@@ -66,7 +66,7 @@ func (r *rater) begin(rate Rate, differences bool, from int64) {
 	default:
 		r.scale, r.unit = float64(rate.Per)/float64(time.Millisecond), float64(time.Millisecond)
 	}
-	if rate.Inside {
+	if rate.on() && rate.Inside {
 		r.floor = from
 	}
 }
@@ -78,6 +78,7 @@ func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]i
 		times, values = times[1:], values[1:]
 	}
 	n := 0
+	falls := r.falls != FallsKeep
 	last, v := r.time, r.value
 	apart, between := int64(0), 0.0 // of the samples before; usually they stay the same
 	for i, t := range times {
@@ -86,13 +87,13 @@ func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]i
 		var fell bool
 		if kind == metricdef.KindInt {
 			from, to := measures.WordInt(v), measures.WordInt(next)
-			if fell = to < from; fell && r.falls == FallsReset {
+			if fell = falls && to < from; fell && r.falls == FallsReset {
 				d = float64(to)
 			} else {
 				d = intDifference(from, to)
 			}
 		} else {
-			if fell = next < v; fell && r.falls == FallsReset {
+			if fell = falls && next < v; fell && r.falls == FallsReset {
 				d = next
 			} else {
 				d = next - v
@@ -116,10 +117,13 @@ func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]i
 	return times[:n], values[:n]
 }
 
-// intDifference is the difference of two integers, exact where it fits.
+// intDifference is the difference of two integers, rounded once.
 func intDifference(from, to int64) float64 {
-	if d := to - from; (d >= 0) == (to >= from) {
+	switch d := to - from; {
+	case (d >= 0) == (to >= from):
 		return float64(d)
+	case to > from:
+		return float64(uint64(to) - uint64(from))
 	}
-	return float64(to) - float64(from)
+	return -float64(uint64(from) - uint64(to))
 }

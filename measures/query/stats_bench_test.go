@@ -61,7 +61,7 @@ func BenchmarkStats(b *testing.B) {
 		{"percentiles", 100, five, func(r *Request) {
 			r.Overs = []policy.Method{policy.Percentile(50), policy.Percentile(90), policy.Percentile(99)}
 		}},
-		{"rates", 100, five, func(r *Request) { r.Overs, r.Rate = nine, Rate{Per: time.Minute, Inside: true} }},
+		{"rates", 100, five, func(r *Request) { r.Overs, r.Rate = nine, Rate{Per: time.Minute, Falls: FallsKeep, Inside: true} }},
 		{"stacked", 100, five, func(r *Request) { r.Overs, r.Across = nine, policy.Sum }},
 		{"pooled", 100, five, func(r *Request) { r.Overs, r.Pool = nine, true }},
 		{"pooled-one", 100, five, func(r *Request) { r.Overs, r.Pool, r.Buckets = nine, true, Buckets{} }},
