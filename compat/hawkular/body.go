@@ -21,14 +21,7 @@ func (c *call) decode(v any) error {
 	if err != nil || b == nil {
 		return err
 	}
-	err = unmarshal(b, v)
-	if err == nil || jsontext.Value(b).IsValid(jsontext.AllowDuplicateNames(true)) {
-		return err
-	}
-	if strict, changed := points.Strict(b); changed {
-		return unmarshal(strict, v)
-	}
-	return err
+	return unmarshal(b, v)
 }
 
 // payload is the body of a request that should say something. One that says nothing is refused in the strict mode, and nil in the default
@@ -62,18 +55,18 @@ func saysNothing(b []byte) bool {
 // unmarshal reads one JSON text, and what Hawkular takes for JSON beside it. An error names the member that is wrong.
 func unmarshal(b []byte, v any) error {
 	err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true))
-	if err == nil {
-		return nil
-	}
-	if wrong := new(jsontext.SyntacticError); errors.As(err, &wrong) {
-		if strict, changed := points.Strict(b); changed {
-			if err = json.Unmarshal(strict, v, jsontext.AllowDuplicateNames(true)); err == nil {
-				return nil
+	var broken *jsontext.SyntacticError
+	if errors.As(err, &broken) {
+		if meant, changed := points.Strict(b); changed {
+			if err2 := json.Unmarshal(meant, v, jsontext.AllowDuplicateNames(true)); !errors.As(err2, new(*jsontext.SyntacticError)) {
+				err = err2 // else the place in what was sent is of more use
 			}
 		}
 	}
+	if err == nil {
+		return nil
+	}
 	var semantic *json.SemanticError
-	var broken *jsontext.SyntacticError
 	var own *requestError
 	switch {
 	case errors.As(err, &semantic):

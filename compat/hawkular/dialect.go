@@ -171,9 +171,7 @@ func New(o Options) *Dialect {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.Strict {
-		o.Compress = o.Compress.Every()
-	}
+	o.Compress = o.Compress.Every() // as both peers do; clients unpack without asking whether they have to
 	d := &Dialect{o: o, origins: newOrigins(o.Origins)}
 	d.mount(d.table())
 	return d

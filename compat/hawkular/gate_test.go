@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
 
 	"granary/api/edge"
 	"granary/tenant"
@@ -141,35 +143,75 @@ func TestTenantChosen(t *testing.T) {
 	}
 }
 
-// TestGzip: the strict mode compresses the smallest answer, as Hawkular does; the default one only those that are worth it.
+// TestGzip: who asks for it gets the smallest answer compressed, as from both peers.
 func TestGzip(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		s := newStored(t, strict)
 		w := s.send("GET", "/status", "", "Accept-Encoding", "gzip")
-		if got := w.Header().Get("Content-Encoding"); (got == "gzip") != strict {
-			t.Errorf("strict %v: Content-Encoding %q", strict, got)
+		if w.Header().Get("Content-Encoding") != "gzip" || len(w.Header()["Vary"]) != 1 {
+			t.Errorf("strict %v: %v", strict, w.Header())
 		}
-		if strict {
-			z, err := gzip.NewReader(w.Body)
-			if err != nil {
-				t.Fatal(err)
+		z, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(z); err != nil || !strings.Contains(string(b), "STARTED") {
+			t.Errorf("%s %v", b, err)
+		}
+		for _, accepted := range []string{"gzip;q=0", "", "br"} {
+			if w := s.send("GET", "/status", "", "Accept-Encoding", accepted); w.Header().Get("Content-Encoding") != "" {
+				t.Errorf("strict %v: compressed for who wants %q", strict, accepted)
 			}
-			if b, err := io.ReadAll(z); err != nil || !strings.Contains(string(b), "STARTED") {
-				t.Errorf("%s %v", b, err)
+		}
+		if w := s.send("GET", "/gauges/x/raw", "", "Accept-Encoding", "gzip"); strict && (w.Code != 204 || w.Header().Get("Content-Encoding") != "") {
+			t.Errorf("%d %v", w.Code, w.Header())
+		}
+		for encoding, pack := range map[string]func(io.Writer) io.WriteCloser{
+			"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+			"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+			"zstd": func(w io.Writer) io.WriteCloser {
+				z, err := zstd.NewWriter(w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return z
+			},
+		} {
+			var sent bytes.Buffer
+			z := pack(&sent)
+			_, _ = z.Write([]byte(`{"id":"` + encoding + `"}`))
+			_ = z.Close()
+			if w := s.send("POST", "/tenants", sent.String(), "Content-Encoding", encoding); w.Code != 201 {
+				t.Errorf("%s: %d %s", encoding, w.Code, w.Body)
 			}
 		}
-		if w := s.send("GET", "/status", "", "Accept-Encoding", "gzip;q=0"); w.Header().Get("Content-Encoding") != "" {
-			t.Errorf("strict %v: compressed for who does not want it", strict)
+	}
+}
+
+// TestLenientJSON: single quotes and names without quotes are taken, in both modes; what is no JSON in either form is refused with the
+// place in what was sent.
+func TestLenientJSON(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		s := newStored(t, strict)
+		for _, c := range []struct {
+			body   string
+			status int
+			want   string
+		}{
+			{`{'id': 'a', retentions: {'gauge': 3}}`, 201, ""},
+			{`{id: "it's", retentions: null}`, 201, ""},
+			{`{id: 'b'`, 400, "no valid JSON at byte 1"},
+			{`{'id': 7}`, 400, "/id: a number cannot stand here"},
+			{`{id: b}`, 400, "no valid JSON"},
+			{`'`, 400, "no valid JSON"},
+		} {
+			w := s.send("POST", "/tenants", c.body)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+				t.Errorf("%s: %d %s", c.body, w.Code, w.Body)
+			}
 		}
-		if len(s.send("GET", "/status", "", "Accept-Encoding", "gzip").Header()["Vary"]) != 1 {
-			t.Error("Vary twice")
-		}
-		var sent bytes.Buffer
-		z := gzip.NewWriter(&sent)
-		_, _ = z.Write([]byte(`{"id":"zipped"}`))
-		_ = z.Close()
-		if w := s.send("POST", "/tenants", sent.String(), "Content-Encoding", "gzip"); w.Code != 201 {
-			t.Errorf("%d %s", w.Code, w.Body)
+		if w := s.send("GET", "/tenants", ""); w.Body.String() != `[{"id":"a","retentions":{"gauge":3}},{"id":"it's"}]` {
+			t.Errorf("%s", w.Body)
 		}
 	}
 }

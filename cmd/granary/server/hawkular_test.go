@@ -366,3 +366,21 @@ func TestHawkularStarting(t *testing.T) {
 	}
 	(&gate{"GET /status", "", nil, 200, `STARTING`}).ask(t, s, here)
 }
+
+// TestHawkularRequestsAreCounted: requests stand in the metrics of the service under the name of the dialect, alerts too.
+func TestHawkularRequestsAreCounted(t *testing.T) {
+	s := running(t, configured(t, ""))
+	(&gate{"GET /tenants", "", nil, 200, ""}).ask(t, s, here)
+	(&gate{"GET /nowhere", "", nil, 404, ""}).ask(t, s, here)
+	ask(s, here, http.MethodGet, hawkular.PrefixAlerts+"/status", "")
+	w := ask(s, here, http.MethodGet, "/metrics", "")
+	for _, want := range []string{
+		`granary_http_requests_total{dialect="hawkular",method="GET",status="200"} 2`,
+		`granary_http_requests_total{dialect="hawkular",method="GET",status="404"} 1`,
+		`granary_http_request_seconds_count{dialect="hawkular",method="GET"} 3`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
