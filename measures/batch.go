@@ -73,11 +73,12 @@ type Refusal struct {
 // maxRefusals bounds how many rows a batch names: a writer tells its sender about some, not about a million.
 const maxRefusals = 100
 
-// Draft is the definition that row At of a batch asks for.
+// Draft is the definition that row At of a batch asks for, and as many rows behind it as More says.
 type Draft struct {
-	At  int
-	Def metricdef.Draft
-	Ref metricdef.Ref // set by Commit; 0 if it was refused
+	At   int
+	More int
+	Def  metricdef.Draft
+	Ref  metricdef.Ref // set by Commit; 0 if it was refused
 	// Raw is for the writer's own use (the wire key that named the series).
 	Raw []byte
 }
@@ -121,6 +122,10 @@ func (b *Batch) AddDraft(d Draft, t int64, v float64) {
 	b.Drafts = append(b.Drafts, d)
 	b.Add(0, t, v)
 }
+
+// Same says that the row that was added last, with the ref 0, belongs to the series that the last draft names, as the row before it does:
+// one draft does for many samples of a series that is not known.
+func (b *Batch) Same() { b.Drafts[len(b.Drafts)-1].More++ }
 
 // AddInt appends one sample that is a whole number. A series of floats takes the float next to it.
 func (b *Batch) AddInt(ref metricdef.Ref, t, v int64) {

@@ -305,52 +305,73 @@ func (s *Store) end(p *pending) {
 // resolve gives each draft of the batch its ref, reserving definitions that nobody has made, and says how many those are.
 // REQUIRES: s.seq.mu.
 func (s *Store) resolve(p *pending) (made int) {
-	b, q := p.batch, &s.seq
+	b := p.batch
 	var there tenant.Num // known to be there
 	for i := range b.Drafts {
 		d := &b.Drafts[i]
+		d.Ref = 0
 		if d.Def.Tenant != there {
 			if s.Tenants.Gone(d.Def.Tenant) {
 				// It was deleted. The writer asks for the name again and makes another one.
-				b.Stale = append(b.Stale, d.At)
-				b.Refs[d.At], d.Ref = 0, 0
+				for row := d.At; row <= d.At+d.More; row++ {
+					b.Stale = append(b.Stale, row)
+					b.Refs[row] = 0
+				}
 				continue
 			}
 			there = d.Def.Tenant
 		}
-		if t := b.Times[d.At]; t <= p.low || t >= p.high {
-			// A definition goes into the journal with its first sample, so that one without must not be made.
-			b.refuse(d.At, p.outside(t))
-			d.Ref = 0
-			continue
+		refused := false // there is no room for the series
+		var why Reason
+		for row := d.At; row <= d.At+d.More; row++ {
+			switch t := b.Times[row]; {
+			case t <= p.low || t >= p.high:
+				// A definition goes into the journal with its first sample, so that one without must not be made.
+				b.refuse(row, p.outside(t))
+				continue
+			case refused:
+				b.refuse(row, why)
+				continue
+			case d.Ref == 0:
+				var fresh bool
+				if d.Ref, fresh, why = s.resolveRow(p, d, row); d.Ref == 0 {
+					b.refuse(row, why)
+					refused = why != WrongKind && why != TextTooLong
+					continue
+				}
+				if fresh {
+					made++
+				}
+			}
+			b.Refs[row] = d.Ref
 		}
-		q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
-		ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
-		if !ok {
-			if !b.fit(d.At, d.Def.Values()) {
-				b.refuse(d.At, WrongKind)
-				d.Ref = 0
-				continue
-			}
-			if b.tooLong(d.At, s.o.MaxText) {
-				b.refuse(d.At, TextTooLong)
-				d.Ref = 0
-				continue
-			}
-			var err error
-			if ref, err = s.reserve(&d.Def, p.wrote); ref == 0 {
-				b.refuse(d.At, reasonOf(err))
-				d.Ref = 0
-				continue
-			}
-			made++
-		} else if sr := s.table.grow(ref); sr.state == unused {
-			sr.state = live // it came from the catalog, and nothing on disk has a sample of it
-		}
-		d.Ref = ref
-		b.Refs[d.At] = ref
 	}
 	return made
+}
+
+// resolveRow finds the series that a draft names, or makes it for the sample in a row. The ref is 0 if it does not, and why says why.
+// REQUIRES: s.seq.mu.
+func (s *Store) resolveRow(p *pending, d *Draft, row int) (ref metricdef.Ref, fresh bool, why Reason) {
+	b, q := p.batch, &s.seq
+	q.key = metricdef.AppendKey(q.key[:0], d.Def.Name, d.Def.Tags)
+	ref, ok := s.Definitions.Resolve(d.Def.Tenant, d.Def.Type, q.key)
+	if ok {
+		if sr := s.table.grow(ref); sr.state == unused {
+			sr.state = live // it came from the catalog, and nothing on disk has a sample of it
+		}
+		return ref, false, 0
+	}
+	if !b.fit(row, d.Def.Values()) {
+		return 0, false, WrongKind
+	}
+	if b.tooLong(row, s.o.MaxText) {
+		return 0, false, TextTooLong
+	}
+	ref, err := s.reserve(&d.Def, p.wrote)
+	if ref == 0 {
+		return 0, false, reasonOf(err)
+	}
+	return ref, true, 0
 }
 
 // touch is the slow side of a row: the series is new, its policy may have changed, or this journal segment does not

@@ -27,8 +27,10 @@ func (s *sink) Commit(_ context.Context, b *measures.Batch) error {
 	drafts := b.Drafts
 	for i, ref := range b.Refs {
 		if ref == 0 {
+			for i > drafts[0].At+drafts[0].More {
+				drafts = drafts[1:]
+			}
 			d := &drafts[0]
-			drafts = drafts[1:]
 			key := metricdef.AppendKey(nil, d.Def.Name, d.Def.Tags)
 			var ok bool
 			if ref, ok = s.defs.Resolve(d.Def.Tenant, d.Def.Type, key); !ok {

@@ -394,6 +394,18 @@ func (in *intake) row(o *origin, ref metricdef.Ref, i int) {
 		}
 		return
 	}
+	if len(b.Refs) > o.row { // its draft is there already
+		switch c.kind {
+		case metricdef.KindInt:
+			b.AddInt(0, t, measures.WordInt(v))
+		case metricdef.KindText:
+			b.AddText(0, t, c.texts[i])
+		default:
+			b.Add(0, t, v)
+		}
+		b.Same()
+		return
+	}
 	d := measures.Draft{Def: *o.draft}
 	switch c.kind {
 	case metricdef.KindInt:

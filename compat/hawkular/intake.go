@@ -50,7 +50,7 @@ type intake struct {
 type series struct {
 	entry *known.Entry // nil: its id is not remembered
 	draft *metricdef.Draft
-	ref   metricdef.Ref
+	ref   metricdef.Ref // 0: it is not there
 	kind  metricdef.Kind
 }
 
@@ -265,32 +265,23 @@ func (in *intake) add(m, from, to int) {
 	at := len(b.Refs) - from
 	typ := p.Metrics[m].Type
 	texts := p.Texts[sort.Search(len(p.Texts), func(i int) bool { return p.Texts[i].Row >= from }):]
-	switch {
-	case s.draft == nil && typ != metricdef.Counter && typ != metricdef.String:
-		for range to - from {
-			b.Refs = append(b.Refs, s.ref)
-		}
-		b.Times, b.Values = append(b.Times, p.Times[from:to]...), append(b.Values, p.Values[from:to]...)
-	case s.draft == nil && typ == metricdef.Counter:
+	switch typ {
+	case metricdef.Counter:
 		for row := from; row < to; row++ {
 			b.AddInt(s.ref, p.Times[row], measures.WordInt(p.Values[row]))
 		}
-	case s.draft == nil:
+	case metricdef.String:
 		for row := from; row < to; row++ {
 			b.AddText(s.ref, p.Times[row], texts[row-from].Text)
 		}
 	default:
-		d := measures.Draft{Def: *s.draft}
-		for row := from; row < to; row++ {
-			switch typ {
-			case metricdef.Counter:
-				b.AddIntDraft(d, p.Times[row], measures.WordInt(p.Values[row]))
-			case metricdef.String:
-				b.AddTextDraft(d, p.Times[row], texts[row-from].Text)
-			default:
-				b.AddDraft(d, p.Times[row], p.Values[row])
-			}
+		for range to - from {
+			b.Refs = append(b.Refs, s.ref)
 		}
+		b.Times, b.Values = append(b.Times, p.Times[from:to]...), append(b.Values, p.Values[from:to]...)
+	}
+	if s.draft != nil { // one names the series of all these rows, whose ref is 0
+		b.Drafts = append(b.Drafts, measures.Draft{At: at + from, More: to - from - 1, Def: *s.draft})
 	}
 	tags := p.Tags[sort.Search(len(p.Tags), func(i int) bool { return p.Tags[i].Row >= from }):]
 	for len(tags) > 0 && tags[0].Row < to {
