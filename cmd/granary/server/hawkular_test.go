@@ -169,6 +169,26 @@ func TestHawkularTenants(t *testing.T) {
 	}
 }
 
+// TestHawkularProxy: where a trusted proxy says to which tenant a request belongs, neither the admin token nor an operator leads out of it.
+func TestHawkularProxy(t *testing.T) {
+	s := running(t, configured(t, gated+"  compat: {hawkular: {enabled: true"+adminConfig+"}}\n"))
+	for _, id := range []string{"shop", "lab"} {
+		(&gate{"POST /tenants", `{"id":"` + id + `"}`, bearer("the-operator-of-all"), 201, ""}).ask(t, s, there)
+	}
+	for _, who := range [][]string{{hawkular.AdminHeader, adminToken}, bearer("the-operator-of-all")} {
+		bound := append([]string{"X-Project-Id", "shop"}, who...)
+		for _, g := range []gate{
+			{"GET /tenants", "", bound, 200, `[{"id":"shop"}]`},
+			{"POST /tenants", `{"id":"other"}`, bound, 403, "operator"},
+			{"DELETE /tenants/lab", "", bound, 403, "operator"},
+			{"GET /openshift", "", bound, 403, "operator"},
+			{"GET /admin/status", "", append([]string{"Hawkular-Tenant", "lab"}, bound...), 403, ""},
+		} {
+			g.ask(t, s, here)
+		}
+	}
+}
+
 // TestHawkularTenantKeepsSettings: a tenant that is overwritten keeps what Hawkular knows nothing of.
 func TestHawkularTenantKeepsSettings(t *testing.T) {
 	s := running(t, configured(t, ""))
