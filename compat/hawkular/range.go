@@ -11,7 +11,8 @@ import (
 )
 
 // slack is how far behind now a range ends in the default mode if it names no end: a client reads what it wrote a moment ago, also
-// in the same millisecond.
+// in the same millisecond. A start that is relative to now moves with it, so that a minute stays a minute and has one bucket of that
+// width.
 const slack = 5 * time.Millisecond
 
 // ask is what a request says about a range and about the form of its answer, in its query string or in its body. What is not
@@ -105,10 +106,11 @@ func (c *call) span(a *ask) (from, to int64, err error) {
 	if a.FromEarliest && (a.Start != "" || a.End != "") {
 		return 0, 0, badRequest("fromEarliest can only be used without start & end")
 	}
-	from, to = c.now.Add(-c.d.o.DefaultStart).UnixMilli(), c.now.UnixMilli()
-	if !c.strict() {
-		to += slack.Milliseconds()
+	now := c.now
+	if a.End == "" && !c.strict() {
+		now = now.Add(slack)
 	}
+	from, to = now.Add(-c.d.o.DefaultStart).UnixMilli(), now.UnixMilli()
 	if a.FromEarliest {
 		return -lastMilli, to, nil
 	}
@@ -120,7 +122,7 @@ func (c *call) span(a *ask) (from, to int64, err error) {
 		if m.text == "" {
 			continue
 		}
-		if *m.to, err = parseTime(m.name, c.spelt(m.text), c.now); err != nil {
+		if *m.to, err = parseTime(m.name, c.spelt(m.text), now); err != nil {
 			return 0, 0, badSpan(a, m.text)
 		}
 	}

@@ -199,7 +199,7 @@ func TestRawOrderAndLimit(t *testing.T) {
 			{"/gauges/G1/data?start=-59mn&end=-57mn&order=asc", list(p[2], p[3]), ""},
 			{`POST /gauges/raw/query {"ids":["G1"],"limit":2}`, `200 [{"id":"G1","data":[` + p[6] + "," + p[5] + `]}]`, `200 [{"id":"G1","data":[` + p[1] + "," + p[2] + `]}]`},
 			{`POST /gauges/raw/query {"ids":["G1"],"limit":2,"order":"DESC"}`, `200 [{"id":"G1","data":[` + p[6] + "," + p[5] + `]}]`, ""},
-			{`POST /gauges/raw/query {"ids":["G1"],"start":"-1h","limit":"1"}`, `200 [{"id":"G1","data":[` + p[1] + `]}]`, ""},
+			{`POST /gauges/raw/query {"ids":["G1"],"start":"-61mn","limit":"1"}`, `200 [{"id":"G1","data":[` + p[1] + `]}]`, ""},
 		} {
 			want := c.strict
 			if !s.o.Strict && c.lenient != "" {
@@ -219,9 +219,9 @@ func TestRawOrderAndLimit(t *testing.T) {
 // TestRawNow: what was written a moment ago is seen in the default mode.
 func TestRawNow(t *testing.T) {
 	bothModes(t, func(s *stored) {
-		s.write(metricdef.Gauge, "g", nil, sample{testMilli, 1.0, ""}, sample{testMilli + 100, 2.0, ""}, sample{testMilli - 8*3600_000, 3.0, ""}, sample{testMilli - 8*3600_000 - 1, 4.0, ""})
-		s.expect("/gauges/g/raw", s.in(list(pt(8*3600_000, "3")), list(pt(0, "1"), pt(8*3600_000, "3"))))
-		s.expect("/gauges/g/raw?fromEarliest=true&order=asc&limit=2", list(pt(8*3600_000+1, "4"), pt(8*3600_000, "3")))
+		s.write(metricdef.Gauge, "g", nil, sample{testMilli, 1.0, ""}, sample{testMilli + 100, 2.0, ""}, sample{testMilli - 7*3600_000, 3.0, ""}, sample{testMilli - 8*3600_000 - 1, 4.0, ""})
+		s.expect("/gauges/g/raw", s.in(list(pt(7*3600_000, "3")), list(pt(0, "1"), pt(7*3600_000, "3"))))
+		s.expect("/gauges/g/raw?fromEarliest=true&order=asc&limit=2", list(pt(8*3600_000+1, "4"), pt(7*3600_000, "3")))
 	})
 }
 

