@@ -14,6 +14,8 @@ import (
 // What the document says beyond OpenAPI.
 const (
 	deep  = "x-granary-deep"  // of a path: everything below it is answered alike
+	same  = "x-granary-same"  // of a path: other paths that are answered alike
+	slash = "x-granary-slash" // of a tag: a slash at the end of the paths of its operations says nothing
 	also  = "x-granary-also"  // of an operation: methods that are answered alike and have no place in OpenAPI
 	alone = "x-granary-alone" // of a GET: HEAD is not answered like it
 
@@ -25,11 +27,14 @@ type Operation struct {
 	Method string // in capitals
 	Path   string // "/v2/tenants/{tenant}"
 	Deep   bool   // everything below the path is answered alike
-	Also   bool   // it has no place in OpenAPI and is answered like one that has
+	Also   bool   // it has no place in OpenAPI, or is only another name, and is answered like one that has
 	Alone  bool   // HEAD is not answered like this GET
+	Slash  bool   // a slash at the end of the path says nothing
 
 	at   string // JSON pointer
 	node map[string]any
+	// elements are what the variables of the path may be, of those that may not be everything.
+	elements map[string][]string
 }
 
 // ID is the operation's id.
@@ -62,23 +67,36 @@ func New(document []byte) (*Contract, error) {
 	}
 	root, _ := doc.(map[string]any)
 	paths, _ := root["paths"].(map[string]any)
+	slack := map[any]bool{}
+	tags, _ := root["tags"].([]any)
+	for _, t := range tags {
+		tag, _ := t.(map[string]any)
+		slack[tag["name"]], _ = tag[slash].(bool)
+	}
 	for path, item := range paths {
 		members, _ := item.(map[string]any)
 		isDeep, _ := members[deep].(bool)
+		names := []any{path}
+		others, _ := members[same].([]any)
+		names = append(names, others...)
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodOptions} {
 			key := strings.ToLower(method)
 			node, ok := members[key].(map[string]any)
 			if !ok {
 				continue
 			}
-			o := Operation{Method: method, Path: path, Deep: isDeep, at: pointer("", "paths", path, key), node: node}
+			o := Operation{Deep: isDeep, at: pointer("", "paths", path, key), node: node, elements: c.elements(members, node)}
 			o.Alone, _ = node[alone].(bool)
-			c.operations = append(c.operations, o)
-			others, _ := node[also].([]any)
-			for _, other := range others {
-				o.Method, _ = other.(string)
-				o.Also = true
-				c.operations = append(c.operations, o)
+			tags, _ := node["tags"].([]any)
+			o.Slash = len(tags) > 0 && slack[tags[0]]
+			methods, _ := node[also].([]any)
+			for i, name := range names {
+				o.Path, _ = name.(string)
+				for k, other := range append([]any{method}, methods...) {
+					o.Method, _ = other.(string)
+					o.Also = i+k > 0
+					c.operations = append(c.operations, o)
+				}
 			}
 		}
 	}
@@ -86,6 +104,25 @@ func New(document []byte) (*Contract, error) {
 		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
 	})
 	return c, nil
+}
+
+// elements are the values of the parameters in a path that have a list of them.
+func (c *Contract) elements(item, node map[string]any) map[string][]string {
+	all := map[string][]string{}
+	shared, _ := item["parameters"].([]any)
+	own, _ := node["parameters"].([]any)
+	for _, n := range slices.Concat(shared, own) {
+		p, _ := c.resolve(n, "")
+		schema, _ := c.resolve(p["schema"], "")
+		list, _ := schema["enum"].([]any)
+		name, _ := p["name"].(string)
+		for _, v := range list {
+			if text, ok := v.(string); ok && p["in"] == "path" {
+				all["{"+name+"}"] = append(all["{"+name+"}"], text)
+			}
+		}
+	}
+	return all
 }
 
 // Operations are all operations, sorted by path and method.
@@ -110,6 +147,9 @@ func (c *Contract) Find(method, path string) (op Operation, found, known bool) {
 
 // matches says how many segments of the path the operation names literally, -1 if it is another path.
 func (o Operation) matches(path string) int {
+	if o.Slash {
+		path = strings.TrimSuffix(path, "/")
+	}
 	have, want := strings.Split(path, "/"), strings.Split(o.Path, "/")
 	if o.Deep && len(have) > len(want) {
 		have = have[:len(want)]
@@ -123,6 +163,8 @@ func (o Operation) matches(path string) int {
 		case w == have[i]:
 			literal++
 		case !strings.HasPrefix(w, "{"):
+			return -1
+		case o.elements[w] != nil && !slices.Contains(o.elements[w], have[i]):
 			return -1
 		}
 	}

@@ -9,7 +9,11 @@ import (
 )
 
 const document = `{
+  "tags": [{"name": "slack", "x-granary-slash": true}],
   "paths": {
+    "/short/{kind}/{id}": {"x-granary-same": ["/s/{kind}/{id}"], "parameters": [{"name": "kind", "in": "path", "schema": {"enum": ["a", "b"]}}],
+      "get": {"tags": ["slack"], "operationId": "short", "responses": {"204": {"description": "done"}}}},
+    "/short/{kind}": {"get": {"tags": ["slack"], "operationId": "whole", "parameters": [{"name": "kind", "in": "path", "schema": {"enum": ["a"]}}], "responses": {"204": {"description": "done"}}}},
     "/things/{id}": {"get": {"operationId": "thing", "responses": {
       "200": {"headers": {"ETag": {"required": true, "schema": {"type": "string"}}, "X-Granary-Count": {"$ref": "#/components/headers/Count"}},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}, "application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Thing"}}, "text/csv": {"schema": {"type": "string", "pattern": "^a,b\n"}}}},
@@ -86,6 +90,7 @@ func TestFind(t *testing.T) {
 		known            bool
 	}{
 		{"GET", "/things/7", "thing", true}, {"HEAD", "/things/7", "thing", true}, {"GET", "/things/all", "thing", true}, {"POST", "/things/all", "all", true},
+		{"GET", "/short/a/1", "short", true}, {"HEAD", "/s/b/1/", "short", true}, {"GET", "/short/c/1", "", false}, {"GET", "/short/a/", "whole", true}, {"GET", "/short/b", "", false},
 		{"POST", "/things/all/", "all", true}, {"GET", "/things", "", false}, {"PUT", "/things/7", "", true}, {"PUT", "/things/all", "all", true},
 	} {
 		op, found, known := c.Find(f.method, f.path)
@@ -93,7 +98,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s %s: %q %v %v", f.method, f.path, op.ID(), found, known)
 		}
 	}
-	if len(c.Operations()) != 3 {
+	if len(c.Operations()) != 6 {
 		t.Errorf("%v", c.Operations())
 	}
 	if _, err := New([]byte("{")); err == nil {
