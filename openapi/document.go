@@ -29,6 +29,10 @@ var parts = []string{
 	"native",
 	"clustercockpit",
 	"coopr",
+	"hawkular",
+	"hawkular-definitions",
+	"hawkular-points",
+	"hawkular-statistics",
 	"service",
 }
 

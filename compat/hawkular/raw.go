@@ -16,7 +16,7 @@ func (d *Dialect) rawRoutes() []route {
 		{method: http.MethodGet, path: "/{numbers}/{id}/data", right: read, serve: (*call).data},
 		{method: http.MethodGet, path: "/availability/{id}/data", right: read, serve: (*call).data},
 		{method: http.MethodPost, path: "/{type}/raw/query", right: read, serve: (*call).pointsQuery},
-		{method: http.MethodGet, path: "/{type}/tags/{tagql}/raw", right: read, serve: (*call).pointsByTags},
+		{method: http.MethodGet, path: "/{type}/tags/{tags}/raw", right: read, serve: (*call).pointsByTags},
 	}
 }
 
@@ -89,7 +89,7 @@ func (c *call) pointsByTags() error {
 	if err != nil {
 		return err
 	}
-	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) { return c.byTags(c.vars["tagql"], c.typ) })
+	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) { return c.byTags(c.vars["tags"], c.typ) })
 }
 
 // answerPoints answers points: of one metric as a list, of several as a list of metrics with a list each. Metrics without points are left

@@ -25,6 +25,7 @@ var chances = []struct {
 }{
 	{"secret", regexp.MustCompile(`gk_[0-9A-Za-z]{12}_[0-9A-Za-z_-]{43}`)},
 	{"key", regexp.MustCompile(`"(?:id|next)": ?"([0-9A-Za-z]{12})"`)},
+	{"job", regexp.MustCompile(`"jobId":"([0-9a-f-]{36})"`)},
 	{"cursor", regexp.MustCompile(`[?&]cursor=([0-9A-Za-z_-]{20,})`)},
 	{"cursor", regexp.MustCompile(`"next": ?"([0-9A-Za-z_-]{20,})"`)},
 }

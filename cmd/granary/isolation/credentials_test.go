@@ -37,6 +37,7 @@ granary:
       - {name: operator, token: %q, roles: [operator]}
   compat:
     clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b, cz: tenant-zqb2x000000}}
+    hawkular: {admin-token: {token: the-admin-token-that-no-tenant-knows}}
 `
 
 // static is the token of somebody in the configuration.
@@ -170,6 +171,7 @@ func (g *gen) signOddly(r *request, list []credential) {
 		r.set("Tenant", choose(rng, "ghost", "_ops", "superadmin", "*", "", g.p.id+"|"+g.p.otherID(), g.p.id+","+g.p.otherID(), strings.ToUpper(g.p.otherID())))
 	case 7: // what only a proxy may say
 		g.sign(r, c)
+		r.set("Hawkular-Admin-Token", choose(rng, "the-admin-token-that-nobody-knows", c.secret, "", "*"))
 		r.set("X-Remote-User", "admin")
 		r.set("X-Remote-Roles", "operator")
 	case 8: // another user
@@ -182,7 +184,7 @@ func (g *gen) signOddly(r *request, list []credential) {
 // signs says whether a header field is one of those by which a request says who asks, and for whom.
 func signs(name string) bool {
 	switch strings.ToLower(name) {
-	case "tenant", "hawkular-tenant", "x-scope-orgid", "x-project-id", "authorization", "x-api-key", "x-remote-user", "x-remote-roles":
+	case "tenant", "hawkular-tenant", "hawkular-admin-token", "x-scope-orgid", "x-project-id", "authorization", "x-api-key", "x-remote-user", "x-remote-roles":
 		return true
 	}
 	return strings.Contains(strings.ToLower(name), "coopr-") || strings.Contains(strings.ToLower(name), "loom-")

@@ -47,6 +47,8 @@ func (u *universe) fingerprint(world int, p *party) string {
 	ask("GET", "/v2/tags?limit=10000&count", "")
 	ask("GET", "/v2/tags/__name__?limit=10000&count", "")
 	ask("GET", "/api/debug?selector="+p.cluster, "")
+	ask("GET", "/hawkular/metrics/metrics?timestamps=true", "")
+	ask("GET", "/hawkular/metrics/tenants", "")
 	ask("GET", "/v2/tenants/"+p.id, "")
 	return b.String()
 }

@@ -45,6 +45,9 @@ func (g *gen) valid(op *operation) *request {
 			}
 		}
 	}
+	if op.speaksHawkular() {
+		g.agree(r.target, query)
+	}
 	if len(query) > 0 {
 		r.target += "?" + query.Encode()
 	}
@@ -67,6 +70,11 @@ func (g *gen) wants(name string) bool {
 }
 
 func (g *gen) param(p param) any {
+	if g.op.speaksHawkular() {
+		if v, ok := g.hawkularWord(p.name); ok && p.schema["enum"] == nil {
+			return v
+		}
+	}
 	schema := p.schema
 	if p.many {
 		schema = g.d.node(schema["items"])
@@ -96,6 +104,8 @@ func (g *gen) text(v any) string {
 func (g *gen) fill(r *request, m media) {
 	r.set("Content-Type", m.name)
 	switch {
+	case g.op.speaksHawkular():
+		r.body = g.hawkularBody(r.target)
 	case g.op.id == "writeLines" || strings.Contains(m.name, "line-protocol") || m.name == "text/plain":
 		r.body = g.lines()
 	case g.op.id == "freeWindows":

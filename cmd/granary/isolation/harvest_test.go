@@ -97,6 +97,8 @@ func (p *party) harvest(op, name string, v any) {
 		}
 	case string:
 		switch {
+		case name == "id" && strings.HasPrefix(op, "hawkular"):
+			p.find("hawkular", x)
 		case name == "id" && len(x) == 36:
 			p.keep("id", x)
 			p.find("id", x)

@@ -50,6 +50,7 @@ var shared = map[string][]string{
 	"policy":   {"default", "low", "own", "bool"},
 	"rule":     {"own", "r1"},
 	"host":     {"h1", "h2"},
+	"hawkular": {"cpu", "load", "requests", `cpu{host="h1"}`},
 }
 
 // keep remembers a thing that there may be.
@@ -111,7 +112,7 @@ func (g *gen) fresh(kind string) string {
 		return (p.word() + "000")[:12]
 	case "cursor":
 		return "AQ" + p.word()
-	case "metric":
+	case "metric", "hawkular":
 		return "m_" + p.word()
 	case "tag":
 		return "t_" + p.word()

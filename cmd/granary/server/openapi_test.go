@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"granary/api/edge"
-	"granary/compat/hawkular"
 	"granary/openapi"
 	"granary/openapi/openapitest"
 )
@@ -36,11 +35,8 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 	}
 	routed := map[string]bool{}
 	for _, r := range s.http.Handler.(*edge.Dispatcher).Routes() {
-		if r.Dialect == hawkular.Name {
-			continue // its part of the document comes with its last routes
-		}
-		for _, method := range r.Methods {
-			at := method + " " + r.Path
+		for _, at := range documentedAs(r) {
+			method, path, _ := strings.Cut(at, " ")
 			switch {
 			case routed[at]:
 				t.Errorf("%s is routed twice", at)
@@ -48,8 +44,8 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 				// Said for all operations at once.
 			case !documented[at]:
 				t.Errorf("%s of %s is not in the document", at, r.Dialect)
-			case documented[at] && deep[r.Path] != r.Deep:
-				t.Errorf("%s: deep is %v, and %v in the document", at, r.Deep, deep[r.Path])
+			case documented[at] && deep[path] != r.Deep:
+				t.Errorf("%s: deep is %v, and %v in the document", at, r.Deep, deep[path])
 			}
 			routed[at] = true
 		}
@@ -59,6 +55,25 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 			t.Errorf("%s is in the document and not routed", at)
 		}
 	}
+}
+
+// documentedAs are the methods and paths of a route as the document has them: a variable that stands for two names of one thing is
+// spelt out, and one for the types that have numbers is called type there.
+func documentedAs(r edge.OwnedRoute) (all []string) {
+	paths := []string{strings.ReplaceAll(r.Path, "{numbers}", "{type}")}
+	if form := r.Variables["metrics"]; strings.Contains(r.Path, "{metrics}") {
+		path := paths[0]
+		paths = nil
+		for name := range strings.SplitSeq(form, "|") {
+			paths = append(paths, strings.ReplaceAll(path, "{metrics}", name))
+		}
+	}
+	for _, path := range paths {
+		for _, method := range r.Methods {
+			all = append(all, method+" "+path)
+		}
+	}
+	return all
 }
 
 // TestEveryOperationAnswersAsDocumented asks every operation with no more than its path, of a service that demands identities with a
@@ -93,7 +108,7 @@ granary:
 				if method == http.MethodHead && (o.Method != http.MethodGet || o.Alone) {
 					continue
 				}
-				path := strings.NewReplacer("{file}", "index.html", "{id}", "00000000-0000-0000-0000-000000000000", "{key}", "000000000000", "{", "", "}", "").Replace(o.Path)
+				path := strings.NewReplacer("{file}", "index.html", "{type}", "gauges", "{id}", "00000000-0000-0000-0000-000000000000", "{key}", "000000000000", "{", "", "}", "").Replace(o.Path)
 				w := ask(to.s, here, method, path, "", to.header...)
 				if w.Code == http.StatusMethodNotAllowed || w.Code == http.StatusNotFound && strings.Contains(w.Body.String(), "route-unknown") {
 					t.Errorf("%s: %s %s: %d %s", name, method, path, w.Code, w.Body)
