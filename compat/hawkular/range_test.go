@@ -117,6 +117,21 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+// TestSpanOfBuckets: a range that is as long as some buckets is not longer than they are.
+func TestSpanOfBuckets(t *testing.T) {
+	for _, query := range []string{"start=-1h&bucketDuration=1h", "start=-1h&buckets=1"} {
+		for _, strict := range []bool{true, false} {
+			call, a, err := askBoth(t, strict, query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if from, to, err := call.span(a); err != nil || to-from != 3600_000 || (to > testMilli) == strict {
+				t.Errorf("%s, strict %v: %d to %d; %v", query, strict, from, to, err)
+			}
+		}
+	}
+}
+
 func TestOrderAndLimit(t *testing.T) {
 	for _, c := range []struct {
 		query               string

@@ -13,7 +13,7 @@ import (
 
 // TestFilesCanBeRead: a member that is misspelt is an expectation that nobody looks at.
 func TestFilesCanBeRead(t *testing.T) {
-	for _, name := range []string{"expectations", "contract", "mohawk", "default"} {
+	for _, name := range []string{"expectations", "contract", "mohawk", "default", "clients"} {
 		cases, err := Load("../testdata/" + name + ".json")
 		if err != nil {
 			t.Error(err)
