@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -182,6 +183,18 @@ func TestCancelledRead(t *testing.T) {
 	s.ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable {
 		t.Error(w.Code, w.Body)
+	}
+}
+
+// TestHugeLimit: a limit does not make a question cheaper than it is.
+func TestHugeLimit(t *testing.T) {
+	s := newStored(t, false)
+	ref := s.write(metricdef.Gauge, "g", nil, sample{testMilli - 2, 1.0, ""}, sample{testMilli - 1, 2.0, ""})
+	s.expect("/gauges/g/raw?limit=9223372036854775807", list(pt(1, "2"), pt(2, "1")))
+	c, _ := s.inside(metricdef.Gauge)
+	q, err := c.prepared(query.Request{Refs: []metricdef.Ref{ref}, From: 0, To: math.MaxInt64, Limit: math.MaxInt64})
+	if err != nil || q.Cost().Samples < 2 || q.Cost().Points < 2 {
+		t.Errorf("%+v, %v", q.Cost(), err)
 	}
 }
 

@@ -223,7 +223,7 @@ func (q *Query) weigh(i int) int64 {
 	q.noteWindow(ref)
 	w := q.engine.source.Weight(ref, q.request.From, q.request.To)
 	if q.request.raw() && q.request.Limit > 0 && !q.request.Pool {
-		w = min(w, q.request.Limit+2*sliceSamples)
+		w = min(w, min(q.request.Limit, plenty)+2*sliceSamples)
 	}
 	return min(w, plenty)
 }
