@@ -43,18 +43,16 @@ func (c *call) stateBuckets(a *ask) error {
 		return c.empty()
 	}
 	defer c.account(p)
-	s := c.stream(typeJSON)
-	o := output{stream: s}
+	o := c.output()
 	write := func(f *query.Frame) error {
-		s.B = appendStates(s.B, &p.buckets, f, p.skip, &o)
-		return o.err
+		return o.print(func(dst []byte) []byte { return appendStates(dst, &p.buckets, f, p.skip, o) })
 	}
 	if p.query == nil {
 		err = write(nil)
 	} else {
 		err = p.query.Run(c.ctx, write)
 	}
-	return c.endStream(s, err)
+	return c.endStream(o.stream, err)
 }
 
 // planStates lays the buckets of a question about availability. Their statistics are made from the states themselves, so these are what

@@ -3,7 +3,6 @@ package hawkular
 import (
 	"strconv"
 
-	"granary/api/edge"
 	"granary/measures/query"
 )
 
@@ -147,23 +146,4 @@ func (p *bucketPrinter) some(dst []byte, r *query.Request, f *query.Frame, o *ou
 		dst = p.filled(o.between(dst, i > 0), p.buckets.place(r, f.Time(i)), &last, f, i)
 	}
 	return append(dst, ']')
-}
-
-// output is where an answer goes while it is printed.
-type output struct {
-	stream *edge.Stream // nil: what is printed is kept
-	err    error        // of the connection: what is printed after it reaches nobody
-}
-
-// between appends what stands before an element of a list, and sends what has been printed if that is much.
-func (o *output) between(dst []byte, behind bool) []byte {
-	if len(dst) >= edge.StreamFrom && o.stream != nil {
-		o.stream.B = dst
-		o.err = o.stream.Flush()
-		dst = o.stream.B
-	}
-	if behind {
-		dst = append(dst, ',')
-	}
-	return dst
 }

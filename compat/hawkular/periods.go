@@ -56,8 +56,7 @@ func (c *call) periods() error {
 		return err
 	}
 	defer func() { edge.Query(c.w, c.tenant, q.Read()) }()
-	s := c.stream(typeJSON)
-	o := output{stream: s}
+	o := c.output()
 	some := false
 	err = q.Run(c.ctx, func(f *query.Frame) error {
 		value := func(i int) float64 {
@@ -66,26 +65,27 @@ func (c *call) periods() error {
 			}
 			return f.Values[i]
 		}
-		b := append(s.B, '[')
-		for i := 0; i < f.Len() && o.err == nil; i++ {
-			if !holds(value(i), threshold) {
-				continue
+		return o.print(func(b []byte) []byte {
+			b = append(b, '[')
+			for i := 0; i < f.Len() && o.err == nil; i++ {
+				if !holds(value(i), threshold) {
+					continue
+				}
+				first := i
+				for i+1 < f.Len() && holds(value(i+1), threshold) {
+					i++
+				}
+				b = append(o.between(b, some), '[')
+				some = true
+				b = append(strconv.AppendInt(b, millis(f.Times[first]), 10), ',')
+				b = append(strconv.AppendInt(b, millis(f.Times[i]), 10), ']')
 			}
-			first := i
-			for i+1 < f.Len() && holds(value(i+1), threshold) {
-				i++
-			}
-			b = append(o.between(b, some), '[')
-			some = true
-			b = append(strconv.AppendInt(b, millis(f.Times[first]), 10), ',')
-			b = append(strconv.AppendInt(b, millis(f.Times[i]), 10), ']')
-		}
-		s.B = append(b, ']')
-		return o.err
+			return append(b, ']')
+		})
 	})
 	if err == nil && !some {
-		s.Free()
+		o.stream.Free()
 		return c.empty()
 	}
-	return c.endStream(s, err)
+	return c.endStream(o.stream, err)
 }

@@ -58,19 +58,17 @@ func (c *call) rateOfOne() error {
 		return c.empty()
 	}
 	defer c.account(p)
-	s := c.stream(typeJSON)
-	o := output{stream: s}
+	o := c.output()
 	some := false
 	err = p.query.Run(c.ctx, func(f *query.Frame) error {
 		some = f.Len() > 0
-		s.B = appendPoints(s.B, f, &o)
-		return o.err
+		return o.print(func(dst []byte) []byte { return appendPoints(dst, f, o) })
 	})
 	if err == nil && !some {
-		s.Free()
+		o.stream.Free()
 		return c.empty()
 	}
-	return c.endStream(s, err)
+	return c.endStream(o.stream, err)
 }
 
 // rateQuery answers the rates of several metrics, each by itself; those without any are left out.
@@ -94,9 +92,9 @@ func (c *call) rateQuery() error {
 		return c.empty()
 	}
 	defer c.account(p)
-	o := output{stream: c.stream(typeJSON)}
+	o := c.output()
 	s.plan = p
-	some, err := c.print(&o, &s, true)
+	some, err := c.print(o, &s, true)
 	if err == nil && !some {
 		o.stream.Free()
 		return c.empty()

@@ -48,7 +48,7 @@ func (c *call) answerAggregates(a *ask, several bool, refs []metricdef.Ref) erro
 		return err
 	}
 	defer c.account(s.plan)
-	o := &output{stream: c.stream(typeJSON)}
+	o := c.output()
 	if several {
 		_, err = c.print(o, s, true)
 	} else {

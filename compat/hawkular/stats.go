@@ -223,7 +223,7 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 		return c.empty()
 	}
 	defer c.account(p)
-	o := &output{stream: c.stream(typeJSON)}
+	o := c.output()
 	if stacked && p.query != nil {
 		err = c.printStacked(o, p)
 	} else {
@@ -235,14 +235,13 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 // printAlone prints the one list of buckets that a plan has.
 func (c *call) printAlone(o *output, p *plan) error {
 	printer := newBucketPrinter(&p.buckets, p.columns, false)
-	if p.query == nil {
-		o.stream.B = printer.list(o.stream.B, p, nil, o)
-		return o.err
+	write := func(f *query.Frame) error {
+		return o.print(func(dst []byte) []byte { return printer.list(dst, p, f, o) })
 	}
-	return p.query.Run(c.ctx, func(f *query.Frame) error {
-		o.stream.B = printer.list(o.stream.B, p, f, o)
-		return o.err
-	})
+	if p.query == nil {
+		return write(nil)
+	}
+	return p.query.Run(c.ctx, write)
 }
 
 // printStacked prints the sums of what the metrics of a plan have.
@@ -251,8 +250,8 @@ func (c *call) printStacked(o *output, p *plan) error {
 	if err := p.query.Run(c.ctx, func(f *query.Frame) error { s.add(f); return nil }); err != nil {
 		return err
 	}
-	o.stream.B = newBucketPrinter(&p.buckets, p.columns, false).list(o.stream.B, p, s.frame(), o)
-	return o.err
+	printer, sums := newBucketPrinter(&p.buckets, p.columns, false), s.frame()
+	return o.print(func(dst []byte) []byte { return printer.list(dst, p, sums, o) })
 }
 
 // account notes what plans have read.

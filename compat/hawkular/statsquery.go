@@ -320,7 +320,7 @@ func (c *call) answerGeneric(all []*generic, print func(*output) error) error {
 		}
 	}
 	defer c.account(plans...)
-	o := &output{stream: c.stream(typeJSON)}
+	o := c.output()
 	err := print(o)
 	return c.endStream(o.stream, err)
 }
@@ -370,29 +370,30 @@ func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 		if p.form != allBuckets && (f == nil || f.Len() == 0) {
 			return nil
 		}
-		b := o.between(o.stream.B, some)
-		some = true
-		if list {
-			b = append(b, `{"id":`...)
-			b = append(edge.AppendString(b, id), `,"data":`...)
-		} else {
-			b = append(edge.AppendString(b, id), ':')
-		}
-		switch {
-		case f != nil && len(f.Bytes) > 0:
-			b = append(b, f.Bytes...)
-		case p.form == thePoints:
-			b = appendPoints(b, f, o)
-		case s.typ == metricdef.Availability:
-			b = appendStates(b, &p.buckets, f, p.skip, o)
-		default:
-			b = p.printer.list(b, p, f, o)
-		}
-		if list {
-			b = append(b, '}')
-		}
-		o.stream.B = b
-		return o.err
+		return o.print(func(dst []byte) []byte {
+			dst = o.between(dst, some)
+			some = true
+			if list {
+				dst = append(dst, `{"id":`...)
+				dst = append(edge.AppendString(dst, id), `,"data":`...)
+			} else {
+				dst = append(edge.AppendString(dst, id), ':')
+			}
+			switch {
+			case f != nil && len(f.Bytes) > 0:
+				dst = append(dst, f.Bytes...)
+			case p.form == thePoints:
+				dst = appendPoints(dst, f, o)
+			case s.typ == metricdef.Availability:
+				dst = appendStates(dst, &p.buckets, f, p.skip, o)
+			default:
+				dst = p.printer.list(dst, p, f, o)
+			}
+			if list {
+				dst = append(dst, '}')
+			}
+			return dst
+		})
 	}
 	o.stream.B = append(o.stream.B, "{["[btoi(list)])
 	left := s.metrics

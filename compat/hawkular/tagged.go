@@ -51,10 +51,9 @@ func (c *call) taggedStats() error {
 	if len(g.byKey) == 0 {
 		return c.emptyMap()
 	}
-	s := c.stream(typeJSON)
-	o := output{stream: s}
-	s.B = g.print(s.B, columns, &o)
-	return c.endStream(s, o.err)
+	o := c.output()
+	err = o.print(func(dst []byte) []byte { return g.print(dst, columns, o) })
+	return c.endStream(o.stream, err)
 }
 
 // tagGroups deals points out by their tags.

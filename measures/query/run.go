@@ -28,14 +28,11 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 		err := q.single(ctx, w, i, f)
 		if err == nil && q.request.Beside != nil {
 			q.request.Beside(f)
-			w.turn.Spent(int64(len(f.Bytes)) / bytesOfWork)
+			w.turn.Spent(int64(len(f.Bytes))) // a byte of text takes about a unit
 		}
 		return err
 	}, func(_, slot int) error { return yield(&frames[slot]) })
 }
-
-// bytesOfWork is how many bytes of what is made beside a frame are one unit of work.
-const bytesOfWork = 2
 
 // single makes the frame of one series.
 func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
