@@ -394,3 +394,57 @@ func TestPromotionRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestOwnRetentionOfTiers keeps raw samples of a metric longer than the window of its tiers, and with them takes late ones.
+func TestOwnRetentionOfTiers(t *testing.T) {
+	c := &clock{testEpoch}
+	o := testOptions(t.TempDir(), c)
+	s := openTest(t, o)
+	num := hawkularSet(t, s, policy.Forever)
+	window := hawkularDraft(num, "window")
+	window.Dialect, window.Policy = "native", "window"
+	own := window
+	own.Name, own.Retention = "own", 24*time.Hour
+	const minutes = 300
+	var refs []metricdef.Ref
+	for i := range int64(minutes) {
+		c.ns = testEpoch + i*60*second
+		var b Batch
+		b.AddDraft(Draft{Def: window}, c.ns, 1)
+		b.AddDraft(Draft{Def: own}, c.ns, 1)
+		commit(t, s, &b)
+		refs = slices.Clone(b.Refs)
+	}
+	check := func(what string, window, own int) {
+		t.Helper()
+		for i, want := range []int{window, own} {
+			if times, _ := all(t, s, refs[i]); len(times) != want {
+				t.Errorf("%s: series %d shows %d samples, want %d", what, i, len(times), want)
+			}
+		}
+	}
+	const open = 3 // the bucket of the newest, and the back window
+	check("at once", open, minutes)
+	s.tendAll()
+	s.Expire(t.Context())
+	check("finished", open, minutes)
+	var late Batch
+	for _, ref := range refs {
+		late.Add(ref, testEpoch+30*second, 5)
+	}
+	commit(t, s, &late)
+	if late.Refused[OutsideWindow] != 1 {
+		t.Errorf("refused %v", late.Refused)
+	}
+	check("a late one", open, minutes+1)
+	s.crash()
+	s = openTest(t, o)
+	check("after a crash", open, minutes+1)
+	if err := s.UpdateDefinition(t.Context(), refs[1], metricdef.Update{Retention: new(time.Duration(0))}); err != nil {
+		t.Fatal(err)
+	}
+	check("without one of its own", open, open)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
