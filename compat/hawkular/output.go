@@ -43,7 +43,7 @@ func (o *output) print(fn func(dst []byte) []byte) error {
 
 // between appends what stands before an element of a list, and sends what has been printed if that is much.
 func (o *output) between(dst []byte, behind bool) []byte {
-	if o.stream != nil && len(dst)-o.told >= spell {
+	if o.stream != nil && (len(dst)-o.told >= spell || len(dst) >= edge.StreamFrom) {
 		dst = o.rest(dst)
 	}
 	if behind {

@@ -1,6 +1,9 @@
 package hawkular
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -356,4 +359,31 @@ func TestStatsOfTwoTenants(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStatsAreStreamed sends a long answer in parts, so that it is never in memory as a whole: of many buckets of one metric, and of many
+// metrics.
+func TestStatsAreStreamed(t *testing.T) {
+	b := newBed(t, false)
+	var ids []string
+	for i := range 200 {
+		name := "m" + strconv.Itoa(i)
+		ids = append(ids, `"`+name+`"`)
+		b.put("t", metricdef.Gauge, name, nil, point{1000, 1, ""}, point{2000, 2, ""})
+	}
+	for _, c := range []struct{ path, body string }{
+		{"/gauges/m1/stats?start=1&end=100000&bucketDuration=1ms", ""},
+		{"/m/stats/query", `{"ids":[` + strings.Join(ids, ",") + `],"start":1000,"end":3000,"bucketDuration":"5ms"}`},
+	} {
+		w := &parts{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequest(http.MethodGet, Prefix+c.path, nil)
+		if c.body != "" {
+			r = httptest.NewRequest(http.MethodPost, Prefix+c.path, strings.NewReader(c.body))
+		}
+		r.Header.Set("Hawkular-Tenant", "t")
+		b.ServeHTTP(w, r)
+		if n := w.Body.Len(); n < 1<<20 || w.longest > 300_000 || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s: %d bytes, up to %d in a part", c.path, n, w.longest)
+		}
+	}
 }
