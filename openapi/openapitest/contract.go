@@ -16,6 +16,7 @@ const (
 	deep  = "x-granary-deep"  // of a path: everything below it is answered alike
 	same  = "x-granary-same"  // of a path: other paths that are answered alike
 	slash = "x-granary-slash" // of a tag: a slash at the end of the paths of its operations says nothing
+	bare  = "x-granary-bare"  // of a response: it may come without its body
 	also  = "x-granary-also"  // of an operation: methods that are answered alike and have no place in OpenAPI
 	alone = "x-granary-alone" // of a GET: HEAD is not answered like it
 

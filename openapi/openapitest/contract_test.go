@@ -13,7 +13,8 @@ const document = `{
   "paths": {
     "/short/{kind}/{id}": {"x-granary-same": ["/s/{kind}/{id}"], "parameters": [{"name": "kind", "in": "path", "schema": {"enum": ["a", "b"]}}],
       "get": {"tags": ["slack"], "operationId": "short", "responses": {"204": {"description": "done"}}}},
-    "/short/{kind}": {"get": {"tags": ["slack"], "operationId": "whole", "parameters": [{"name": "kind", "in": "path", "schema": {"enum": ["a"]}}], "responses": {"204": {"description": "done"}}}},
+    "/short/{kind}": {"get": {"tags": ["slack"], "operationId": "whole", "parameters": [{"name": "kind", "in": "path", "schema": {"enum": ["a"]}}], "responses": {
+      "200": {"x-granary-bare": true, "content": {"application/json": {"schema": {"type": "object"}}}}, "204": {"description": "done"}}}},
     "/things/{id}": {"get": {"operationId": "thing", "responses": {
       "200": {"headers": {"ETag": {"required": true, "schema": {"type": "string"}}, "X-Granary-Count": {"$ref": "#/components/headers/Count"}},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}, "application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Thing"}}, "text/csv": {"schema": {"type": "string", "pattern": "^a,b\n"}}}},
@@ -49,6 +50,8 @@ func TestCheck(t *testing.T) {
 		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", `{"a":1,"in":{"a":2,"b":3}}`, "additional properties"},
 		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", `{"a":1`, "EOF"},
 		{"GET", "/things/7", 200, "Content-Type: application/json\nETag: x", "", "there is no body"},
+		{"GET", "/short/a", 200, "Content-Type: application/json", "", ""},
+		{"GET", "/short/a", 200, "Content-Type: application/json", "[]", "got array"},
 		{"GET", "/things/7", 200, "Content-Type: application/xml\nETag: x", "<a/>", "media type application/xml"},
 		{"GET", "/things/7", 200, "ETag: x", "a", "Content-Type"},
 		{"GET", "/things/7", 200, "Content-Type: text/csv\nETag: x", "a,b\n1,2\n", ""},
