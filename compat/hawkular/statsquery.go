@@ -220,6 +220,7 @@ func (c *call) generic(b *genericBody) (*generic, error) {
 		// Mohawk has no other points than numbers.
 		keys = slices.DeleteFunc(keys, func(key string) bool { return key == keyAvailability })
 	}
+	known := map[metricdef.Type]*section{}
 	for _, key := range keys {
 		s := &section{key: key}
 		switch key {
@@ -230,12 +231,17 @@ func (c *call) generic(b *genericBody) (*generic, error) {
 		default:
 			s.typ = metricdef.Availability
 		}
-		var ids []string
-		if b.Metrics != nil {
-			ids = (*b.Metrics)[s.typ.String()]
-		}
-		if err := c.fill(s, ids, a.Tags); err != nil {
-			return nil, err
+		if same := known[s.typ]; same != nil {
+			s.metrics, s.unknown = same.metrics, same.unknown // rates are those of the same metrics
+		} else {
+			var ids []string
+			if b.Metrics != nil {
+				ids = (*b.Metrics)[s.typ.String()]
+			}
+			if err := c.fill(s, ids, a.Tags); err != nil {
+				return nil, err
+			}
+			known[s.typ] = s
 		}
 		// Mohawk has its one type in any case.
 		if len(s.metrics)+len(s.unknown) > 0 || a.IDs != nil && key == keyGauge && !c.strict() {
