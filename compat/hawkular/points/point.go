@@ -17,12 +17,29 @@ import (
 const (
 	timeName  = `"timestamp"`
 	valueName = `"value"`
+
+	// What stands in front of the numbers of a point without blanks.
+	usualTime  = `{"timestamp":`
+	usualValue = `,"value":`
 )
 
 // quick reads a point and adds it.
 func (d *Decoder) quick(b []byte, i int) (end int, ok bool) {
 	if i >= len(b) || b[i] != '{' {
 		return i, false
+	}
+	if d.typ == metricdef.Gauge && at(b, i, usualTime) { // as most points are
+		if t, j, ok := quickTime(b, i+len(usualTime)); ok && at(b, j, usualValue) {
+			if v, j, ok := scan.Float(b, j+len(usualValue)); ok && j < len(b) {
+				switch b[j] {
+				case '}':
+					d.add(j, t, v)
+					return j + 1, true
+				case ',': // there is more in it, which is not for this way
+					return j, false
+				}
+			}
+		}
 	}
 	var t int64
 	var v float64
