@@ -17,6 +17,7 @@ type tierWork struct {
 	runs    []bucketRun
 	spans   []span
 	scratch aggregate.Scratch
+	ofDiffs aggregate.Scratch // for methods of differences: it is quickest for the same methods each time
 
 	// What all made: a row for each method, a value for each of runs.
 	table [][]float64
@@ -118,7 +119,7 @@ func (w *tierWork) all(methods []policy.Method) {
 		}
 		if plain < len(methods) {
 			// The first sample of all has no difference.
-			aggregate.Several(methods[plain:], w.diffs[min(max(b.i, 1), b.j):b.j], w.out[plain:], w.ok[plain:], &w.scratch)
+			aggregate.Several(methods[plain:], w.diffs[min(max(b.i, 1), b.j):b.j], w.out[plain:], w.ok[plain:], &w.ofDiffs)
 		}
 		for k := range methods {
 			w.table[k][i], w.has[k][i] = w.out[k], w.ok[k]

@@ -293,6 +293,17 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%v: %d definitions have the tag, %v, want %d", c.f, n, err, c.want)
 		}
 	}
+	several, err := r.ValuesOf(t.Context(), 1, []string{"nosuch", "cluster", "", "type", NameTag}, match.Prefix("cluster", ""), Filter{Types: []Type{Gauge}})
+	if err != nil || len(several) != 5 || len(several[0])+len(several[2]) > 0 {
+		t.Fatal(several, err)
+	}
+	for i, name := range map[int]string{1: "cluster", 3: "type", 4: NameTag} {
+		one, err := r.ValuesOf(t.Context(), 1, []string{name}, nil, Filter{Types: []Type{Gauge}})
+		want, werr := r.Values(t.Context(), 1, name, nil, TagPage{Among: Filter{Types: []Type{Gauge}}})
+		if err != nil || werr != nil || len(want.Values) == 0 || !slices.Equal(several[i], want.Values) || !slices.Equal(one[0], want.Values) {
+			t.Errorf("%s: %v, %v (%v), want %v", name, several[i], one, err, want)
+		}
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if refs, err := r.Filter(ended, all, Filter{Dialect: "hawkular"}); !errors.Is(err, context.Canceled) {

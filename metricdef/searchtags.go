@@ -2,6 +2,7 @@ package metricdef
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"granary/metricdef/match"
@@ -98,6 +99,40 @@ func (r *Registry) Values(ctx context.Context, t tenant.Num, name string, e matc
 	found := ValuesFound{make([]ValueCount, len(list)), next, total}
 	for i, c := range list {
 		found.Values[i] = ValueCount{c.Name, c.Definitions}
+	}
+	return found, nil
+}
+
+// ValuesOf returns the values that each of several tags has among the tenant's visible definitions for which the expression holds and
+// which are wanted, in the order of the names and sorted as texts. The search is made once, whatever the number of names is.
+func (r *Registry) ValuesOf(ctx context.Context, t tenant.Num, names []string, e match.Expr, f Filter) ([][]ValueCount, error) {
+	found := make([][]ValueCount, len(names))
+	if len(names) == 0 {
+		return found, ctx.Err()
+	}
+	one := ""
+	if len(names) == 1 {
+		one = names[0]
+	}
+	var at map[uint32]int
+	err := r.eachPair(ctx, t, e, f, one, func(int) {
+		at = make(map[uint32]int, len(names))
+		for i, name := range names {
+			if found[i] = nil; name != "" {
+				at[r.symbols.find(name)] = i
+			}
+		}
+		delete(at, 0)
+	}, func(p *pair, n int) {
+		if i, ok := at[p.name]; ok {
+			found[i] = append(found[i], ValueCount{r.symbols.text(p.value), n})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range found {
+		slices.SortFunc(list, func(a, b ValueCount) int { return strings.Compare(a.Value, b.Value) })
 	}
 	return found, nil
 }

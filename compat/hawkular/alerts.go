@@ -76,6 +76,7 @@ type alertMetrics struct {
 	tenants     Tenants
 	samples     Samples
 	filter      metricdef.Filter
+	reader      measures.Reader
 }
 
 // AlertMetrics are the metrics that rules of alerts are held against. With own, a query over tags finds metrics of this dialect alone.
@@ -116,18 +117,28 @@ func (m *alertMetrics) ID(ref metricdef.Ref) string {
 }
 
 func (m *alertMetrics) Newest(ctx context.Context, ref metricdef.Ref, from, to int64) (t int64, v float64, ok bool, err error) {
-	// Most metrics that have nothing to say have been silent for long, and need not be read.
-	if newest, _, has := m.samples.Newest(ref); !has || newest < from {
+	newest, _, has := m.samples.Newest(ref)
+	if !has || newest < from {
 		return 0, 0, false, nil
 	}
-	var r measures.Reader
-	if err := m.samples.Read(ctx, &r, ref, from, to+1); err != nil {
+	if newest <= to {
+		// Nearly always the newest sample is the answer, and no other has to be read.
+		if t, v, ok, err = m.last(ctx, ref, newest, newest); ok || err != nil {
+			return t, v, ok, err
+		}
+	}
+	return m.last(ctx, ref, from, to)
+}
+
+// last is the last value from one time to another. Other dialects store that there is no value as NaN.
+func (m *alertMetrics) last(ctx context.Context, ref metricdef.Ref, from, to int64) (t int64, v float64, ok bool, err error) {
+	if err := m.samples.Read(ctx, &m.reader, ref, from, to+1); err != nil {
 		return 0, 0, false, err
 	}
-	values := r.Floats()
-	for i := len(r.Times) - 1; i >= 0; i-- {
-		if values[i] == values[i] { // other dialects store that there is no value as NaN
-			return r.Times[i], values[i], true, nil
+	values := m.reader.Floats()
+	for i := len(m.reader.Times) - 1; i >= 0; i-- {
+		if values[i] == values[i] {
+			return m.reader.Times[i], values[i], true, nil
 		}
 	}
 	return 0, 0, false, nil

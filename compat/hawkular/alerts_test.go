@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"granary/compat/hawkular/tagql"
 	"granary/measures"
 	"granary/metricdef"
+	"granary/policy"
 	"granary/tenant/identity"
 )
 
@@ -139,6 +141,92 @@ func TestAlerts(t *testing.T) {
 	if err := json.Unmarshal(one.Body.Bytes(), &list); err != nil || list[0]["TrigerMetric"] != "load/3" || list[0]["TrigerValue"] != 99.0 || list[0]["TrigerTimestamp"] != float64(testNow.UnixMilli()) ||
 		list[0]["Tags"] != "node:n[0-9]+,!stale:x" || list[0]["Type"] != 2.0 {
 		t.Errorf("%v %s", err, one.Body)
+	}
+}
+
+// TestNewestOfAlerts is the last value that there is, on grids, behind values that are none, and before those of the future.
+func TestNewestOfAlerts(t *testing.T) {
+	b := newBed(t, false)
+	set, err := policy.NewSet(policy.Content{Open: true, Policies: []policy.Policy{{Name: "minute", Raw: policy.Retention{Length: policy.Forever}, Grid: time.Minute}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.SetPolicies(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	now := testNow.UnixNano()
+	at := func(d time.Duration) int64 { return now + int64(d) }
+	ref := b.put("t", metricdef.Gauge, "own", nil)
+	gridded := b.put("t", metricdef.Gauge, "gridded", nil)
+	policyName := "minute"
+	if err := b.store.UpdateDefinition(t.Context(), gridded, metricdef.Update{Policy: &policyName}); err != nil {
+		t.Fatal(err)
+	}
+	var batch measures.Batch
+	for _, r := range []metricdef.Ref{ref, gridded} {
+		for i, v := range []float64{1, 2, 3, math.NaN()} {
+			batch.Add(r, at(time.Duration(i-4)*time.Minute), v)
+		}
+	}
+	if err := b.store.Commit(t.Context(), &batch); err != nil {
+		t.Fatal(err)
+	}
+	m := AlertMetrics(b.store.Definitions, b.store.Tenants, b.store, false)
+	check := func(ref metricdef.Ref, from, to time.Duration, want float64) {
+		t.Helper()
+		_, v, ok, err := m.Newest(t.Context(), ref, at(from), at(to))
+		if err != nil || ok != (want != 0) || v != want {
+			t.Errorf("%v to %v: %v %v %v, want %v", from, to, v, ok, err, want)
+		}
+	}
+	for _, r := range []metricdef.Ref{ref, gridded} {
+		check(r, -5*time.Minute, 0, 3)
+		check(r, -90*time.Second, 0, 0)
+		check(r, -time.Second, 0, 0)
+		check(r, -10*time.Minute, -170*time.Second, 2)
+	}
+	batch.Reset()
+	batch.Add(ref, at(0), 9)
+	batch.Add(ref, at(time.Hour), 10)
+	if err := b.store.Commit(t.Context(), &batch); err != nil {
+		t.Fatal(err)
+	}
+	check(ref, -time.Minute, 0, 9)
+	check(ref, -time.Minute, time.Hour, 10)
+}
+
+// BenchmarkAlerts looks at 10,000 metrics that a query over tags finds, none of which fires.
+func BenchmarkAlerts(b *testing.B) {
+	d := newBed(b, false)
+	num, err := d.store.EnsureTenant(b.Context(), "t")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var batch measures.Batch
+	for i := range 10_000 {
+		def := metricdef.Draft{Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: fmt.Sprint("m", i)}, Dialect: Name, Plain: []metricdef.Tag{{Name: "node", Value: fmt.Sprint("n", i)}}}
+		for k := range 30 {
+			batch.AddDraft(measures.Draft{Def: def}, testNow.Add(-time.Duration(k)*10*time.Second).UnixNano(), 1)
+		}
+	}
+	if err := d.store.Commit(b.Context(), &batch); err != nil {
+		b.Fatal(err)
+	}
+	q, err := tagql.Parse("node:n[0-9]+", tagql.Patterns)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, err := alerts.New(alerts.Options{Metrics: AlertMetrics(d.store.Definitions, d.store.Tenants, d.store, false), Now: func() time.Time { return testNow },
+		Rules: []alerts.Rule{{ID: "a", Tenant: "t", Type: metricdef.Gauge, Tags: "x", Selector: q.Expr, Higher: new(10.0)}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Look(b.Context())
+	}
+	if a := w.Alerts("t")[0]; a.Status() != alerts.OK {
+		b.Error(a.Status())
 	}
 }
 

@@ -48,7 +48,7 @@ type Definitions interface {
 	Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error)
 	Filter(ctx context.Context, refs []metricdef.Ref, f metricdef.Filter) ([]metricdef.Ref, error)
 	Tags(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.TagPage) (metricdef.TagsFound, error)
-	Values(ctx context.Context, t tenant.Num, name string, e match.Expr, p metricdef.TagPage) (metricdef.ValuesFound, error)
+	ValuesOf(ctx context.Context, t tenant.Num, names []string, e match.Expr, f metricdef.Filter) ([][]metricdef.ValueCount, error)
 }
 
 // Store keeps samples and changes definitions and tenants; measures.Store does.

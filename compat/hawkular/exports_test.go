@@ -1,13 +1,20 @@
 package hawkular
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"granary/api/edge"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/audit"
 	"granary/tenant/identity"
 )
 
@@ -89,3 +96,36 @@ func TestOpenshift(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestBrokenListIsAudited: who breaks a list of all tenants off has seen a part of it.
+func TestBrokenListIsAudited(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	log, err := audit.Open(audit.Options{File: file, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := manyMetrics(t, 5000)
+	w.o.Audit = &edge.Audit{Log: log}
+	func() {
+		defer func() {
+			if why := recover(); why != http.ErrAbortHandler { //nolint:errorlint // it is that very one
+				t.Errorf("it ended with %v", why)
+			}
+		}()
+		w.ServeHTTP(&gone{header: http.Header{}}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Prefix+"/openshift", http.NoBody))
+	}()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(b), `"action":"metric.list"`) || !strings.Contains(string(b), `"tenants":"*"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// gone is a client that takes nothing.
+type gone struct{ header http.Header }
+
+func (g *gone) Header() http.Header       { return g.header }
+func (g *gone) WriteHeader(int)           {}
+func (g *gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

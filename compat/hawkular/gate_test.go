@@ -16,6 +16,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"granary/api/edge"
+	"granary/measures"
+	"granary/measures/query"
 	"granary/tenant"
 	"granary/tenant/identity"
 )
@@ -311,7 +313,21 @@ func FuzzGate(f *testing.F) {
 			f.Add(method, path, "Accept", ";,/", "null")
 		}
 	}
-	lax, strict := newStored(f, false), newStored(f, true)
+	bounded := func(o *Options) { // or a range since 1970 in buckets of a millisecond would take all of the time
+		o.Queries = query.New(o.Store.(*measures.Store), query.Options{Definitions: o.Store.(*measures.Store).Definitions, MaxPoints: 10_000})
+	}
+	lax, strict := newStored(f, false, bounded), newStored(f, true, bounded)
+	example := strings.NewReplacer("{type}", "gauges", "{numbers}", "counters", "{metrics}", "m", "{tagql}", "a:*,b:c", "{", "", "}", "")
+	for _, r := range lax.Routes() {
+		for _, method := range r.Methods {
+			path, ok := strings.CutPrefix(example.Replace(r.Path), Prefix)
+			if !ok {
+				continue // an alert
+			}
+			f.Add(method, path+"?buckets=2&start=-1h&percentiles=50", "Hawkular-Tenant", "t", `[{"id":"a","data":[{"timestamp":1,"value":1}]}]`)
+			f.Add(method, path+"?bucketDuration=1mn&order=asc&limit=1&threshold=1&op=lt", "Content-Type", typeJSON, `{'id':'a',type:'gauge',tags:{b:'c'},metrics:['a'],buckets:1}`)
+		}
+	}
 	f.Fuzz(func(t *testing.T, method, path, name, value, body string) {
 		for _, s := range []*stored{lax, strict} {
 			r, err := http.NewRequest(method, "http://localhost"+Prefix, strings.NewReader(body))

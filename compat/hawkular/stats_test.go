@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"granary/metricdef"
 	"granary/tenant"
@@ -386,4 +387,26 @@ func TestStatsAreStreamed(t *testing.T) {
 			t.Errorf("%s: %d bytes, up to %d in a part", c.path, n, w.longest)
 		}
 	}
+}
+
+// TestStatsFromEarliest lets buckets begin with the oldest point, or in the strict mode as far back as points are kept; what is empty
+// before the first point is left out.
+func TestStatsFromEarliest(t *testing.T) {
+	both(t, func(t *testing.T, b *bed) {
+		const hour = 3600_000
+		ref := b.put("t", metricdef.Gauge, "g", nil, point{now - 5*hour - 600_000, 1, ""}, point{now - 3*hour, 2, ""})
+		week := 7 * 24 * time.Hour
+		if err := b.store.UpdateDefinition(t.Context(), ref, metricdef.Update{Retention: &week}); err != nil {
+			t.Fatal(err)
+		}
+		start := int64(now - 5*hour - 600_000)
+		buckets, hole := "6", ""
+		if b.o.Strict {
+			start, buckets, hole = now-6*hour, "168", `,{"empty":true}`
+		}
+		want := `~[{"start":` + digits(start) + `,"end":` + digits(start+hour) + `,"samples":1,"max":1},{"empty":true}` + hole + `,{"samples":1,"max":2}`
+		b.want("/gauges/g/stats?fromEarliest=true&bucketDuration=1h", "", 200, want+`]`)
+		b.want("/m/stats/query", `{"metrics":{"gauge":["g","none"]},"fromEarliest":true,"bucketDuration":"1h"}`, 200, `~{"gauge":{"g":`+want[1:]+`],"none":[]}}`)
+		b.want("/gauges/g/stats?fromEarliest=true&buckets="+buckets, "", 200, `~[{"samples":1}]`)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"granary/api/edge"
@@ -74,40 +75,51 @@ func (t *tagSet) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if tag.Value, err = scalar(raw); err != nil {
 			return badRequest("the tag %q: %v", shorten(tagql.Shown(tag.Name)), err)
 		}
-		t.put(tag)
+		if err := t.put(tag); err != nil {
+			return err
+		}
 	}
 	_, err := d.ReadToken()
 	return err
 }
 
-// put sets a tag, over what was said of it before.
-func (t *tagSet) put(tag metricdef.Tag) {
+// put sets a tag, over what was said of it before. There are no more than a metric can have.
+func (t *tagSet) put(tag metricdef.Tag) error {
 	i, has := slices.BinarySearchFunc(t.set, tag.Name, func(t metricdef.Tag, name string) int { return strings.Compare(t.Name, name) })
+	k := slices.Index(t.drop, tag.Name)
 	switch {
+	case !has && k < 0 && len(t.set)+len(t.drop) >= metricdef.MaxTags:
+		return badRequest("more than %d tags", metricdef.MaxTags)
+	case tag.Value == "" && has:
+		t.set = slices.Delete(t.set, i, i+1)
+		fallthrough
+	case tag.Value == "" && k < 0:
+		t.drop = append(t.drop, tag.Name)
 	case tag.Value == "":
-		if has {
-			t.set = slices.Delete(t.set, i, i+1)
-		}
-		if !slices.Contains(t.drop, tag.Name) {
-			t.drop = append(t.drop, tag.Name)
-		}
-		return
 	case has:
 		t.set[i] = tag
 	default:
 		t.set = slices.Insert(t.set, i, tag)
+		if k >= 0 {
+			t.drop = slices.Delete(t.drop, k, k+1)
+		}
 	}
-	t.drop = slices.DeleteFunc(t.drop, func(name string) bool { return name == tag.Name })
+	return nil
 }
 
 // over puts what other tags say over these.
-func (t *tagSet) over(other *tagSet) {
+func (t *tagSet) over(other *tagSet) error {
 	for _, tag := range other.set {
-		t.put(tag)
+		if err := t.put(tag); err != nil {
+			return err
+		}
 	}
 	for _, name := range other.drop {
-		t.put(metricdef.Tag{Name: name})
+		if err := t.put(metricdef.Tag{Name: name}); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (t *tagSet) empty() bool { return len(t.set)+len(t.drop) == 0 }
@@ -134,7 +146,7 @@ func (d *Dialect) setTags(c *call) error {
 
 // setManyTags is setTags for several metrics. All of them get their tags, or none does.
 func (d *Dialect) setManyTags(c *call) error {
-	var list []tagged
+	var list taggedList
 	if err := c.decode(&list); err != nil {
 		return err
 	}
@@ -148,6 +160,33 @@ func (d *Dialect) setManyTags(c *call) error {
 type tagged struct {
 	ID   string `json:"id"`
 	Tags tagSet `json:"tags"`
+}
+
+// taggedList is a list of at most maxTagged metrics, so that a body does not become many times as large.
+type taggedList []tagged
+
+const maxTagged = 20_000
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *taggedList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*l = nil
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, (*[]tagged)(l)) // which says what is wrong with it
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		if len(*l) == maxTagged {
+			return badRequest("more than %d metrics", maxTagged)
+		}
+		*l = append(*l, tagged{})
+		if err := json.UnmarshalDecode(d, &(*l)[len(*l)-1]); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // itemError names the element of a list that is at fault.
@@ -185,7 +224,9 @@ func (c *call) tag(list []tagged) error {
 			return inItem(list, i, err)
 		}
 		if k, ok := at[item.ID]; ok {
-			items[k].Tags.over(&item.Tags)
+			if err := items[k].Tags.over(&item.Tags); err != nil {
+				return inItem(list, i, err)
+			}
 		} else if !item.Tags.empty() {
 			at[item.ID] = len(items)
 			items = append(items, *item)
@@ -220,7 +261,9 @@ func (c *call) tagOnce(items []tagged) error {
 		def, ok := c.definition(c.typ, items[i].ID)
 		k, again := at[def.Ref]
 		if ok && again {
-			items[changeOf[k]].Tags.over(tags)
+			if err := items[changeOf[k]].Tags.over(tags); err != nil {
+				return inItem(items, i, err)
+			}
 			tags = &items[changeOf[k]].Tags
 		}
 		plain, err := plainOf(tags.set, def.Tags)
@@ -278,8 +321,13 @@ func (d *Dialect) removeTags(c *call) error {
 	if err != nil {
 		return err
 	}
-	if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
-		err := d.o.Store.UpdateDefinition(c.ctx, ref, metricdef.Update{Remove: names})
+	if def, ok := c.definition(c.typ, c.vars["id"]); ok {
+		// The store has its locks while it looks for them.
+		names = slices.DeleteFunc(names, func(name string) bool {
+			named := func(t metricdef.Tag) bool { return t.Name == name }
+			return !slices.ContainsFunc(def.Tags, named) && !slices.ContainsFunc(def.Plain, named)
+		})
+		err := d.o.Store.UpdateDefinition(c.ctx, def.Ref, metricdef.Update{Remove: names})
 		if err != nil && edge.KindOf(err) != edge.NotFound {
 			return err
 		}
@@ -300,32 +348,32 @@ func (d *Dialect) tagValues(c *call) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
+	found, err := d.o.Definitions.ValuesOf(c.ctx, c.num, q.Names, q.Expr, c.among(types...))
+	if err != nil {
+		return err
+	}
 	s := c.stream(typeJSON)
 	n := 0
-	for _, name := range q.Names {
-		var found metricdef.ValuesFound
-		if found, err = d.o.Definitions.Values(c.ctx, c.num, name, q.Expr, metricdef.TagPage{Among: c.among(types...)}); err != nil {
-			break
-		}
-		if len(found.Values) == 0 {
+	for i, values := range found {
+		if len(values) == 0 {
 			continue
 		}
-		s.B = append(edge.AppendString(append(s.B, "{,"[min(n, 1)]), tagql.Shown(name)), ':')
-		for i, v := range found.Values {
-			s.B = edge.AppendString(append(s.B, "[,"[min(i, 1)]), v.Value)
+		s.B = append(edge.AppendString(append(s.B, "{,"[min(n, 1)]), tagql.Shown(q.Names[i])), ':')
+		n++
+		for k, v := range values {
+			s.B = edge.AppendString(append(s.B, "[,"[min(k, 1)]), v.Value)
+			if err = s.Flush(); err != nil {
+				return c.endStream(s, err)
+			}
 		}
 		s.B = append(s.B, ']')
-		n++
-		if err = s.Flush(); err != nil {
-			break
-		}
 	}
-	if n == 0 && err == nil {
+	if n == 0 {
 		s.Free()
 		return c.emptyMap()
 	}
 	s.B = append(s.B, '}')
-	return c.endStream(s, err)
+	return c.endStream(s, nil)
 }
 
 // tagNames answers the names of the tags that metrics have.

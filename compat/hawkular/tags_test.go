@@ -132,6 +132,34 @@ func TestManyTags(t *testing.T) {
 	}
 }
 
+// TestTooManyTags: what nobody needs is refused before it takes time or memory.
+func TestTooManyTags(t *testing.T) {
+	w := newWorld(t)
+	object := func(from, n int, value string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `%c"t%06d":%q`, "{,"[min(i, 1)], from+n-i, value)
+		}
+		return b.String() + "}"
+	}
+	for _, c := range []struct{ path, body, answer string }{
+		{"/gauges/m/tags", object(0, 300_000, "x"), "more than 255 tags"},
+		{"/gauges/m/tags", object(0, 300_000, ""), "more than 255 tags"},
+		{"/gauges/tags", `[{"id":"m","tags":` + object(0, 200, "x") + `},{"id":"m","tags":` + object(200, 200, "") + `}]`, `element 1, metric \"m\": more than 255 tags`},
+		{"/gauges/tags", "[" + strings.Repeat(`{"id":"m"},`, maxTagged) + `{"id":"m"}]`, "more than 20000 metrics"},
+		{"/gauges/tags", strings.Repeat(`[`, 100_000), ""},
+	} {
+		if out := w.must(t, 400, "PUT", c.path, c.body); !strings.Contains(out.Body.String(), c.answer) {
+			t.Errorf("%.50s: %s", c.body, out.Body)
+		}
+	}
+	w.must(t, 200, "PUT", "/gauges/m/tags", object(0, 255, "x"))
+	w.must(t, 200, "DELETE", "/gauges/m/tags/"+strings.Repeat("nosuch,", 50_000)+"t000001", "")
+	if n := len(read[metric](t, w.ask(t, "GET", "/gauges/m", "")).Tags); n != 254 {
+		t.Errorf("%d tags", n)
+	}
+}
+
 // FuzzTagSet: no body panics, and what is read are tags that a metric may have but for their lengths.
 func FuzzTagSet(f *testing.F) {
 	for _, s := range []string{`{"a": 1, "b": "", "a": "x"}`, `{"": 1}`, `{"a": null}`, `{"a": [`, `{"\ud800": "\u0000"}`, `[]`, `{"a": {"b": 1}, "c"`, `null`} {

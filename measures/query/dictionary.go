@@ -1,6 +1,9 @@
 package query
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // dictionary gives the texts of one answer numbers, so that buckets, groups and fillings deal with texts as they do with
 // numbers: the first, the last, how many, how many different ones.
@@ -33,6 +36,7 @@ func (d *dictionary) appendNumbers(dst []float64, texts []string) []float64 {
 func (d *dictionary) appendTexts(dst []string, numbers []float64, present Bitmap) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	dst = slices.Grow(dst, len(numbers))
 	for i, n := range numbers {
 		if present != nil && !present.Has(i) {
 			dst = append(dst, "")

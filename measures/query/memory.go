@@ -24,11 +24,12 @@ func (r *ring) release() {
 	for i := range r.frames {
 		f := &r.frames[i]
 		f.reset()
-		// What is as large as an answer to a large question is not kept, nor are texts.
-		if cells += cap(f.Times) + cap(f.Values) + cap(f.Ints) + cap(f.block) + cap(f.Bytes)/8; cells > keepCells {
+		// What is as large as an answer to a large question is not kept, nor are the bytes of texts.
+		if cells += cap(f.Times) + cap(f.Values) + cap(f.Ints) + cap(f.block) + cap(f.Bytes)/8 + 2*cap(f.Texts) + 2*cap(f.Tags); cells > keepCells {
 			*f = Frame{}
 		}
-		f.Texts, f.Tags = nil, nil
+		clear(f.Texts[:cap(f.Texts)])
+		clear(f.Tags[:cap(f.Tags)])
 		clear(f.Columns[:cap(f.Columns)])
 		clear(f.ColumnPresent[:cap(f.ColumnPresent)])
 	}

@@ -53,11 +53,13 @@ type rater struct {
 	has   bool // there is one
 	time  int64
 	value float64
+
+	fallen []int // places in a column
 }
 
 // begin gets ready for the samples from a time on. Without a rate, differences are made if they are wanted.
 func (r *rater) begin(rate Rate, differences bool, from int64) {
-	*r = rater{on: rate.on() || differences, timed: rate.on(), falls: rate.Falls, floor: -farthest, fresh: true}
+	*r = rater{fallen: r.fallen, on: rate.on() || differences, timed: rate.on(), falls: rate.Falls, floor: -farthest, fresh: true}
 	switch {
 	case !rate.on():
 		r.falls = FallsKeep
@@ -77,43 +79,82 @@ func (r *rater) apply(kind metricdef.Kind, times []int64, values []float64) ([]i
 		r.has, r.time, r.value = true, times[0], values[0]
 		times, values = times[1:], values[1:]
 	}
-	n := 0
-	falls := r.falls != FallsKeep
-	last, v := r.time, r.value
+	if len(times) == 0 {
+		return times, values
+	}
+	v := r.value
+	r.value = values[len(values)-1]
+	r.fallen = r.fallen[:0]
+	if kind == metricdef.KindInt {
+		r.intSteps(measures.WordInt(v), values)
+	} else {
+		r.steps(v, values)
+	}
+	if r.timed {
+		r.divide(times, values)
+	}
+	r.time = times[len(times)-1]
+	return r.drop(times, values)
+}
+
+// steps makes differences to the value before, which is v for the first one. Of whole numbers they are taken before they become floats.
+func (r *rater) steps(v float64, values []float64) {
+	reset, drop := r.falls == FallsReset, r.falls == FallsDrop
+	for i, next := range values {
+		d := next - v
+		if reset && next < v {
+			d = next
+		} else if drop && next < v {
+			r.fallen = append(r.fallen, i)
+		}
+		values[i], v = d, next
+	}
+}
+
+func (r *rater) intSteps(v int64, values []float64) {
+	for i, word := range values {
+		next := measures.WordInt(word)
+		d := intDifference(v, next)
+		if next < v {
+			switch r.falls {
+			case FallsReset:
+				d = float64(next)
+			case FallsDrop:
+				r.fallen = append(r.fallen, i)
+			}
+		}
+		values[i], v = d, next
+	}
+}
+
+// divide divides differences by the times between samples.
+func (r *rater) divide(times []int64, values []float64) {
+	last, scale, unit := r.time, r.scale, r.unit
 	apart, between := int64(0), 0.0 // of the samples before; usually they stay the same
 	for i, t := range times {
-		next := values[i]
-		var d float64
-		var fell bool
-		if kind == metricdef.KindInt {
-			from, to := measures.WordInt(v), measures.WordInt(next)
-			if fell = falls && to < from; fell && r.falls == FallsReset {
-				d = float64(to)
-			} else {
-				d = intDifference(from, to)
-			}
-		} else {
-			if fell = falls && next < v; fell && r.falls == FallsReset {
-				d = next
-			} else {
-				d = next - v
-			}
-		}
-		if r.timed && t-last != apart {
+		if t-last != apart {
 			apart = t - last
-			between = float64(apart) / r.unit
+			between = float64(apart) / unit
 		}
-		last, v = t, next
-		if fell && r.falls == FallsDrop {
-			continue
-		}
-		if r.timed {
-			d = r.scale * d / between
-		}
-		times[n], values[n] = t, d
-		n++
+		last = t
+		values[i] = scale * values[i] / between
 	}
-	r.time, r.value = last, v
+}
+
+// drop leaves out the samples that have fallen.
+func (r *rater) drop(times []int64, values []float64) ([]int64, []float64) {
+	if len(r.fallen) == 0 {
+		return times, values
+	}
+	n := r.fallen[0]
+	for k, i := range r.fallen {
+		end := len(times)
+		if k+1 < len(r.fallen) {
+			end = r.fallen[k+1]
+		}
+		copy(times[n:], times[i+1:end])
+		n += copy(values[n:], values[i+1:end])
+	}
 	return times[:n], values[:n]
 }
 

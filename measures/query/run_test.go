@@ -252,3 +252,19 @@ func TestRunFails(t *testing.T) {
 		}
 	}
 }
+
+// TestBeside makes something of every frame where it is read, and finds it with the frame in its turn.
+func TestBeside(t *testing.T) {
+	e, _ := small(t)
+	for range 2 { // the second time in memory that was used
+		q, err := e.Prepare(t.Context(), Request{Refs: []metricdef.Ref{2, 1}, From: epoch, To: epoch + 400*sec, Buckets: Buckets{Step: 100 * sec}, Overs: []policy.Method{policy.Sum},
+			Beside: func(f *Frame) { f.Bytes = fmt.Append(f.Bytes, f.Ref, f.Columns[0]) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := q.Run(t.Context(), func(f *Frame) error { got += string(f.Bytes) + "\n"; return nil }); err != nil || got != "1 [3 7 5]\n2 [10 20 -1 30]\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}

@@ -61,6 +61,8 @@ type Watch struct {
 	mu     sync.Mutex
 	states []state // as Options.Rules
 
+	// patient is until when nothing is called missing: values may lack because nobody could write them before the start.
+	patient   atomic.Int64
 	heartbeat atomic.Int64 // ms of the last look
 	looks     atomic.Uint64
 	failures  atomic.Uint64
@@ -118,11 +120,12 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Run looks at the metrics and sends changes until the context ends.
+// Run looks at the metrics and sends changes until the context ends. Until the window has passed once nothing is called missing.
 func (w *Watch) Run(ctx context.Context) {
 	var sender sync.WaitGroup
 	sender.Go(func() { w.hook.run(ctx) })
 	defer sender.Wait()
+	w.patient.Store(w.o.Now().Add(w.o.Window).UnixNano())
 	for {
 		begun := w.o.Now()
 		w.Look(ctx)
@@ -154,68 +157,77 @@ func (w *Watch) Look(ctx context.Context) {
 // maxMissing is how many of the metrics without a value an alert names.
 const maxMissing = 100
 
+// finding is what is found of a rule at a look.
+type finding struct {
+	w        *Watch
+	rule     *Rule
+	from, to int64 // where values count
+
+	state
+	metrics int
+}
+
 // judge finds out how it stands with a rule. The first metric whose value fires decides.
-func (w *Watch) judge(ctx context.Context, r *Rule, now time.Time) (found state, err error) {
+func (w *Watch) judge(ctx context.Context, r *Rule, now time.Time) (state, error) {
+	f := finding{w: w, rule: r, from: now.Add(-w.o.Window).UnixNano(), to: now.UnixNano()}
 	num := w.o.Metrics.Tenant(r.Tenant)
-	to := now.UnixNano()
-	from := to - int64(w.o.Window)
-	metrics := 0
-	name := func(ref metricdef.Ref, id string) string {
-		if id == "" {
-			return w.o.Metrics.ID(ref)
-		}
-		return id
-	}
-	look := func(ref metricdef.Ref, id string) (fires bool, err error) {
-		metrics++
-		if ref != 0 {
-			t, v, ok, err := w.o.Metrics.Newest(ctx, ref, from, to)
-			if err != nil {
-				return false, err
-			}
-			if ok && !math.IsNaN(v) {
-				if r.Fires(v) {
-					found.trigger = trigger{metric: name(ref, id), value: v, time: time.Unix(0, t).UnixMilli()}
-				}
-				return r.Fires(v), nil
-			}
-		}
-		if found.without++; len(found.missing) < maxMissing {
-			found.missing = append(found.missing, name(ref, id))
-		}
-		return false, nil
-	}
 	seen := make(map[metricdef.Ref]bool, len(r.Metrics))
 	for _, id := range r.Metrics {
 		var ref metricdef.Ref
 		if num != 0 {
 			ref, _ = w.o.Metrics.Find(num, r.Type, id)
 		}
-		if fires, err := look(ref, id); fires || err != nil {
-			found.status = Firing
-			return found, err
+		if done, err := f.look(ctx, ref, id); done || err != nil {
+			return f.state, err
 		}
 		seen[ref] = true
 	}
 	if r.Tags != "" && num != 0 {
 		refs, err := w.o.Metrics.Select(ctx, num, r.Type, r.Selector)
 		if err != nil {
-			return found, err
+			return f.state, err
 		}
 		for _, ref := range refs {
 			if seen[ref] {
 				continue
 			}
-			if fires, err := look(ref, ""); fires || err != nil {
-				found.status = Firing
-				return found, err
+			if done, err := f.look(ctx, ref, ""); done || err != nil {
+				return f.state, err
 			}
 		}
 	}
-	if r.lacks(found.without, metrics) {
-		found.status = NoData
+	if r.lacks(f.without, f.metrics) {
+		f.status = NoData
 	}
-	return found, nil
+	return f.state, nil
+}
+
+// look judges one metric, ref 0 for one that is not there, and says whether it fires. The id may be left to be found.
+func (f *finding) look(ctx context.Context, ref metricdef.Ref, id string) (fires bool, err error) {
+	t, v, ok := int64(0), math.NaN(), false
+	if ref != 0 {
+		if t, v, ok, err = f.w.o.Metrics.Newest(ctx, ref, f.from, f.to); err != nil {
+			return false, err
+		}
+	}
+	if ok && !math.IsNaN(v) && !f.rule.Fires(v) {
+		f.metrics++
+		return false, nil
+	}
+	if id == "" {
+		if id = f.w.o.Metrics.ID(ref); id == "" {
+			return false, nil // it has ended since it was found
+		}
+	}
+	f.metrics++
+	if ok && !math.IsNaN(v) {
+		f.status, f.trigger = Firing, trigger{metric: id, value: v, time: time.Unix(0, t).UnixMilli()}
+		return true, nil
+	}
+	if f.without++; len(f.missing) < maxMissing {
+		f.missing = append(f.missing, id)
+	}
+	return false, nil
 }
 
 // settle takes down what was found, and sends it if it is another status than before.
@@ -231,7 +243,10 @@ func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
 		s.failed = true
 		return
 	}
-	if found.status != Firing {
+	if found.status == NoData && s.status != NoData && now.UnixNano() < w.patient.Load() {
+		found = state{status: s.status}
+	}
+	if found.trigger.metric == "" {
 		found.trigger = s.trigger
 	}
 	if found.status != NoData {

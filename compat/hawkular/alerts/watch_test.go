@@ -287,6 +287,27 @@ func TestRun(t *testing.T) {
 	<-done
 }
 
+// TestPatience calls nothing missing before the window has passed since the start.
+func TestPatience(t *testing.T) {
+	b := newBed(t, Hook{}, Rule{ID: "a", Metrics: []string{"m"}, Higher: new(10.0)})
+	b.patient.Store(b.clock().Add(DefaultWindow).UnixNano())
+	b.look()
+	b.is(OK)
+	b.put("m", 50)
+	b.look()
+	b.is(Firing)
+	b.put("m", 1)
+	b.pass(DefaultWindow - 1)
+	b.look()
+	b.is(OK)
+	b.pass(2)
+	b.look()
+	b.is(NoData)
+	b.patient.Store(b.clock().Add(time.Hour).UnixNano())
+	b.look()
+	b.is(NoData) // what is missing stays so
+}
+
 // TestRunByTheClock is the same with the clock on the wall.
 func TestRunByTheClock(t *testing.T) {
 	r := newReceiver(t)

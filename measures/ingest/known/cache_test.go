@@ -41,7 +41,7 @@ func TestCache(t *testing.T) {
 func TestBound(t *testing.T) {
 	c := &Cache{}
 	text := make([]byte, maxText)
-	for i := range 3 * maxBytes / maxText {
+	for i := range maxBytes/maxText + 100 {
 		c.Learn(1, strconv.AppendInt(text[:maxText-20], int64(i), 10), 1, metricdef.KindFloat)
 		if c.bytes > maxBytes {
 			t.Fatalf("%d bytes", c.bytes)
