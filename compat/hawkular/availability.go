@@ -109,7 +109,7 @@ func (v *availability) pass(t int64) {
 }
 
 // appendTo appends the bucket as JSON.
-func (v *availability) appendTo(b []byte) []byte {
+func (v *availability) appendTo(b []byte, strict bool) []byte {
 	number := func(name string, n int64) {
 		b = strconv.AppendInt(append(append(append(b, ',', '"'), name...), '"', ':'), n, 10)
 	}
@@ -135,7 +135,7 @@ func (v *availability) appendTo(b []byte) []byte {
 	b = append(b, '}')
 	down, up, unknown, admin := v.lasted[metricdef.Down], v.lasted[metricdef.Up], v.lasted[metricdef.Unknown], v.lasted[metricdef.Admin]
 	number("lastNotUptime", v.lastNotUp)
-	b = edge.AppendFloat(append(b, `,"uptimeRatio":`...), float64(up)/float64(v.end-v.start))
+	b = appendDouble(append(b, `,"uptimeRatio":`...), float64(up)/float64(v.end-v.start), strict)
 	number("notUpCount", v.notUp)
 	number("samples", v.samples)
 	number("notUpDuration", down+unknown+admin)
@@ -154,7 +154,7 @@ func appendStates(dst []byte, b *buckets, f *query.Frame, skip bool, o *output) 
 	more := false
 	var v availability
 	print := func() {
-		dst = v.appendTo(o.between(dst, more))
+		dst = v.appendTo(o.between(dst, more), o.strict)
 		more = true
 	}
 	next := int64(0) // the first bucket that is not printed

@@ -27,7 +27,7 @@ func TestAvailabilityStats(t *testing.T) {
 					`"adminDuration":0,"downDuration":0,"unknownDuration":400,"upDuration":100,"empty":false}`)},
 			{"/availability/a/stats?start=1000&end=1700&buckets=1", list(`{"start":1000,"end":1700,"durationMap":{"down":300,"up":300,"unknown":100},"lastNotUptime":1700,` +
 				`"uptimeRatio":0.42857142857142855,"notUpCount":2,"samples":3,"notUpDuration":400,"upCount":1,"adminDuration":0,"downDuration":300,"unknownDuration":100,"upDuration":300,"empty":false}`)},
-			{"/availability/a/stats?start=1850&end=2000&buckets=1", list(`{"start":1850,"end":2000,"durationMap":{"up":150},"lastNotUptime":0,"uptimeRatio":1,"notUpCount":0,"samples":1,` +
+			{"/availability/a/stats?start=1850&end=2000&buckets=1", list(`{"start":1850,"end":2000,"durationMap":{"up":150},"lastNotUptime":0,"uptimeRatio":` + s.in("1.0", "1") + `,"notUpCount":0,"samples":1,` +
 				`"notUpDuration":0,"upCount":1,"adminDuration":0,"downDuration":0,"unknownDuration":0,"upDuration":150,"empty":false}`)},
 			{"/availability/none/stats?fromEarliest=true&buckets=3", s.none()},
 		} {

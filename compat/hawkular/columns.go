@@ -20,6 +20,7 @@ type columns struct {
 	// percentiles are members of a list.
 	percentiles []columnMember
 	zeros       string // members of a bucket without a value
+	strict      bool
 }
 
 // columnMember is one number of a bucket: the text before it, that behind it, and its column.
@@ -40,7 +41,7 @@ func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, er
 	if len(percentiles) > mostPercentiles {
 		return nil, badRequest("percentiles: there are %d, at most %d are possible", len(percentiles), mostPercentiles)
 	}
-	c := &columns{}
+	c := &columns{strict: strict}
 	over := func(m policy.Method) int {
 		c.overs = append(c.overs, m)
 		return len(c.overs) - 1
@@ -87,7 +88,7 @@ func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, er
 		if err != nil || !(p >= 0 && p <= 100) {
 			return nil, badRequest(textPercentiles, shorten(text))
 		}
-		before := edge.AppendFloat([]byte(`{"quantile":`), p)
+		before := appendDouble([]byte(`{"quantile":`), p, strict)
 		before = edge.AppendString(append(before, `,"originalQuantile":`...), text)
 		c.percentiles = append(c.percentiles, columnMember{string(append(before, `,"value":`...)), "}", quantile(p)})
 	}
@@ -102,7 +103,7 @@ func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, er
 	if strict && stacked {
 		// Nothing stacked is zero in Hawkular, and still empty.
 		for _, m := range c.members {
-			c.zeros += m.before + "0"
+			c.zeros += m.before + "0.0"
 		}
 	}
 	return c, nil
@@ -118,7 +119,7 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 		if v-v != 0 || !f.HasIn(m.column, i) {
 			continue
 		}
-		dst = edge.AppendFloat(append(dst, m.before...), v)
+		dst = appendDouble(append(dst, m.before...), v, c.strict)
 	}
 	if len(c.percentiles) == 0 {
 		return dst
@@ -135,7 +136,7 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 			dst = append(dst, ',')
 		}
 		more = true
-		dst = edge.AppendFloat(append(dst, m.before...), v)
+		dst = appendDouble(append(dst, m.before...), v, c.strict)
 		dst = append(dst, m.after...)
 	}
 	return append(dst, ']')

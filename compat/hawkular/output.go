@@ -12,6 +12,7 @@ import (
 type output struct {
 	ctx    context.Context //nolint:containedctx // it lives as long as the request
 	stream *edge.Stream    // nil: what is printed is kept
+	strict bool
 	turn   queue.Turn
 	told   int   // bytes of what is printed that the turn knows of
 	err    error // of the connection, or of the wait for a turn: what is printed after it reaches nobody
@@ -22,7 +23,7 @@ const spell = 8 << 10
 
 // output begins an answer.
 func (c *call) output() *output {
-	o := &output{ctx: c.ctx, stream: c.stream(typeJSON)}
+	o := &output{ctx: c.ctx, stream: c.stream(typeJSON), strict: c.strict()}
 	o.turn = o.stream.Ticket.Turn()
 	return o
 }

@@ -224,7 +224,7 @@ func (p *printer) point(b []byte, f *query.Frame, i int) []byte {
 	case metricdef.KindText:
 		b = edge.AppendString(b, f.Texts[i])
 	default:
-		b = edge.AppendFloat(b, f.Values[i])
+		b = appendDouble(b, f.Values[i], p.c.strict())
 	}
 	if len(f.Tags) > 0 && f.Tags[i] != "" && f.Tags[i] != "{}" {
 		b = append(append(b, `,"tags":`...), f.Tags[i]...)

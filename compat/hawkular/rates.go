@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/tenant/identity"
@@ -149,7 +148,7 @@ func appendPoints(dst []byte, f *query.Frame, o *output) []byte {
 		if whole {
 			dst = strconv.AppendInt(dst, f.Ints[i], 10)
 		} else {
-			dst = edge.AppendFloat(dst, f.Values[i])
+			dst = appendDouble(dst, f.Values[i], o.strict)
 		}
 		dst = append(dst, '}')
 	}

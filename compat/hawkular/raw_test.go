@@ -219,9 +219,9 @@ func TestRawOrderAndLimit(t *testing.T) {
 // TestRawNow: what was written a moment ago is seen in the default mode.
 func TestRawNow(t *testing.T) {
 	bothModes(t, func(s *stored) {
-		s.write(metricdef.Gauge, "g", nil, sample{testMilli, 1.0, ""}, sample{testMilli + 100, 2.0, ""}, sample{testMilli - 7*3600_000, 3.0, ""}, sample{testMilli - 8*3600_000 - 1, 4.0, ""})
-		s.expect("/gauges/g/raw", s.in(list(pt(7*3600_000, "3")), list(pt(0, "1"), pt(7*3600_000, "3"))))
-		s.expect("/gauges/g/raw?fromEarliest=true&order=asc&limit=2", list(pt(8*3600_000+1, "4"), pt(7*3600_000, "3")))
+		s.write(metricdef.Gauge, "g", nil, sample{testMilli, 1.0, ""}, sample{testMilli + 100, 2.0, ""}, sample{testMilli - 7*3600_000, 3.0, ""}, sample{testMilli - 8*3600_000 - 1, 4.5, ""})
+		s.expect("/gauges/g/raw", s.in(list(pt(7*3600_000, "3.0")), list(pt(0, "1"), pt(7*3600_000, "3"))))
+		s.expect("/gauges/g/raw?fromEarliest=true&order=asc&limit=2", list(pt(8*3600_000+1, "4.5"), pt(7*3600_000, s.in("3.0", "3"))))
 	})
 }
 
@@ -296,7 +296,7 @@ func TestRawQuery(t *testing.T) {
 			}
 		}
 		// Another tenant has its own.
-		if w := s.request(http.MethodGet, "/gauges/A1/raw", "", "Hawkular-Tenant", "other"); w.Body.String() != "["+pt(1, "99")+"]" {
+		if w := s.request(http.MethodGet, "/gauges/A1/raw", "", "Hawkular-Tenant", "other"); w.Body.String() != "["+pt(1, s.in("99.0", "99"))+"]" {
 			t.Error(w.Body)
 		}
 		if w := s.request(http.MethodGet, "/gauges/A1/raw", "", "Hawkular-Tenant", "nobody"); fmt.Sprintf("%d %s", w.Code, w.Body) != s.none() && w.Code != 204 {
