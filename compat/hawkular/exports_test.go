@@ -108,7 +108,7 @@ func TestBrokenListIsAudited(t *testing.T) {
 	w.o.Audit = &edge.Audit{Log: log}
 	func() {
 		defer func() {
-			if why := recover(); why != http.ErrAbortHandler { //nolint:errorlint // it is that very one
+			if why := recover(); why != http.ErrAbortHandler {
 				t.Errorf("it ended with %v", why)
 			}
 		}()
