@@ -31,7 +31,8 @@ func serveHawkular(t *testing.T, strict bool, more object) *process {
 }
 
 // TestHawkularVectors plays the vectors of the dialect to the program, in both modes. What it answers in the default mode is held
-// against the OpenAPI document too; that of the strict mode has fewer bodies, as the document says in words.
+// against the OpenAPI document too; that of the strict mode has fewer bodies, as the document says in words, and some clients send
+// more than it lets them.
 func TestHawkularVectors(t *testing.T) {
 	for _, mode := range []struct {
 		strict bool
@@ -44,11 +45,12 @@ func TestHawkularVectors(t *testing.T) {
 		p := serveHawkular(t, mode.strict, nil)
 		play := mode.player
 		play.Base, play.Admin = p.url+"/hawkular/metrics", hawkularAdmin
-		if !mode.strict {
-			play.Client = p.client
-		}
 		played := 0
 		for _, file := range mode.files {
+			play.Client = nil
+			if !mode.strict && file != "clients" {
+				play.Client = p.client
+			}
 			cases, err := hawkulartest.Load(filepath.FromSlash("../../../compat/hawkular/testdata/" + file + ".json"))
 			must(t, err)
 			for i, c := range cases {
