@@ -52,7 +52,7 @@ func (c *call) stateBuckets(a *ask) error {
 	} else {
 		err = p.query.Run(c.ctx, write)
 	}
-	return c.endStream(o.stream, err)
+	return c.endList(o, err)
 }
 
 // planStates lays the buckets of a question about availability. Their statistics are made from the states themselves, so these are what

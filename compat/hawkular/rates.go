@@ -76,7 +76,7 @@ func (c *call) rateQuery() error {
 	if err := c.decode(&a); err != nil {
 		return err
 	}
-	if len(a.IDs) == 0 && a.Tags == "" {
+	if given := len(a.IDs) > 0; !given && a.Tags == "" || c.strict() && given && a.Tags != "" {
 		return badRequest("either ids or tags must be given")
 	}
 	s := section{typ: c.typ}

@@ -229,6 +229,15 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 	} else {
 		err = c.printAlone(o, p)
 	}
+	return c.endList(o, err)
+}
+
+// endList ends an answer that is one list. It is empty if all that is asked for are the buckets behind the first with a value, and there is none.
+func (c *call) endList(o *output, err error) error {
+	if err == nil && string(o.stream.B) == "[]" {
+		o.stream.Free()
+		return c.empty()
+	}
 	return c.endStream(o.stream, err)
 }
 

@@ -170,6 +170,7 @@ func TestRates(t *testing.T) {
 		}
 		b.want("/counters/rate/query", `{"ids":["none"]}`, map[bool]int{true: 204, false: 200}[b.o.Strict], map[bool]string{false: "[]"}[b.o.Strict])
 		b.want("/counters/rate/query", `{"start":0}`, 400, "")
+		b.want("/counters/rate/query", `{"ids":["none"],"tags":"k:v"}`, map[bool]int{true: 400, false: 200}[b.o.Strict], map[bool]string{false: "[]"}[b.o.Strict])
 		if w := b.ask("/counters/rate?start=60000&end=480000&buckets=1&metrics=C1", ""); w.Body.String() != b.ask("/counters/C1/rate/stats?start=60000&end=480000&buckets=1", "").Body.String() {
 			t.Error(w.Body)
 		}
@@ -408,5 +409,14 @@ func TestStatsFromEarliest(t *testing.T) {
 		b.want("/gauges/g/stats?fromEarliest=true&bucketDuration=1h", "", 200, want+`]`)
 		b.want("/m/stats/query", `{"metrics":{"gauge":["g","none"]},"fromEarliest":true,"bucketDuration":"1h"}`, 200, `~{"gauge":{"g":`+want[1:]+`],"none":[]}}`)
 		b.want("/gauges/g/stats?fromEarliest=true&buckets="+buckets, "", 200, `~[{"samples":1}]`)
+
+		// What was measured before all that Hawkular looks at is kept since it was written late.
+		b.want("/gauges", `{"id":"old","dataRetention":7}`, 201, "")
+		b.put("t", metricdef.Gauge, "old", nil, point{60_000, 1, ""})
+		if b.o.Strict {
+			b.want("/gauges/old/stats?fromEarliest=true&bucketDuration=1d", "", 204, "")
+		} else {
+			b.want("/gauges/old/stats?fromEarliest=true&buckets=1", "", 200, `~[{"samples":1}]`)
+		}
 	})
 }

@@ -135,7 +135,7 @@ func TestWriteWrong(t *testing.T) {
 
 func TestWriteTags(t *testing.T) {
 	s := newStored(t, true)
-	s.post("/gauges/x/raw", `[{"timestamp":NOW,"value":1.1,"tags":{"x":1,"y":2}},{"timestamp":2,"value":2.2,"tags":{"y":3,"z":5}},{"timestamp":3,"value":33.3}]`, 400, "no valid JSON")
+	s.post("/gauges/x/raw", `[{"timestamp":NOW,"value":1.1,"tags":{"x":1,"y":2}},{"timestamp":2,"value":2.2,"tags":{"y":3,"z":5}},{"timestamp":3,"value":33.3}]`, 400, "[0].timestamp: NOW is not a time")
 	s.post("/gauges/x/raw", `[{"timestamp":1,"value":1.1,"tags":{"x":1,"y":2}},{"timestamp":2,"value":2.2,"tags":{"z":5,"y":3}},{"timestamp":3,"value":33.3,"tags":{}}]`, 200, "")
 	s.expect("/gauges/x/raw?start=0&order=asc", `200 [{"timestamp":1,"value":1.1,"tags":{"x":"1","y":"2"}},{"timestamp":2,"value":2.2,"tags":{"y":"3","z":"5"}},{"timestamp":3,"value":33.3}]`)
 }

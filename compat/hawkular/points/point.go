@@ -173,12 +173,18 @@ func (d *Decoder) slow(i, n int) (end int, err error) {
 			if time != nil {
 				return i, d.wrongPoint(n, "timestamp", textTwice)
 			}
-			time, i, err = d.value(i)
+			if time, end, err = d.value(i); err != nil {
+				err = d.unreadable(i, n, "timestamp", err)
+			}
+			i = end
 		case "value":
 			if value != nil {
 				return i, d.wrongPoint(n, "value", textTwice)
 			}
-			value, i, err = d.value(i)
+			if value, end, err = d.value(i); err != nil {
+				err = d.unreadable(i, n, "value", err)
+			}
+			i = end
 		case "tags":
 			if tagged {
 				return i, d.wrongPoint(n, "tags", textTwice)

@@ -1,6 +1,7 @@
 package points
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -119,6 +120,25 @@ func (d *Decoder) pointValue(n int, raw []byte) (v float64, text string, err err
 		return 0, "", d.wrongValue(n, "value", d.tooLong("the text has", len(text)))
 	}
 	return 0, text, nil
+}
+
+// unreadable says what is wrong with a time or a value that is no JSON, as NaN is none: which it is, instead of at which byte it stands.
+func (d *Decoder) unreadable(i, n int, member string, err error) error {
+	b, end := d.body, i
+	for end < len(b) && nameByte(b[end]) {
+		end++
+	}
+	if end == i || end == len(b) {
+		return err
+	}
+	var better error
+	switch {
+	case member == "timestamp":
+		_, better = d.time(n, b[i:end])
+	case d.typ != metricdef.String: // where a word would be a text
+		_, _, better = d.pointValue(n, b[i:end])
+	}
+	return cmp.Or(better, err)
 }
 
 // tooLong says that a text passes the limit of the store.
