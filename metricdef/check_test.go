@@ -198,3 +198,17 @@ func (n *Node) check(root bool) error {
 	}
 	return nil
 }
+
+// postings are the refs of a pair. A list of one is put into the space that the caller gives.
+func (x *index) postings(id uint32, one *[1]Ref) []Ref {
+	p := &x.pairs[id]
+	switch p.n {
+	case 0:
+		return nil
+	case 1:
+		one[0] = Ref(p.at)
+		return one[:]
+	}
+	list := x.lists[p.at]
+	return list[:len(list):len(list)]
+}

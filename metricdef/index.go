@@ -204,20 +204,6 @@ func (x *index) unpost(id uint32, refs []Ref) {
 	}
 }
 
-// postings are the refs of a pair. A list of one is put into the space that the caller gives.
-func (x *index) postings(id uint32, one *[1]Ref) []Ref {
-	p := &x.pairs[id]
-	switch p.n {
-	case 0:
-		return nil
-	case 1:
-		one[0] = Ref(p.at)
-		return one[:]
-	}
-	list := x.lists[p.at]
-	return list[:len(list):len(list)]
-}
-
 func (x *index) bytes() int {
 	return int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists) + x.listed
 }

@@ -29,9 +29,6 @@ func NewPSquare(percent float64) PSquare {
 	return PSquare{q: min(percent, 100) / 100}
 }
 
-// Reset forgets all values.
-func (p *PSquare) Reset() { p.n = 0 }
-
 // Add takes the next value.
 func (p *PSquare) Add(v float64) {
 	p.n++
