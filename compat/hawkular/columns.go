@@ -124,6 +124,7 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 	if len(c.percentiles) == 0 {
 		return dst
 	}
+	without := len(dst)
 	dst = append(dst, `,"percentiles":[`...)
 	more := false
 	for j := range c.percentiles {
@@ -138,6 +139,9 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 		more = true
 		dst = appendDouble(append(dst, m.before...), v, c.strict)
 		dst = append(dst, m.after...)
+	}
+	if !more {
+		return dst[:without]
 	}
 	return append(dst, ']')
 }

@@ -132,13 +132,13 @@ func (c *call) planPoints(a *ask, typ metricdef.Type, rate bool, refs []metricde
 	return p, err
 }
 
-// appendPoints appends the points of a frame of numbers. What JSON has no number for is left out.
+// appendPoints appends the points of a frame of numbers, or their rates. What JSON has no number for is a text, as in every list of points.
 func appendPoints(dst []byte, f *query.Frame, o *output) []byte {
 	dst = append(dst, '[')
 	more := false
 	whole := f.Kind == metricdef.KindInt
 	for i := range f.Len() {
-		if !f.Has(i) || !whole && f.Values[i]-f.Values[i] != 0 {
+		if !f.Has(i) {
 			continue
 		}
 		dst = append(o.between(dst, more), `{"timestamp":`...)

@@ -2,6 +2,7 @@ package hawkular
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -418,5 +419,19 @@ func TestStatsFromEarliest(t *testing.T) {
 		} else {
 			b.want("/gauges/old/stats?fromEarliest=true&buckets=1", "", 200, `~[{"samples":1}]`)
 		}
+	})
+}
+
+// TestStatsOfNaN leaves out statistics that JSON has no number for, and has points and rates of that kind as texts.
+func TestStatsOfNaN(t *testing.T) {
+	both(t, func(t *testing.T, b *bed) {
+		b.put("t", metricdef.Gauge, "g", nil, point{1000, 1.5, ""}, point{2000, math.Inf(1), ""}, point{3000, math.NaN(), ""})
+		b.want("/gauges/g/rate?start=1&end=9000&order=asc", "", 200, `[{"timestamp":2000,"value":"Infinity"},{"timestamp":3000,"value":"NaN"}]`)
+		b.want("/gauges/g/stats?start=3000&end=3001&buckets=1&percentiles=50", "", 200, `[{"start":3000,"end":3001,"empty":false,"samples":1}]`)
+		if b.o.Strict {
+			return
+		}
+		b.want("/m/stats/query", `{"ids":["g"],"start":1,"end":9000}`, 200,
+			`{"gauge":{"g":[{"timestamp":1000,"value":1.5},{"timestamp":2000,"value":"Infinity"},{"timestamp":3000,"value":"NaN"}]}}`)
 	})
 }
