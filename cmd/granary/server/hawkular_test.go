@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/base64"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -275,6 +276,38 @@ func TestHawkularAdminTokenFaults(t *testing.T) {
 		}})
 		if err == nil || strings.Contains(err.Error(), "0123456789abcdef0123") {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestHawkularCredentials holds what Mohawk's shell tests want of a service that asks who comes: a bearer token or a password that is
+// right reads, one that is wrong is told 401 in the text too, for curl shows no status, and the status of the service is for everybody.
+func TestHawkularCredentials(t *testing.T) {
+	password := func(user, word string) []string {
+		return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+word)), "Hawkular-Tenant", "shop"}
+	}
+	token := func(text string) []string { return append(bearer(text), "Hawkular-Tenant", "shop") }
+	const read = "GET /gauges/free_memory/raw?limit=1"
+	for mode, asks := range map[string][]gate{
+		"": {
+			{read, "", token("the-admin-of-shop-x"), 200, "[]"},
+			{read, "", token("the-admin-of-shop-y"), 401, "401"},
+			{read, "", password("shop", "the-admin-of-shop-x"), 200, "[]"},
+			{read, "", password("shop", "the-admin-of-shop-y"), 401, "401"},
+			{read, "", nil, 401, "401"},
+			{"GET /status", "", nil, 200, "STARTED"},
+		},
+		"  compat: {hawkular: {strict: true}}": {
+			{read, "", token("the-admin-of-shop-x"), 204, ""},
+			{read, "", token("the-admin-of-shop-y"), 401, "errorMsg"},
+			{read, "", password("shop", "the-admin-of-shop-x"), 204, ""},
+			{read, "", password("shop", "the-admin-of-shop-y"), 401, "errorMsg"},
+			{"GET /status", "", nil, 200, "STARTED"},
+		},
+	} {
+		s := running(t, configured(t, gated+mode))
+		for _, g := range asks {
+			g.ask(t, s, there)
 		}
 	}
 }
