@@ -15,9 +15,10 @@ import (
 
 // HawkularAlerts is granary.compat.hawkular.alerts.
 type HawkularAlerts struct {
-	Interval time.Duration // between two looks
-	Window   time.Duration // how old the value may be by which a metric is judged
-	Server   Secret        // URL of the receiver, with a password perhaps; "": none
+	Interval time.Duration  // between two looks
+	Window   time.Duration  // how old the value may be by which a metric is judged
+	AtStart  alerts.AtStart // which alerts are sent when they are first judged: at-start
+	Server   Secret         // URL of the receiver, with a password perhaps; "": none
 	Method   string
 	Insecure bool   // any certificate of the receiver is taken
 	CA       string // file of authorities; "": those of the system
@@ -36,6 +37,7 @@ func defaultAlerts() HawkularAlerts {
 func (a *HawkularAlerts) read(s *section) {
 	s.seconds("interval", &a.Interval, 100*time.Millisecond)
 	s.seconds("window", &a.Window, time.Second)
+	a.AtStart = alerts.AtStart(s.oneOf("at-start", alerts.AtStartNames[:]))
 	s.secret("server", &a.Server)
 	if n := s.get("server"); n != nil && a.Server != "" {
 		if _, err := alerts.ParseServer(string(a.Server)); err != nil {

@@ -29,7 +29,7 @@ func (s *Server) alertOptions() (alerts.Options, error) {
 	cfg := &s.cfg.Hawkular.Alerts
 	o := alerts.Options{
 		Metrics:  hawkular.AlertMetrics(s.store.Definitions, s.store.Tenants, s.store, s.cfg.Hawkular.Own),
-		Interval: cfg.Interval, Window: cfg.Window, Now: s.o.Now, Logger: s.o.Logger,
+		Interval: cfg.Interval, Window: cfg.Window, AtStart: cfg.AtStart, Now: s.o.Now, Logger: s.o.Logger,
 		Hook: alerts.Hook{Server: string(cfg.Server), Method: cfg.Method, Insecure: cfg.Insecure, Timeout: cfg.Timeout, Retries: int(cfg.Retries),
 			Queue: int(cfg.Queue), Agent: "granary/" + s.o.Version},
 	}

@@ -69,7 +69,7 @@ granary:
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
     coopr: {usage-access: source, queue-cache: 3s}
     hawkular: {strict: true, default-start: 25m, retention: 26h, cors-origins: ["https://h.example.org"], show: own, max-request: 5kB,
-      alerts: {interval: 7s, window: 2m, server: "http://u:p@127.0.0.1:1/x", method: PUT, insecure: true, timeout: 3s, retries: 4, queue: 5,
+      alerts: {interval: 7s, window: 2m, at-start: firing, server: "http://u:p@127.0.0.1:1/x", method: PUT, insecure: true, timeout: 3s, retries: 4, queue: 5,
         rules: [{id: a, tenant: t9, metrics: [m], tags: "n:x.*", type: counter, alert-if-lower-than: 1.5, alert-if-higher-than: 9, missing-when: never, annotations: {k: v}}, {id: b, metrics: [m], alert-if-lower-than: 1}]}}
   admin: {listen: "localhost:0"}
 `
@@ -203,6 +203,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.hawkular.default-start":                       {s.hawkular().DefaultStart, 25 * time.Minute},
 		"granary.compat.hawkular.alerts.interval":                     {watched.Interval, 7 * time.Second},
 		"granary.compat.hawkular.alerts.window":                       {watched.Window, 2 * time.Minute},
+		"granary.compat.hawkular.alerts.at-start":                     {watched.AtStart, alerts.AtStartFiring},
 		"granary.compat.hawkular.alerts.server":                       {watched.Hook.Server, "http://u:p@127.0.0.1:1/x"},
 		"granary.compat.hawkular.alerts.method":                       {watched.Hook.Method, http.MethodPut},
 		"granary.compat.hawkular.alerts.insecure":                     {watched.Hook.Insecure, true},

@@ -193,7 +193,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newBed is a bed whose alerts are sent at changes alone.
 func newBed(t *testing.T, hook Hook, rules ...Rule) *bed {
+	t.Helper()
+	return startBed(t, AtStartFiring, hook, rules...)
+}
+
+func startBed(t *testing.T, start AtStart, hook Hook, rules ...Rule) *bed {
 	t.Helper()
 	b := &bed{t: t, metrics: &fakeMetrics{}, pauses: make(chan time.Duration, 1000), goOn: make(chan struct{}), log: &lockedBuffer{}}
 	b.now.Store(epoch.UnixNano())
@@ -204,7 +210,7 @@ func newBed(t *testing.T, hook Hook, rules ...Rule) *bed {
 		rules[i].Type = metricdef.Gauge
 	}
 	var err error
-	b.Watch, err = New(Options{Metrics: b.metrics, Rules: rules, Hook: hook, Now: b.clock, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+	b.Watch, err = New(Options{Metrics: b.metrics, Rules: rules, AtStart: start, Hook: hook, Now: b.clock, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Wait: func(ctx context.Context, d time.Duration) error {
 			b.pauses <- d
 			select {

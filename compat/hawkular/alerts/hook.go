@@ -25,7 +25,7 @@ type Hook struct {
 	CA       *x509.CertPool // authorities of certificates; nil: those of the system
 	Timeout  time.Duration  // of one attempt; 0: DefaultTimeout
 	Retries  int            // attempts behind the first; 0: DefaultRetries, below 0: none
-	Queue    int            // changes that may wait; 0: DefaultQueue
+	Queue    int            // changes that may wait; 0: DefaultQueue. For each rule at least one may
 	Agent    string         // User-Agent
 }
 
@@ -92,6 +92,7 @@ func newHook(o *Options) (*hook, error) {
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 	h.shown = u.String()
 	h.o.Method, h.o.Timeout, h.o.Queue = cmp.Or(h.o.Method, http.MethodPost), cmp.Or(h.o.Timeout, DefaultTimeout), cmp.Or(h.o.Queue, DefaultQueue)
+	h.o.Queue = max(h.o.Queue, len(o.Rules)) // at a start all may be sent at once
 	h.o.Retries = max(cmp.Or(h.o.Retries, DefaultRetries), 0)
 	h.client = &http.Client{
 		Timeout: h.o.Timeout,

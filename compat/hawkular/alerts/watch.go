@@ -44,6 +44,8 @@ type Options struct {
 	Interval time.Duration
 	// Window is how old the value may be by which a metric is judged; 0: DefaultWindow.
 	Window time.Duration
+	// AtStart says which alerts are sent when they are first judged.
+	AtStart AtStart
 	// Hook says who is told.
 	Hook Hook
 
@@ -52,6 +54,19 @@ type Options struct {
 	Wait   func(ctx context.Context, d time.Duration) error
 	Logger *slog.Logger // nil: slog.Default
 }
+
+// AtStart says which alerts are sent when they are first judged after a start.
+type AtStart uint8
+
+const (
+	// AtStartAll sends each, ok too: an alert may have ended while the service was down, or its end may not have reached the receiver
+	// before, which would hold it for firing for ever.
+	AtStartAll    AtStart = iota
+	AtStartFiring         // only those that are not ok
+)
+
+// AtStartNames are the names of the ways, as a configuration gives them.
+var AtStartNames = [...]string{"all", "firing"}
 
 // Watch looks at metrics and sends changes. It is safe for concurrent use.
 type Watch struct {
@@ -76,6 +91,7 @@ type state struct {
 	missing []string // metrics without a value, the first of them
 	without int      // how many there are
 	failed  bool     // the last look did not succeed, which has been said
+	known   bool     // it has been judged since the start
 }
 
 // trigger is the value that made an alert fire last.
@@ -244,7 +260,9 @@ func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
 		return
 	}
 	if found.status == NoData && s.status != NoData && now.UnixNano() < w.patient.Load() {
-		found = state{status: s.status}
+		found = state{status: s.status, known: s.known} // nobody can tell yet
+	} else {
+		found.known = true
 	}
 	if found.trigger.metric == "" {
 		found.trigger = s.trigger
@@ -252,13 +270,22 @@ func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
 	if found.status != NoData {
 		found.missing, found.without = nil, 0
 	}
-	changed := found.status != s.status
+	changed, first := found.status != s.status, found.known && !s.known
 	*s = found
-	if !changed {
+	switch {
+	case changed:
+	case first && w.o.AtStart == AtStartAll:
+		w.send(r, s, now) // no change, as far as we know
+		return
+	default:
 		return
 	}
 	w.changes[s.status].Add(1)
 	w.o.Logger.Info("an alert changed", "alert", r.ID, "tenant", r.Tenant, "status", s.status, "metric", s.trigger.metric, "missing", s.without)
+	w.send(r, s, now)
+}
+
+func (w *Watch) send(r *Rule, s *state, now time.Time) {
 	w.hook.put(notice{alert: r.ID, status: s.status, at: now, body: (&Alert{r, *s}).Append(nil)})
 }
 

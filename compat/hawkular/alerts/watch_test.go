@@ -359,3 +359,69 @@ func TestWhileWritten(t *testing.T) {
 		t.Errorf("%d changes: %+v", changes, s)
 	}
 }
+
+// TestAtStart sends the first state that is known of each alert, since its end may have been lost with the process before.
+func TestAtStart(t *testing.T) {
+	rules := func() []Rule {
+		return []Rule{
+			{ID: "ended", Metrics: []string{"a"}, Higher: new(10.0)},
+			{ID: "fires", Metrics: []string{"b"}, Higher: new(10.0)},
+			{ID: "silent", Metrics: []string{"c"}, Higher: new(10.0)},
+			{ID: "late", Metrics: []string{"d"}, Higher: new(10.0)},
+		}
+	}
+	for start, want := range map[AtStart][]string{
+		AtStartAll:    {"ended ok", "fires firing", "late ok", "silent missing"},
+		AtStartFiring: {"fires firing", "silent missing"},
+	} {
+		r := newReceiver(t)
+		b := startBed(t, start, Hook{Server: r.URL, Queue: 1}, rules()...)
+		b.patient.Store(b.clock().Add(DefaultWindow).UnixNano())
+		b.put("a", 1)
+		b.put("b", 50)
+		b.metrics.fail(errBroken)
+		b.look() // nothing is known by that
+		b.metrics.fail(nil)
+		b.look()
+		b.look()
+		b.put("d", 1)
+		b.look()
+		b.pass(DefaultWindow)
+		for _, id := range []string{"a", "d"} {
+			b.put(id, 1)
+		}
+		b.put("b", 50)
+		b.pass(1)
+		b.look()
+		b.look()
+		b.settle(len(want))
+		if got := r.got(); !slices.Equal(got, want) {
+			t.Errorf("at start %s: sent %q, want %q", AtStartNames[start], got, want)
+		}
+		b.stop()
+		if s := b.Stats(); s.Changes[OK] != 0 || s.Changes[Firing] != 1 || s.Changes[NoData] != 1 || s.Sent != uint64(len(want)) || s.Lost[LostQueue] != 0 {
+			t.Errorf("at start %s: %+v", AtStartNames[start], s)
+		}
+	}
+}
+
+// TestEndAcrossRestart tells the receiver of an end that it could not take before the process was killed.
+func TestEndAcrossRestart(t *testing.T) {
+	r := newReceiver(t, 200, 503, 200)
+	rule := Rule{ID: "load", Metrics: []string{"m"}, Higher: new(10.0)}
+	b := startBed(t, AtStartAll, Hook{Server: r.URL}, rule)
+	b.put("m", 50)
+	b.look()
+	b.settle(1)
+	b.put("m", 1)
+	b.look()
+	<-b.pauses // the receiver is down
+	b.stop()
+	b = startBed(t, AtStartAll, Hook{Server: r.URL}, rule)
+	b.put("m", 1)
+	b.look()
+	b.settle(1)
+	if got, want := r.got(), []string{"load firing", "load ok"}; !slices.Equal(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
