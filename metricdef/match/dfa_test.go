@@ -34,3 +34,68 @@ func TestTables(t *testing.T) {
 		}
 	}
 }
+
+// TestRandomPatterns holds the answers to patterns of all sorts against those of the library.
+func TestRandomPatterns(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(77, 1))
+	atoms := []string{"a", "b", "k", "S", "ß", "ä", "日", "ſ", "\n", "", "[a-c]", "[^a]", `[^\n]`, ".", "(?-s:.)", "(?i:k)", "(?i:ß)", "(?i:abk)", `\d`, `\W`, `\pL`, `\x{FFFD}`,
+		`[\x{FFFD}-\x{10FFFF}]`, `\Q.\E`, "^", "$", `\A`, `\z`, "(?m:^)", "(?m:$)", `\b`, "(?i)µ", "[é-ü]"}
+	ends := []string{"*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0}", "{2,}"}
+	pieces := []string{"a", "b", "c", "k", "K", "\u212a", "S", "ſ", "ß", "ẞ", "ä", "\xc3", "\xa4", "\xff", "\n", "\ufffd", "日", "\xe6\x97", "\xed\xa0\x80", "\U0010ffff", "1", ".", "é", "µ", "μ", "abk"}
+	var pattern func(depth int) string
+	pattern = func(depth int) string {
+		if depth == 0 {
+			return atoms[rnd.IntN(len(atoms))]
+		}
+		a := pattern(depth - 1)
+		switch rnd.IntN(5) {
+		case 0:
+			return a + "|" + pattern(depth-1)
+		case 1:
+			return "(" + a + ")"
+		case 2:
+			return "(?:" + a + ")" + ends[rnd.IntN(len(ends))]
+		}
+		return a + pattern(rnd.IntN(depth))
+	}
+	tables := 0
+	for range 3000 {
+		p := pattern(1 + rnd.IntN(5))
+		re := regexp.MustCompile(`\A(?s:` + p + `)\z`)
+		m, err := Regexp("x", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.expr != nil && m.expr.dfa != nil {
+			tables++
+		}
+		for range 20 {
+			v := ""
+			for range rnd.IntN(6) {
+				v += pieces[rnd.IntN(len(pieces))]
+			}
+			if m.Match(v) != re.MatchString(v) {
+				t.Fatalf("%q (%v) on %q: %v", p, m.Form(), v, m.Match(v))
+			}
+		}
+	}
+	if tables < 500 {
+		t.Errorf("%d patterns had tables", tables)
+	}
+}
+
+// TestAnchorsOfRepetitions: what is written out several times begins the text only once.
+func TestAnchorsOfRepetitions(t *testing.T) {
+	for _, p := range []string{"(?:^a){2}", `(?:\A[ab]+){2}`, "(?:a$){2}", "(?:^a|b){2,}"} {
+		m, err := Regexp("x", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		re := regexp.MustCompile(`\A(?s:` + p + `)\z`)
+		for _, v := range []string{"a", "aa", "ab", "ba", "bb", "bab"} {
+			if m.Match(v) != re.MatchString(v) {
+				t.Errorf("%q on %q: %v", p, v, m.Match(v))
+			}
+		}
+	}
+}

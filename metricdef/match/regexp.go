@@ -273,28 +273,22 @@ func (x *expander) expand(re *syntax.Regexp) ([]sequence, bool) {
 }
 
 // trimAnchors takes ^ and $ away where they always hold, since whole values are matched: ^ where nothing stands before
-// it, $ where nothing stands behind it. It changes the tree.
+// it, $ where nothing stands behind it. The tree stays as it is: a repetition that was written out has the same part in several places.
 func trimAnchors(re *syntax.Regexp, left, right bool) *syntax.Regexp {
-	switch re.Op {
-	case syntax.OpBeginText:
-		if left {
-			return &syntax.Regexp{Op: syntax.OpEmptyMatch}
-		}
-	case syntax.OpEndText:
-		if right {
-			return &syntax.Regexp{Op: syntax.OpEmptyMatch}
-		}
-	case syntax.OpCapture, syntax.OpAlternate:
-		for i, sub := range re.Sub {
-			re.Sub[i] = trimAnchors(sub, left, right)
-		}
-	case syntax.OpConcat:
-		last := len(re.Sub) - 1
-		for i, sub := range re.Sub {
-			re.Sub[i] = trimAnchors(sub, left && i == 0, right && i == last)
-		}
+	switch {
+	case re.Op == syntax.OpBeginText && left, re.Op == syntax.OpEndText && right:
+		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	case re.Op != syntax.OpCapture && re.Op != syntax.OpAlternate && re.Op != syntax.OpConcat:
+		return re
 	}
-	return re
+	trimmed := *re
+	trimmed.Sub = slices.Clone(re.Sub)
+	last := len(re.Sub) - 1
+	for i, sub := range re.Sub {
+		inner := re.Op == syntax.OpConcat
+		trimmed.Sub[i] = trimAnchors(sub, left && !(inner && i > 0), right && !(inner && i < last))
+	}
+	return &trimmed
 }
 
 // plainLiteral says whether the literal stands for exactly its own bytes. U+FFFD matches damaged UTF-8 too.
