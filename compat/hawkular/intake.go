@@ -173,11 +173,17 @@ func (in *intake) find(m int) series {
 	}
 	if e != nil {
 		in.last = e
-		if ref := e.Ref(); ref != 0 {
+		if ref := e.Ref(); ref != 0 && !in.gone(m, e) {
 			return series{entry: e, ref: ref, kind: e.Kind}
 		}
 	}
 	return in.ask(m)
+}
+
+// gone says whether what is remembered of a gauge that keeps whole numbers is that of a series which has ended. Of all others the store
+// tells, but by that kind points are refused before it is asked.
+func (in *intake) gone(m int, e *known.Entry) bool {
+	return e.Kind == metricdef.KindInt && in.dec.Metrics[m].Type == metricdef.Gauge && in.c.d.o.Definitions.Kind(e.Ref()) != metricdef.KindInt
 }
 
 // ask finds the series of a metric in the registry: that whose key text the id is, else the one of that name without tags. What is

@@ -264,6 +264,17 @@ func TestWriteWhole(t *testing.T) {
 	if got := s.shown("t", metricdef.Gauge, "whole"); got != "1:2 2:3000" {
 		t.Error(got)
 	}
+	// When it has ended, the next one of the name keeps what it gets.
+	who, _ := s.store.Tenants.Lookup("t")
+	ref, _ := s.store.Definitions.Resolve(who.Num, metricdef.Gauge, metricdef.AppendKey(nil, "whole", nil))
+	if _, err := s.store.DeleteDefinitions(t.Context(), []metricdef.Ref{ref}); err != nil {
+		t.Fatal(err)
+	}
+	s.post("/gauges/whole/raw", `[{"timestamp":3,"value":2.5}]`, 200, received(1))
+	s.post("/gauges/whole/raw", `[{"timestamp":4,"value":3.5}]`, 200, received(1))
+	if got := s.shown("t", metricdef.Gauge, "whole"); got != "3:2.5 4:3.5" {
+		t.Error(got)
+	}
 }
 
 func TestWriteSeriesLimit(t *testing.T) {
