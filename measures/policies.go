@@ -186,6 +186,9 @@ type policyKey struct {
 // memory than all of them.
 const fewPolicies = 16
 
+// mostPolicies is how many states are remembered, so that retentions that nobody uses any more cost nothing for ever.
+const mostPolicies = 1024
+
 // tenantPolicies are the states of one tenant: few, of most tenants one. Series with a retention of their own may make them many.
 type tenantPolicies struct {
 	view *policy.View
@@ -216,6 +219,9 @@ func (t *tenantPolicies) add(st *policyState) {
 	if t.at == nil && len(t.list) < fewPolicies {
 		t.list = append(t.list, st)
 		return
+	}
+	if len(t.at) >= mostPolicies {
+		t.at = make(map[stateKey]*policyState) // series keep the states that they have, and may be given equal ones
 	}
 	if t.at == nil {
 		t.at = make(map[stateKey]*policyState, 2*fewPolicies)
