@@ -20,7 +20,8 @@ func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metri
 }
 
 // UpdateDefinitions is UpdateDefinition for several, of which none may come twice: all of them change, or none does. at is the one
-// that cannot be changed so, -1 if the error is about none of them.
+// that cannot be changed so, -1 if the error is about none of them. A machine that dies before it returns may keep a part of the changes if
+// the definitions are larger than a record of the journal, which has definitionBytes or so.
 func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) (at int, err error) {
 	if len(list) == 0 {
 		return -1, nil
