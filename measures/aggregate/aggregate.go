@@ -14,6 +14,16 @@ type Scratch struct {
 	together together
 }
 
+// Trim lets go of memory for more than so many values.
+func (s *Scratch) Trim(values int) {
+	if cap(s.sorted) > values {
+		s.sorted = nil
+	}
+	if cap(s.order.keys) > values {
+		s.order = order{}
+	}
+}
+
 // Of is the method over the values of one bucket, which are in the order of their times and not changed; false if it has no
 // value there. A method that IsRate takes differences as its values: see Differences.
 //

@@ -1,6 +1,10 @@
 package query
 
-import "sync"
+import (
+	"sync"
+
+	"granary/measures/aggregate"
+)
 
 // keepCells bounds the memory that is kept for the next query, in numbers.
 const keepCells = 1 << 20
@@ -39,6 +43,7 @@ func (r *ring) release() {
 var combiners = sync.Pool{New: func() any { return new(combiner) }}
 
 func (c *combiner) release() {
+	c.scratch.Trim(keepCells)
 	if cap(c.starts)+cap(c.slots)+cap(c.times)+cap(c.values)+cap(c.cells)+cap(c.table.block) > keepCells {
 		*c = combiner{}
 	}
@@ -63,6 +68,9 @@ func (w *worker) trim() {
 	if cap(w.buckets.carry) > keepCells {
 		w.buckets.carry = nil
 	}
+	for _, s := range []*aggregate.Scratch{&w.single.scratch, &w.several.scratch, &w.whole.scratch} {
+		s.Trim(keepCells)
+	}
 	w.several = many{scratch: w.several.scratch, values: w.several.values, ok: w.several.ok}
-	w.single.dst = nil
+	w.single.dst, w.whole.dst = nil, nil
 }
