@@ -137,8 +137,7 @@ func (h *hook) put(n notice) {
 		return
 	}
 	if len(h.waiting) >= h.o.Queue {
-		h.give(h.waiting[0], LostQueue, nil)
-		h.waiting = append(h.waiting[:0], h.waiting[1:]...)
+		h.give(h.shift(), LostQueue, nil)
 	}
 	h.waiting = append(h.waiting, n)
 	select {
@@ -164,9 +163,15 @@ func (h *hook) next() (notice, bool) {
 	if len(h.waiting) == 0 {
 		return notice{}, false
 	}
+	return h.shift(), true
+}
+
+// shift takes the first of those that wait.
+func (h *hook) shift() notice {
 	n := h.waiting[0]
-	h.waiting = append(h.waiting[:0], h.waiting[1:]...)
-	return n, true
+	h.waiting[0] = notice{} // its memory is let go
+	h.waiting = h.waiting[1:]
+	return n
 }
 
 // run sends until the context ends. What waits then is given up.
