@@ -179,11 +179,7 @@ func appendStates(dst []byte, b *buckets, f *query.Frame, skip bool, o *output) 
 			if (t-b.start)/b.step != k {
 				break
 			}
-			s, ok := metricdef.StateOf(f.Values[i])
-			if !ok {
-				s = metricdef.Unknown
-			}
-			v.add(t, s)
+			v.add(t, stateOf(f.Values[i]))
 		}
 		print()
 		next = k + 1

@@ -75,9 +75,9 @@ func unmarshal(b []byte, v any) error {
 			at = "/"
 		}
 		if errors.As(semantic.Err, &own) {
-			return badRequest("%s: %v", at, own)
+			return badRequest("%s: %v", shorten(string(at)), own)
 		}
-		return badRequest("%s: %s cannot stand here", at, kinds[semantic.JSONKind])
+		return badRequest("%s: %s cannot stand here", shorten(string(at)), kinds[semantic.JSONKind])
 	case errors.As(err, &broken):
 		return badRequest("the body is no valid JSON at byte %d: %v", broken.ByteOffset, broken.Err)
 	}
@@ -85,6 +85,39 @@ func unmarshal(b []byte, v any) error {
 }
 
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "true", 'f': "false", '"': "a text", '0': "a number", '{': "an object", '[': "a list", 0: "this value"}
+
+// readList reads a list of at most so many elements, so that a body does not become many times as large as it is.
+func readList[T any](d *jsontext.Decoder, list *[]T, most int, what string) error {
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, list) // null, or the error says what is wrong with it
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	*list = []T{}
+	for d.PeekKind() != ']' {
+		if len(*list) == most {
+			return badRequest("more than %d %s", most, what)
+		}
+		var one T
+		if err := json.UnmarshalDecode(d, &one); err != nil {
+			return err
+		}
+		*list = append(*list, one)
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// idList are the ids of metrics that a body names.
+type idList []string
+
+const mostIDs = 100_000
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *idList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	return readList(d, (*[]string)(l), mostIDs, "ids")
+}
 
 // scalar is the text of a JSON value that is a text, a number, or true or false; "" for null.
 func scalar(b []byte) (string, error) {

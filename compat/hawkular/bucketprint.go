@@ -10,7 +10,7 @@ import (
 type bucketPrinter struct {
 	buckets *buckets
 	columns *columns
-	// heads are the beginnings of all buckets, which are the same for every metric, if there is more than one and all are of one length: that
+	// heads are the beginnings of all buckets, which are the same for every metric, where they are remembered and all are of one length: that
 	// of bucket k begins at k*wide.
 	heads []byte
 	wide  int
@@ -19,22 +19,23 @@ type bucketPrinter struct {
 // rememberedHeads is how many heads are made once for all metrics, at most.
 const rememberedHeads = 1 << 14
 
-func newBucketPrinter(b *buckets, c *columns, several bool) *bucketPrinter {
-	p := &bucketPrinter{buckets: b, columns: c}
-	if !several || b.count > rememberedHeads {
-		return p
+// remember makes the heads, unless they are too many.
+func (p *bucketPrinter) remember() {
+	if p.buckets.count > rememberedHeads {
+		return
 	}
 	var last edgeText
 	first := p.head(nil, 0, &last)
-	heads := append(make([]byte, 0, len(first)*int(b.count)), first...)
-	for k := int64(1); k < b.count; k++ {
+	heads := append(make([]byte, 0, len(first)*int(p.buckets.count)), first...)
+	for k := int64(1); k < p.buckets.count; k++ {
 		if heads = p.head(heads, k, &last); len(heads) != int(k+1)*len(first) {
-			return p
+			return
 		}
 	}
 	p.heads, p.wide = heads, len(first)
-	return p
 }
+
+func (p *bucketPrinter) forget() { p.heads = nil }
 
 // edgeText is an edge as digits: the end of a bucket, which the next one begins with.
 type edgeText struct {

@@ -39,7 +39,7 @@ const textPercentiles = "percentiles: %q is not a number from 0 to 100"
 // does; reversed says that the estimator is fed newest first, as it is for gauges.
 func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, error) {
 	if len(percentiles) > mostPercentiles {
-		return nil, badRequest("percentiles: there are %d, at most %d are possible", len(percentiles), mostPercentiles)
+		return nil, badRequest("percentiles: more than %d of them", mostPercentiles)
 	}
 	c := &columns{strict: strict}
 	over := func(m policy.Method) int {

@@ -232,16 +232,17 @@ func (p *printer) point(b []byte, f *query.Frame, i int) []byte {
 	return append(b, '}')
 }
 
-// stateName is the name of a stored state.
-func stateName(v float64) string {
-	s, ok := metricdef.StateOf(v)
-	if !ok {
-		s = metricdef.Unknown
+// stateOf is a stored state.
+func stateOf(v float64) metricdef.State {
+	if s, ok := metricdef.StateOf(v); ok {
+		return s
 	}
-	return s.String()
+	return metricdef.Unknown
 }
 
-// stamp prints the beginning of points, up to their values. All but the last six threeDigits of their times are mostly the same, so those are
+func stateName(v float64) string { return stateOf(v).String() }
+
+// stamp prints the beginning of points, up to their values. All but the last six digits of their times are mostly the same, so those are
 // kept as text.
 type stamp struct {
 	high int64 // milliseconds by a million

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"granary/api/edge"
 	"granary/metricdef"
 )
@@ -18,8 +20,8 @@ const slack = 5 * time.Millisecond
 // ask is what a request says about a range and about the form of its answer, in its query string or in its body. What is not
 // given is empty, or nil.
 type ask struct {
-	IDs  []string `json:"ids"`
-	Tags string   `json:"tags"` // a tag query
+	IDs  idList `json:"ids"`
+	Tags string `json:"tags"` // a tag query
 
 	Start          moment   `json:"start"`
 	End            moment   `json:"end"`
@@ -40,7 +42,7 @@ func (c *call) ask() (*ask, error) {
 		Order: c.query.Get("order"), BucketDuration: moment(c.query.Get("bucketDuration")),
 	}
 	if text := c.query.Get("percentiles"); text != "" {
-		a.Percentiles = strings.Split(text, ",")
+		a.Percentiles = splitWords(text)
 	}
 	for _, p := range []struct {
 		name string
@@ -221,26 +223,29 @@ func (i *integer) UnmarshalJSON(b []byte) error {
 	return i.parse(text)
 }
 
-// words are several texts: with commas between them, or as a list, whose numbers are texts too.
+// words are the percentiles that are asked for, one more than can be at most: with commas between them, or as a list, whose numbers are texts too.
 type words []string
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (w *words) UnmarshalJSON(b []byte) error {
-	if b[0] == '[' {
+func splitWords(text string) words { return strings.SplitN(text, ",", mostPercentiles+1) }
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (w *words) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == '[' {
 		var list []moment
-		if err := unmarshal(b, &list); err != nil {
-			return err
-		}
-		*w = make(words, 0, len(list))
+		err := readList(d, &list, mostPercentiles, "of them")
 		for _, m := range list {
 			*w = append(*w, string(m))
 		}
-		return nil
+		return err
 	}
-	text, err := scalar(b)
+	raw, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	text, err := scalar(raw)
 	if err != nil || text == "" {
 		return err
 	}
-	*w = strings.Split(text, ",")
+	*w = splitWords(text)
 	return nil
 }

@@ -2,6 +2,7 @@ package hawkular
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"granary/metricdef"
@@ -21,12 +22,12 @@ func (c *call) aggregates(a *ask) bool {
 // for: of one metric as a list, of several as a list of metrics, from which those without points are left out.
 func (c *call) answerAggregates(a *ask, several bool, refs []metricdef.Ref) error {
 	s := &section{typ: c.typ}
-	for _, ref := range refs {
+	slices.Sort(refs)
+	for _, ref := range slices.Compact(refs) { // an id may be given twice, and be found by its tags too
 		if d, ok := c.d.o.Definitions.Get(ref); ok {
 			s.metrics = append(s.metrics, named{ref, idOf(&d)})
 		}
 	}
-	s.sort()
 	only := *a
 	only.Buckets, only.Stacked = nil, false
 	var err error

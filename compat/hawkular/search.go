@@ -6,13 +6,16 @@ import (
 	"granary/metricdef/match"
 )
 
-// tagQuery reads a query over tags, as the mode has its lists.
-func (c *call) tagQuery(text string) (tagql.Query, error) {
+// lists says how the mode reads lists of tags.
+func (c *call) lists() tagql.Lists {
 	if c.strict() {
-		return tagql.Parse(text, tagql.Texts)
+		return tagql.Texts
 	}
-	return tagql.Parse(text, tagql.Patterns)
+	return tagql.Patterns
 }
+
+// tagQuery reads a query over tags.
+func (c *call) tagQuery(text string) (tagql.Query, error) { return tagql.Parse(text, c.lists()) }
 
 // among are the metrics that lists and searches show: those of the types, or of any if none is given.
 func (c *call) among(types ...metricdef.Type) metricdef.Filter {

@@ -76,10 +76,11 @@ func (c *call) chosen(a *ask, ids []string) ([]metricdef.Ref, error) {
 		return nil, badRequest("either metrics or tags must be given")
 	case len(ids) > 0 && a.Tags != "":
 		return nil, badRequest("metrics and tags cannot be given together")
-	case a.Tags != "":
-		if err := c.enter(); err != nil {
-			return nil, err
-		}
+	}
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	if a.Tags != "" {
 		return c.byTags(a.Tags, c.typ)
 	}
 	var refs []metricdef.Ref
@@ -243,7 +244,7 @@ func (c *call) endList(o *output, err error) error {
 
 // printAlone prints the one list of buckets that a plan has.
 func (c *call) printAlone(o *output, p *plan) error {
-	printer := newBucketPrinter(&p.buckets, p.columns, false)
+	printer := bucketPrinter{buckets: &p.buckets, columns: p.columns}
 	write := func(f *query.Frame) error {
 		return o.print(func(dst []byte) []byte { return printer.list(dst, p, f, o) })
 	}
@@ -259,7 +260,7 @@ func (c *call) printStacked(o *output, p *plan) error {
 	if err := p.query.Run(c.ctx, func(f *query.Frame) error { s.add(f); return nil }); err != nil {
 		return err
 	}
-	printer, sums := newBucketPrinter(&p.buckets, p.columns, false), s.frame()
+	printer, sums := bucketPrinter{buckets: &p.buckets, columns: p.columns}, s.frame()
 	return o.print(func(dst []byte) []byte { return printer.list(dst, p, sums, o) })
 }
 

@@ -294,6 +294,9 @@ func TestMohawkQueries(t *testing.T) {
 	b.want("/gauges/a/raw?start=1000&end=5500&bucketDuration=2w", "", 400, "")
 	b.want("/gauges/a/raw?start=6000&end=9000&bucketDuration=2s", "", 200, "[]")
 	b.want("/gauges/none/raw?bucketDuration=2s", "", 200, "[]")
+	if w := b.ask("/gauges/raw/query", `{"ids":["a","a"],"tags":"name:free_memory",`+span+`}`); strings.Count(w.Body.String(), `"id"`) != 1 {
+		t.Errorf("a metric that is named and found comes more than once: %s", w.Body)
+	}
 	b.want("/gauges/raw/query", `{"ids":["a","none"],`+span+`}`, 200, `~[{"id":"a","data":[{"start":1000},{"start":5000}]}]`)
 	b.want("/gauges/raw/query", `{"ids":["a","none"],"limit":"1","order":"desc",`+span+`}`, 200, `~[{"id":"a","data":[{"start":5000}]}]`)
 }

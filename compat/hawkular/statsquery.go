@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"granary/api/edge"
 	"granary/measures/query"
 	"granary/metricdef"
@@ -13,7 +16,7 @@ import (
 // statsBody is the body of a question about the statistics of gauges or of counters.
 type statsBody struct {
 	ask
-	Metrics *[]string `json:"metrics"`
+	Metrics *idList `json:"metrics"`
 }
 
 // statsQuery answers a question about gauges or counters. It has two forms. Hawkular's names metrics or has a tag query, and the answer is
@@ -64,8 +67,8 @@ func (c *call) eachOf(a *ask) error {
 // genericBody is the body of a question about metrics of several types.
 type genericBody struct {
 	ask
-	Metrics *map[string][]string `json:"metrics"`
-	Types   []string             `json:"types"`
+	Metrics *map[string]idList `json:"metrics"`
+	Types   idList             `json:"types"`
 }
 
 // The names of types in generic questions and answers, in the order in which these have them.
@@ -96,14 +99,42 @@ func (c *call) genericQuery() error {
 // mostBatch is how many questions a batch may have.
 const mostBatch = 100
 
-// batchQuery answers several generic questions at once.
-func (c *call) batchQuery() error {
-	var b map[string]genericBody
-	if err := c.decode(&b); err != nil {
+// batch are questions by their names.
+type batch map[string]genericBody
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (b *batch) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return json.UnmarshalDecode(d, (*map[string]genericBody)(b)) // null, or the error says what is wrong with it
+	}
+	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
-	if len(b) > mostBatch {
-		return badRequest("the batch has %d questions, at most %d are possible", len(b), mostBatch)
+	*b = batch{}
+	for n := 0; d.PeekKind() != '}'; n++ {
+		if n == mostBatch {
+			return badRequest("more than %d questions", mostBatch)
+		}
+		token, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		var body genericBody
+		if err := json.UnmarshalDecode(d, &body); err != nil {
+			return err
+		}
+		(*b)[name] = body
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// batchQuery answers several generic questions at once.
+func (c *call) batchQuery() error {
+	var b batch
+	if err := c.decode(&b); err != nil {
+		return err
 	}
 	if len(b) == 0 {
 		return c.emptyMap()
@@ -192,7 +223,7 @@ func (c *call) generic(b *genericBody) (*generic, error) {
 		}
 		if a.IDs != nil && b.Metrics == nil {
 			// Mohawk knows gauges alone, and names them so.
-			b.Metrics = &map[string][]string{keyGauge: a.IDs}
+			b.Metrics = &map[string]idList{keyGauge: a.IDs}
 		}
 	}
 	given := 0
@@ -253,6 +284,9 @@ func (c *call) generic(b *genericBody) (*generic, error) {
 
 // fill finds the metrics of ids, and those that a tag query finds.
 func (c *call) fill(s *section, ids []string, tags string) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if seen[id] {
@@ -266,9 +300,6 @@ func (c *call) fill(s *section, ids []string, tags string) error {
 		}
 	}
 	if tags != "" {
-		if err := c.enter(); err != nil {
-			return err
-		}
 		refs, err := c.byTags(tags, s.typ)
 		if err != nil {
 			return err
@@ -294,7 +325,7 @@ func (s *section) sort() {
 
 // printer makes the printer of buckets of numbers.
 func (s *section) printer() {
-	s.plan.printer = newBucketPrinter(&s.plan.buckets, s.plan.columns, s.lists() > 1)
+	s.plan.printer = &bucketPrinter{buckets: &s.plan.buckets, columns: s.plan.columns}
 	if s.lists() > 1 {
 		s.plan.printer.beside(s.plan)
 	}
@@ -372,6 +403,10 @@ func (c *call) printGeneric(o *output, q *generic) error {
 // buckets are not asked for; some says whether there was another.
 func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 	p := s.plan
+	if p.printer != nil && s.lists() > 1 {
+		p.printer.remember()
+		defer p.printer.forget() // there may be many sections
+	}
 	one := func(id string, f *query.Frame) error {
 		if p.form != allBuckets && (f == nil || f.Len() == 0) {
 			return nil

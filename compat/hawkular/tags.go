@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"granary/api/edge"
@@ -162,31 +161,14 @@ type tagged struct {
 	Tags tagSet `json:"tags"`
 }
 
-// taggedList is a list of at most maxTagged metrics, so that a body does not become many times as large.
+// taggedList is a list of at most maxTagged metrics.
 type taggedList []tagged
 
 const maxTagged = 20_000
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (l *taggedList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	*l = nil
-	if d.PeekKind() != '[' {
-		return json.UnmarshalDecode(d, (*[]tagged)(l)) // which says what is wrong with it
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != ']' {
-		if len(*l) == maxTagged {
-			return badRequest("more than %d metrics", maxTagged)
-		}
-		*l = append(*l, tagged{})
-		if err := json.UnmarshalDecode(d, &(*l)[len(*l)-1]); err != nil {
-			return err
-		}
-	}
-	_, err := d.ReadToken()
-	return err
+	return readList(d, (*[]tagged)(l), maxTagged, "metrics")
 }
 
 // itemError names the element of a list that is at fault.
@@ -313,11 +295,7 @@ func (c *call) unmake(refs []metricdef.Ref) error {
 
 // removeTags takes tags away from a metric; with a name may stand a value, which does not count.
 func (d *Dialect) removeTags(c *call) error {
-	lists := tagql.Patterns
-	if c.strict() {
-		lists = tagql.Texts
-	}
-	names, err := tagql.Names(c.vars["names"], lists)
+	names, err := tagql.Names(c.vars["names"], c.lists())
 	if err != nil {
 		return err
 	}
