@@ -134,11 +134,14 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	} else {
 		row("metrics", "%s", metricSummary(cfg.Metrics))
 	}
-	if cfg.Retention == policy.Forever {
-		row("retention", "for ever")
-	} else {
-		row("retention", "%s", shortDuration(cfg.Retention))
+	retention := "for ever"
+	if cfg.Retention != policy.Forever {
+		retention = shortDuration(cfg.Retention)
 	}
+	if cfg.Hawkular.Enabled {
+		retention += ", Hawkular's metrics apart"
+	}
+	row("retention", "%s", retention)
 	if cfg.MemoryCap > 0 {
 		row("memory cap", "%s", tenant.FormatSize(cfg.MemoryCap))
 	} else {
@@ -165,6 +168,10 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	} else {
 		row("api", "/api is not served")
 	}
+	row("hawkular", "%s", hawkularSummary(cfg))
+	if cfg.Hawkular.Enabled && len(cfg.Hawkular.Alerts.Rules) > 0 {
+		row("alerts", "%s", alertSummary(&cfg.Hawkular.Alerts))
+	}
 	if cfg.Backend.URL != "" {
 		row("backend", "%s", cfg.Backend.URL)
 	}
@@ -178,6 +185,46 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 		row("profiles", "http://%s/debug/pprof/", cfg.AdminListen)
 	}
 	return t.Flush()
+}
+
+// hawkularSummary says how Hawkular's and Mohawk's clients are served. Its policy counts from the writing, and has a retention of its own.
+func hawkularSummary(cfg *config.Config) string {
+	h := &cfg.Hawkular
+	if !h.Enabled {
+		return "/hawkular is not served"
+	}
+	mode := "as Mohawk and Hawkular"
+	if h.Strict {
+		mode = "strictly as Hawkular"
+	}
+	kept := "kept for ever"
+	if h.Retention != policy.Forever {
+		kept = "kept " + shortDuration(h.Retention) + " from the writing"
+	}
+	if !cfg.HawkularPolicy() {
+		kept = "kept as granary.policies says"
+	}
+	token := "no admin token"
+	if h.AdminToken != nil {
+		token = "an admin token"
+	}
+	pages := "no web pages"
+	if len(h.Origins) > 0 {
+		pages = "web pages of " + strings.Join(h.Origins, ", ")
+	}
+	return strings.Join([]string{mode, kept, token, pages}, "; ")
+}
+
+func alertSummary(a *config.HawkularAlerts) string {
+	told := "nobody is told"
+	if a.Server != "" {
+		told = "changes are sent" // the address may have a password in it
+	}
+	noun := "rules"
+	if len(a.Rules) == 1 {
+		noun = "rule"
+	}
+	return fmt.Sprintf("%d %s, looked at every %s; %s", len(a.Rules), noun, shortDuration(a.Interval), told)
 }
 
 // sources names the sources of identities.

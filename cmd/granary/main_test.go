@@ -161,7 +161,7 @@ func TestCheck(t *testing.T) {
 		"granary import cc-metric-store " + dir,
 		"  listen      https://127.0.0.1:8082\n",
 		"  metrics     3 (1 every 10 s, 2 every 60 s)\n",
-		"  retention   2d\n", "  memory cap  none\n", "  nats        nats://h:4222: hpc-nats\n",
+		"  retention   2d, Hawkular's metrics apart\n", "  memory cap  none\n", "  nats        nats://h:4222: hpc-nats\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -175,11 +175,18 @@ func TestCheck(t *testing.T) {
 		`{}`:                                    "none is demanded, and only this machine can connect",
 		`{"metric-store": {"memory-cap": 100}}`: "100GB",
 		`{"granary": {"memory-cap": "8GiB"}}`:   "8GiB",
-		`{"granary": {"bounds": {"past": "90m", "future": "0s"}}}`:                                                             "up to 1h30m old, none ahead of now",
-		`{"granary": {"bounds": {"past": "none", "future": "none"}}}`:                                                          "of any age, or ahead of now by any time",
-		`{"granary": {"tenants": {"default": "me"}, "compat": {"clustercockpit": {"cluster-tenants": {"b": "y", "a": "x"}}}}}`: "me, x of cluster a, y of cluster b",
-		`{"granary": {"compat": {"clustercockpit": {"enabled": false}}}}`:                                                      "/api is not served",
-		`{"granary": {"journal": {"sync": "always"}}}`:                                                                         "synced before each acknowledgement",
+		`{"granary": {"bounds": {"past": "90m", "future": "0s"}}}`:                                                                                          "up to 1h30m old, none ahead of now",
+		`{"granary": {"bounds": {"past": "none", "future": "none"}}}`:                                                                                       "of any age, or ahead of now by any time",
+		`{"granary": {"tenants": {"default": "me"}, "compat": {"clustercockpit": {"cluster-tenants": {"b": "y", "a": "x"}}}}}`:                              "me, x of cluster a, y of cluster b",
+		`{"granary": {"compat": {"clustercockpit": {"enabled": false}}}}`:                                                                                   "/api is not served",
+		`{"granary": {"compat": {"hawkular": {"enabled": false}}}}`:                                                                                         "/hawkular is not served",
+		`{"metric-store": {"retention-in-memory": "0s"}, "granary": {"compat": {"hawkular": {"enabled": false}}}}`:                                          "for ever",
+		`{"granary": {"compat": {"hawkular": {}}}}`:                                                                                                         "as Mohawk and Hawkular; kept 7d from the writing; no admin token; web pages of *",
+		`{"granary": {"compat": {"hawkular": {"strict": true, "retention": "forever", "cors-origins": [], "admin-token": {"token": "0123456789abcdef"}}}}}`: "strictly as Hawkular; kept for ever; an admin token; no web pages",
+		`{"granary": {"rules": [{"name": "all", "pattern": "*", "policy": "low"}]}}`:                                                                        "as Mohawk and Hawkular; kept as granary.policies says; no admin token; web pages of *",
+		`{"granary": {"compat": {"hawkular": {"alerts": {"rules": [{"id": "a", "metrics": ["m"], "alert-if-lower-than": 1}]}}}}}`:                           "1 rule, looked at every 5s; nobody is told",
+		`{"granary": {"compat": {"hawkular": {"alerts": {"server": "http://u:hush@h/", "rules": [{"id": "a", "metrics": ["m"], "alert-if-lower-than": 1}, {"id": "b", "metrics": ["m"], "alert-if-lower-than": 1}]}}}}}`: "2 rules, looked at every 5s; changes are sent",
+		`{"granary": {"journal": {"sync": "always"}}}`: "synced before each acknowledgement",
 	} {
 		if code, out, stderr := command(t, "check", write(t, "c.json", file)); code != exitOK || !strings.Contains(out, "  "+want+"\n") {
 			t.Errorf("%s: no %q in %s%s", file, want, out, stderr)

@@ -69,7 +69,7 @@ func (a *HawkularAlerts) read(s *section) {
 		rule := s.r.section(item, path)
 		before := len(s.r.errs)
 		r := rule.alertRule()
-		if rule.end(true); rule.n == nil || len(s.r.errs) > before {
+		if rule.n == nil || len(s.r.errs) > before {
 			continue
 		}
 		if ids[r.ID] {
@@ -82,9 +82,9 @@ func (a *HawkularAlerts) read(s *section) {
 	s.end(true)
 }
 
-// alertRule reads one rule. Its keys are Mohawk's, and three of ours.
+// alertRule reads one rule, to its end. Its keys are Mohawk's, and three of ours.
 func (s *section) alertRule() alerts.Rule {
-	r := alerts.Rule{Type: metricdef.Gauge}
+	r, before := alerts.Rule{Type: metricdef.Gauge}, len(s.r.errs)
 	s.text("id", &r.ID)
 	s.tenant("tenant", &r.Tenant)
 	r.Metrics, _ = s.texts("metrics")
@@ -109,8 +109,9 @@ func (s *section) alertRule() alerts.Rule {
 			r.Annotations[m.key] = m.value.text
 		}
 	}
-	if s.n == nil {
-		return r
+	s.end(true)
+	if s.n == nil || len(s.r.errs) > before {
+		return r // what lacks may well be what could not be read
 	}
 	if r.Tags != "" {
 		q, err := tagql.Parse(r.Tags, tagql.Patterns)

@@ -94,10 +94,37 @@ func TestRefusedAlerts(t *testing.T) {
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, annotations: {x: 1}}]`:                          "alerts.rules[0].annotations.x: expected a text",
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1}, {id: a, tags: "n:x", alert-if-lower-than: 1}]`: "alerts.rules[1].id: another rule",
 		`rules: [{id: a, metrics: [m], alert-if-lower-then: 1, alert-if-higher-than: 1}]`:                      "did you mean alert-if-lower-than?",
+		`at-start: none`:             "alerts.at-start: expected one of all, firing",
+		`alerts-server: "http://h"`:  "alerts.alerts-server: unknown key; did you mean server?",
+		`alerts-server-method: POST`: "did you mean method?",
 	} {
 		_, _, err := load(t, files{"config.yaml": "granary: {compat: {hawkular: {alerts: {" + text + "}}}}"}, Overrides{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
+	}
+}
+
+// TestFaultsOfAlerts are said once each, by line, and do not make others up.
+func TestFaultsOfAlerts(t *testing.T) {
+	_, _, err := load(t, files{"config.yaml": `
+granary:
+  compat:
+    hawkular:
+      alerts:
+        sever: "http://h"
+        far-away: 1
+        rules:
+          - {id: a, metrics: [m], alert-if-lower-then: 1}
+          - {id: b, metrics: [m], alert-if-lower-than: "1"}
+        interval: 1ms
+`}, Overrides{})
+	const want = `config.yaml:6: granary.compat.hawkular.alerts.sever: unknown key; did you mean server?
+config.yaml:7: granary.compat.hawkular.alerts.far-away: unknown key; expected one of interval, window, at-start, server, method, insecure, ca, timeout, retries, queue, rules
+config.yaml:9: granary.compat.hawkular.alerts.rules[0].alert-if-lower-then: unknown key; did you mean alert-if-lower-than?
+config.yaml:10: granary.compat.hawkular.alerts.rules[1].alert-if-lower-than: expected a number, found "1"
+config.yaml:11: granary.compat.hawkular.alerts.interval: expected a duration such as "90s", "48h" or "7d", 100ms or more, found "1ms"`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v", err)
 	}
 }

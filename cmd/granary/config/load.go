@@ -69,6 +69,7 @@ func Load(path string, o Options) (*Config, []Warning, error) {
 	archive := c.readGranary(top.sub("granary"), o)
 	c.refuseArchive(r, metricStore, archive)
 	refuseOldLayout(r, top)
+	refuseMohawk(r, top)
 	top.end(false)
 	if len(c.NATS.Subscriptions) > 0 && c.NATS.Address == "" {
 		n := metricStore.find("nats-subscriptions")
@@ -78,6 +79,7 @@ func Load(path string, o Options) (*Config, []Warning, error) {
 	if err := r.err(); err != nil {
 		return nil, nil, err
 	}
+	r.sortWarnings()
 	if c.policies, err = c.makePolicies(); err != nil {
 		n := root.find("granary") // nothing else brings policies together that do not fit
 		return nil, nil, &Error{n.file, n.line, "granary", err.Error()}

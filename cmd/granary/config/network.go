@@ -34,19 +34,19 @@ func (s *section) networks(key string, dst *[]netip.Prefix) {
 	*dst = out
 }
 
-// origins reads a list of origins of web pages.
+// origins reads a list of origins of web pages; a text alone is a list of one.
 func (s *section) origins(key string, dst *[]string) {
 	n := s.get(key)
 	if n == nil {
 		return
 	}
-	const expected = `a list of origins such as "https://dash.example.org", or "*"`
+	const expected = `a list of origins such as ["https://dash.example.org"], or ["*"]`
+	items := n.items
 	if n.kind != list {
-		s.wrong(n, key, expected)
-		return
+		items = []*node{n}
 	}
 	var out []string
-	for _, item := range n.items {
+	for _, item := range items {
 		u, err := url.Parse(item.text)
 		// A browser sends no more than these two parts.
 		good := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && item.text == u.Scheme+"://"+u.Host

@@ -43,11 +43,15 @@ func TestTrustedProxies(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	for text, ok := range map[string]bool{
 		`[]`: true, `["*"]`: true, `["https://a.example.org", "http://localhost:3000"]`: true,
-		`"*"`: false, `["a.example.org"]`: false, `["https://a.example.org/"]`: false, `["https://a.example.org/x"]`: false, `["ftp://a"]`: false, `["https://u@a"]`: false, `[1]`: false, `["null"]`: false,
+		`"*"`: true, `"https://a.example.org"`: true, `""`: false, `{}`: false, `7`: false, `"a.example.org"`: false,
+		`["a.example.org"]`: false, `["https://a.example.org/"]`: false, `["https://a.example.org/x"]`: false, `["ftp://a"]`: false, `["https://u@a"]`: false, `[1]`: false, `["null"]`: false,
 	} {
-		_, _, err := load(t, files{"config.json": `{"granary":{"cors":{"origins":` + text + `}}}`}, Overrides{})
+		c, _, err := load(t, files{"config.json": `{"granary":{"cors":{"origins":` + text + `}}}`}, Overrides{})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "granary.cors.origins: expected a list of origins") {
 			t.Errorf("%s: %v", text, err)
+		}
+		if text == `"*"` && !slices.Equal(c.Origins, []string{"*"}) {
+			t.Errorf("%s: %q", text, c.Origins)
 		}
 	}
 }

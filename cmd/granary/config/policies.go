@@ -158,8 +158,22 @@ func (c *Config) readRules(s *section) {
 		case slices.Contains(r.Dialects, policy.ClusterCockpit):
 			s.r.errs = append(s.r.errs, &Error{s.n.file, s.n.line, join(s.path, "dialects"), "the section metrics chooses for ClusterCockpit's metrics"})
 		default:
+			s.unknownDialects(r.Dialects)
 			c.OwnRules = append(c.OwnRules, r)
 		}
+	}
+}
+
+// dialects are the names that a metric may have as the dialect of whoever made it, without that for which no rule chooses.
+var dialects = []string{policy.Hawkular, "native"}
+
+// unknownDialects warns of names that no metric has: a rule that holds for them alone chooses for nothing.
+func (s *section) unknownDialects(names []string) {
+	for _, name := range names {
+		if slices.Contains(dialects, name) {
+			continue
+		}
+		s.warn(s.n.find("dialects"), Doubtful, "dialects", "there is no dialect %q, so the rule chooses for none of its metrics; there are %s", shorten(name), strings.Join(dialects, " and "))
 	}
 }
 
@@ -227,6 +241,13 @@ func (c *Config) hawkularRule() (policy.Rule, bool) {
 		r.Name += "*"
 	}
 	return r, true
+}
+
+// HawkularPolicy says whether the policy of Hawkular.Retention holds for the metrics of Hawkular's and Mohawk's clients that nothing nearer chooses for:
+// it does unless a rule of the file takes all of them, or the file has a policy of its own by that name.
+func (c *Config) HawkularPolicy() bool {
+	_, ok := c.hawkularRule()
+	return ok && !slices.ContainsFunc(c.OwnPolicies, func(p policy.Policy) bool { return p.Name == policy.Hawkular })
 }
 
 // mustPolicies is makePolicies for what has been checked.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -20,7 +21,36 @@ type reader struct {
 	keys func(path string)
 }
 
-func (r *reader) err() error { return errors.Join(r.errs...) }
+// err joins what is wrong, by file and line.
+func (r *reader) err() error {
+	sortByPlace(r.errs, func(err error) (string, int) {
+		var e *Error
+		if errors.As(err, &e) {
+			return e.File, e.Line
+		}
+		return "", 0
+	})
+	return errors.Join(r.errs...)
+}
+
+func (r *reader) sortWarnings() {
+	sortByPlace(r.warns, func(w Warning) (string, int) { return w.File, w.Line })
+}
+
+// sortByPlace sorts by line, and leaves files in the order in which they come first.
+func sortByPlace[T any](list []T, place func(T) (file string, line int)) {
+	var files []string
+	for _, x := range list {
+		if file, _ := place(x); !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b T) int {
+		fa, la := place(a)
+		fb, lb := place(b)
+		return cmp.Or(cmp.Compare(slices.Index(files, fa), slices.Index(files, fb)), cmp.Compare(la, lb))
+	})
+}
 
 // section reads the members of one object. Each method takes one key; a key that is absent or null leaves the target as it is.
 // A section of an absent object knows its keys and finds none.
@@ -29,6 +59,7 @@ type section struct {
 	n     *node // nil if absent
 	path  string
 	known []string
+	said  []string // keys that nobody knows, of which enough has been said
 }
 
 // section gives the object under n; anything else is an error. n may be nil.
@@ -49,7 +80,9 @@ func (r *reader) wrong(n *node, path, expected string) {
 
 // get gives the value of a key, nil if absent or null.
 func (s *section) get(key string) *node {
-	s.known = append(s.known, key)
+	if !slices.Contains(s.known, key) {
+		s.known = append(s.known, key)
+	}
 	if s.r.keys != nil {
 		s.r.keys(join(s.path, key))
 	}
@@ -77,11 +110,11 @@ func (s *section) end(strict bool) {
 		return
 	}
 	for _, m := range s.n.members {
-		if slices.Contains(s.known, m.key) {
+		if slices.Contains(s.known, m.key) || slices.Contains(s.said, m.key) {
 			continue
 		}
 		hint := "expected one of " + strings.Join(s.known, ", ")
-		if near := tenant.Nearest(m.key, s.known); near != "" {
+		if near := cmp.Or(tenant.Nearest(m.key, s.known), longest(m.key, s.known)); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		e := &Error{s.n.file, m.line, join(s.path, m.key), "unknown key; " + hint}
@@ -91,6 +124,16 @@ func (s *section) end(strict bool) {
 			s.r.warns = append(s.r.warns, Warning{Unknown, e.File, e.Line, e.Key, e.Text})
 		}
 	}
+}
+
+// longest is the longest known key that another one ends with: "alerts-server" is server among alerts.
+func longest(key string, known []string) (best string) {
+	for _, k := range known {
+		if strings.HasSuffix(key, "-"+k) && len(k) > len(best) {
+			best = k
+		}
+	}
+	return best
 }
 
 // text reads a text. If allowed is given, it must be one of these.

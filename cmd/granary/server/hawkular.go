@@ -2,6 +2,7 @@ package server
 
 import (
 	"granary/compat/hawkular"
+	"granary/policy"
 	"granary/tenant/identity"
 )
 
@@ -40,4 +41,23 @@ func (s *Server) warnHawkularAdmin() {
 		s.o.Logger.Warn("the admin token guards the tenants of Hawkular's API alone: whoever may enter this service, which is open, may change them through /v2; name a source of identities",
 			"settings", "granary.compat.hawkular.admin-token, granary.identity")
 	}
+}
+
+// tellHawkular says how Hawkular's and Mohawk's clients are served. Of secrets it says no more than whether there are any.
+func (s *Server) tellHawkular() {
+	h := &s.cfg.Hawkular
+	if !h.Enabled {
+		return
+	}
+	args := []any{"strict", h.Strict}
+	switch {
+	case !s.cfg.HawkularPolicy():
+		args = append(args, "retention", "of granary.policies")
+	case h.Retention == policy.Forever:
+		args = append(args, "retention", "forever")
+	default:
+		args = append(args, "retention", h.Retention)
+	}
+	s.o.Logger.Info("Hawkular's and Mohawk's clients are served", append(args, "admin-token", h.AdminToken != nil, "cors-origins", h.Origins,
+		"alerts", len(h.Alerts.Rules), "receiver", h.Alerts.Server != "")...)
 }

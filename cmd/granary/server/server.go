@@ -331,6 +331,7 @@ func (s *Server) run(ctx context.Context) error {
 	s.o.Logger.Info("starting", "version", s.o.Version, "listen", s.Addr(), "data", s.cfg.Data)
 	s.warnOpen()
 	s.warnHawkularAdmin()
+	s.tellHawkular()
 	if s.cfg.PeerFiles() {
 		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
 	}
