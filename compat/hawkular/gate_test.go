@@ -200,7 +200,7 @@ func TestLenientJSON(t *testing.T) {
 			status int
 			want   string
 		}{
-			{`{'id': 'a', retentions: {'gauge': 3}}`, 201, ""},
+			{`{'id': 'a', retentions: {'gauge': '3'}}`, 201, ""},
 			{`{id: "it's", retentions: null}`, 201, ""},
 			{`{id: 'b'`, 400, "no valid JSON at byte 1"},
 			{`{'id': 7}`, 400, "/id: a number cannot stand here"},

@@ -53,8 +53,8 @@ var retentionNames = []string{"gauge", "counter", "availability", "string"}
 // createTenant makes a tenant, or gives one that is there its retentions.
 func (d *Dialect) createTenant(c *call) error {
 	var body struct {
-		ID         *string          `json:"id"`
-		Retentions map[string]int64 `json:"retentions"`
+		ID         *string            `json:"id"`
+		Retentions map[string]integer `json:"retentions"`
 	}
 	overwrite, err := c.flag("overwrite")
 	if err != nil {
@@ -70,8 +70,8 @@ func (d *Dialect) createTenant(c *call) error {
 	if draft.ID, err = tenant.Parse(*body.ID); err != nil {
 		return err
 	}
-	for name, days := range body.Retentions {
-		to := retentionOf(&draft.Retention, name)
+	for name, n := range body.Retentions {
+		to, days := retentionOf(&draft.Retention, name), int64(n)
 		switch {
 		case to == nil:
 			return badRequest("retentions: %q is not a recognized metric type", shorten(name))
@@ -86,10 +86,13 @@ func (d *Dialect) createTenant(c *call) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case existed && before.Num != num: // somebody else made it meanwhile
+		before, _ = d.o.Tenants.Lookup(draft.ID)
+	case existed && !before.Implicit && c.strict() && !overwrite:
+		return &tenantExistsError{draft.ID}
+	}
 	if existed {
-		if before.Num == num && !before.Implicit && c.strict() && !overwrite {
-			return &tenantExistsError{draft.ID}
-		}
 		set := before.Settings
 		set.Retention = draft.Retention
 		if err := d.o.Store.UpdateTenant(c.ctx, num, set); err != nil {
