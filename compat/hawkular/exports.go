@@ -13,6 +13,7 @@ import (
 	"granary/metricdef"
 	"granary/metricdef/match"
 	"granary/tenant/identity"
+	"granary/tenant/queue"
 )
 
 // typeText is the media type of Prometheus' texts.
@@ -52,8 +53,16 @@ func (d *Dialect) export(c *call) error {
 		return err
 	}
 	oldest := c.now.Add(-d.o.DefaultStart).UnixNano()
+	s := c.stream(typeText)
+	x := exporter{c: c, s: s, turn: s.Ticket.Turn(), oldest: oldest}
+	defer x.turn.End()
+	defer func() { edge.Query(c.w, c.tenant, x.read) }()
 	list := make([]exported, 0, len(refs))
 	for _, ref := range refs {
+		if err := x.turn.Begin(c.ctx); err != nil {
+			return c.endStream(s, err)
+		}
+		x.turn.Spent(workOfMetric)
 		if t, _, ok := d.o.Store.Newest(ref); !ok || t < oldest {
 			continue
 		}
@@ -62,8 +71,6 @@ func (d *Dialect) export(c *call) error {
 		}
 	}
 	slices.SortFunc(list, func(a, b exported) int { return strings.Compare(a.name, b.name) })
-	s := c.stream(typeText)
-	x := exporter{c: c, s: s, oldest: oldest}
 	for len(list) > 0 && err == nil {
 		n := 1
 		for n < len(list) && list[n].name == list[0].name {
@@ -79,21 +86,21 @@ func (d *Dialect) export(c *call) error {
 type exporter struct {
 	c      *call
 	s      *edge.Stream
+	turn   queue.Turn
 	oldest int64
+	read   int64 // values, for the account of the tenant
 	r      measures.Reader
 }
 
 // family writes the metrics of one name, sorted by their tags. Prometheus has one type for a name: where both are met, none.
 func (x *exporter) family(list []exported) error {
-	turn := x.s.Ticket.Turn()
-	defer turn.End()
 	var lines []string
 	var types metricdef.Type
 	for _, m := range list {
-		if err := turn.Begin(x.c.ctx); err != nil {
+		if err := x.turn.Begin(x.c.ctx); err != nil {
 			return err
 		}
-		turn.Spent(workOfMetric)
+		x.turn.Spent(workOfMetric)
 		d, ok := x.c.d.o.Definitions.Get(m.ref)
 		if !ok {
 			continue
@@ -109,6 +116,7 @@ func (x *exporter) family(list []exported) error {
 		case types != d.Type:
 			types = metricdef.String
 		}
+		x.read++
 		b := appendLabels(append([]byte(nil), m.name...), &d)
 		lines = append(lines, string(append(appendPromValue(append(b, ' '), d.Values(), v), '\n')))
 	}
@@ -124,7 +132,7 @@ func (x *exporter) family(list []exported) error {
 	x.s.B = append(x.s.B, '\n')
 	for _, line := range lines {
 		if x.s.B = append(x.s.B, line...); len(x.s.B) >= edge.StreamFrom {
-			turn.End()
+			x.turn.End() // nobody has a turn while a client takes its answer
 			if err := x.s.Flush(); err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,14 @@ requests 9007199254740993
 	w.must(t, 400, "GET", "/exports?tags=host:(", "")
 	if got := w.must(t, 200, "GET", "/exports?tags=host:nobody", "").Body.String(); got != "" {
 		t.Error(got)
+	}
+	var asked []int64
+	d := edge.NewDispatcher(edge.DispatchOptions{Logger: w.o.Logger, Asked: func(_ tenant.ID, samples, _ int64) { asked = append(asked, samples) }})
+	d.Mount(Prefix, Name, w.Dialect)
+	r := httptest.NewRequest(http.MethodGet, Prefix+"/exports?tags=host:.*", http.NoBody)
+	r.Header.Set("Hawkular-Tenant", "t1")
+	if d.ServeHTTP(httptest.NewRecorder(), r); !slices.Equal(asked, []int64{2}) {
+		t.Errorf("the account of the tenant has %d values", asked)
 	}
 	if out := w.askFor(t, "nobody", "GET", "/exports", ""); out.Code != 200 || out.Body.Len() > 0 {
 		t.Error(out.Code, out.Body)

@@ -257,7 +257,10 @@ func (c *call) printAlone(o *output, p *plan) error {
 // printStacked prints the sums of what the metrics of a plan have.
 func (c *call) printStacked(o *output, p *plan) error {
 	s := stack{columns: p.columns}
-	if err := p.query.Run(c.ctx, func(f *query.Frame) error { s.add(f); return nil }); err != nil {
+	add := func(f *query.Frame) error {
+		return o.print(func(dst []byte) []byte { s.add(f); return dst }) // nothing is printed yet, and it is work all the same
+	}
+	if err := p.query.Run(c.ctx, add); err != nil {
 		return err
 	}
 	printer, sums := bucketPrinter{buckets: &p.buckets, columns: p.columns}, s.frame()

@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"granary/measures/aggregate"
 	"granary/measures/query"
 	"granary/metricdef"
+	"granary/tenant/queue"
 )
 
 // taggedStats answers statistics of the points of a metric by the tags of these points: one bucket for each combination of the values
@@ -45,7 +47,9 @@ func (c *call) taggedStats() error {
 	}
 	defer c.account(p)
 	g := tagGroups{query: q.Expr.Eval, names: slices.Sorted(slices.Values(q.Names)), known: map[string]*tagGroup{}, byKey: map[string]*tagGroup{}}
-	if err := p.query.Run(c.ctx, func(f *query.Frame) error { g.add(f); return nil }); err != nil {
+	turn := c.ticket.Turn()
+	defer turn.End()
+	if err := p.query.Run(c.ctx, func(f *query.Frame) error { return g.add(c.ctx, &turn, f) }); err != nil {
 		return err
 	}
 	if len(g.byKey) == 0 {
@@ -72,13 +76,19 @@ type tagGroup struct {
 }
 
 // add adds the points of a frame, which are in the order of time.
-func (g *tagGroups) add(f *query.Frame) {
+func (g *tagGroups) add(ctx context.Context, turn *queue.Turn, f *query.Frame) error {
+	if err := turn.Begin(ctx); err != nil {
+		return err
+	}
+	defer turn.End()
 	for i, text := range f.Tags {
 		if text == "" {
 			continue
 		}
 		group, seen := g.known[text]
+		turn.Spent(workOfPoint)
 		if !seen {
+			turn.Spent(workOfMetric)
 			group = g.group(text)
 			g.known[text] = group
 		}
@@ -90,6 +100,7 @@ func (g *tagGroups) add(f *query.Frame) {
 			group.values = append(group.values, f.Values[i])
 		}
 	}
+	return nil
 }
 
 // group is the group of points with these tags, nil if the query does not hold for them.
