@@ -95,3 +95,38 @@ func TestDraftOfManyRows(t *testing.T) {
 		})
 	}
 }
+
+// TestSameStale: if the tenant is gone, all rows of a draft are stale, and in the next batch they are the same series again.
+func TestSameStale(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir(), &clock{testEpoch}))
+	num := setup(t, s, policy.Forever)
+	fill := func(b *Batch, num tenant.Num) {
+		b.Reset()
+		b.AddDraft(Draft{Def: defDraft(num, "m")}, testEpoch, 1)
+		for i := range int64(2) {
+			b.Add(0, testEpoch+(i+1)*second, 1)
+			b.Same()
+		}
+	}
+	var b Batch
+	fill(&b, num)
+	if err := s.DeleteTenant(t.Context(), num); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, &b)
+	if !slices.Equal(b.Stale, []int{0, 1, 2}) || !slices.Equal(b.Refs, make([]metricdef.Ref, 3)) {
+		t.Fatal(b.Stale, b.Refs)
+	}
+	again, err := s.EnsureTenant(t.Context(), "again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(&b, again)
+	commit(t, s, &b)
+	if ref := b.Refs[0]; len(b.Stale) != 0 || ref == 0 || !slices.Equal(b.Refs, []metricdef.Ref{ref, ref, ref}) {
+		t.Error(b.Stale, b.Refs)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

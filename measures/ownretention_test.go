@@ -448,3 +448,30 @@ func TestOwnRetentionOfTiers(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFormerRetentions: what a definition had before costs nothing for ever.
+func TestFormerRetentions(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir(), &clock{testEpoch}))
+	num := hawkularSet(t, s, policy.Forever)
+	d := hawkularDraft(num, "m")
+	d.Explicit = true
+	made := s.CreateDefinitions(t.Context(), []metricdef.Draft{d})[0]
+	if made.Err != nil {
+		t.Fatal(made.Err)
+	}
+	for i := range 2*mostPolicies + 1 {
+		want := time.Duration(i+1) * time.Hour
+		if err := s.UpdateDefinition(t.Context(), made.Ref, metricdef.Update{Retention: &want}); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.RetentionOf(made.Ref); got != want {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	}
+	if n := len(s.policies.tenants[num].at); n > mostPolicies {
+		t.Errorf("%d states", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
