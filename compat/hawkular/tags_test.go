@@ -68,6 +68,9 @@ func TestTags(t *testing.T) {
 
 		{"PUT", "/gauges/tags", `[{"id": "m1", "tags": {"x": 1}}, {"id": "new", "tags": {"x": 2}}, {"id": "m1", "tags": {"y": 3, "x": 4}}]`, 200, "Updated tags for 3 items", "/gauges/m1", "{x=4 y=3}"},
 		{"PUT", "/gauges/tags", `[{"id": "m1"}, {"id": "m2", "tags": null}, {"id": "m3", "tags": {}}]`, 200, "", "/gauges/m3", ""},
+		{"PUT", "/counters/tags", `[{"id": "many", "tags": {"x": 1}}]`, 200, "Updated tags for 1 items", "/counters/many", "{x=1}"},
+		{"PUT", "/availability/tags", `[{"id": "many", "tags": {"x": 2}}]`, 200, "", "/availability/many", "{x=2}"},
+		{"PUT", "/strings/tags", `[{"id": "many", "tags": {"x": 3}}]`, 200, "", "/strings/many", "{x=3}"},
 		{"PUT", "/gauges/tags", `[]`, 200, "", "/gauges/new", "{d=1e3 x=2}"},
 		{"PUT", "/gauges/tags", `[{"id": "m4", "tags": {"x": 1}}, {"id": "new", "tags": {"x": null}}]`, 400, `/1/tags`, "/gauges/m4", ""},
 		{"PUT", "/gauges/tags", `[{"id": "m4", "tags": {"x": 1}}, {"id": " ", "tags": {"x": 1}}]`, 400, `element 1, metric \" \": the id of the metric is missing`, "/gauges/m4", ""},
