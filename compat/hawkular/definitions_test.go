@@ -275,6 +275,7 @@ func TestDeleteMetric(t *testing.T) {
 	w.must(t, 200, "DELETE", "/gauges/a", "")
 	w.must(t, 204, "GET", "/gauges/a", "")
 	w.must(t, 200, "DELETE", "/gauges/a", "")
+	w.must(t, 200, "DELETE", "/gauges/nope", "")
 	w.must(t, 201, "POST", "/gauges", `{"id": "a"}`)
 	if m := read[metric](t, w.must(t, 200, "GET", "/gauges/a", "")); len(m.Data) > 0 || len(m.Tags) > 0 {
 		t.Errorf("%v", m)
@@ -283,7 +284,7 @@ func TestDeleteMetric(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(file)
-	if err != nil || bytes.Count(b, []byte(`"action":"metric.delete"`)) < 2 || !bytes.Contains(b, []byte("ann")) {
+	if err != nil || bytes.Count(b, []byte(`"detail":{"deleted":1}`)) != 1 || bytes.Count(b, []byte(`"detail":{"deleted":0}`)) != 2 || !bytes.Contains(b, []byte("ann")) {
 		t.Errorf("%s, %v", b, err)
 	}
 }

@@ -63,6 +63,7 @@ type Store interface {
 	Bounds(ref metricdef.Ref, from, to int64) (measures.Bounds, bool)
 	Newest(ref metricdef.Ref) (t, step int64, ok bool)
 	Before(ctx context.Context, r *measures.Reader, ref metricdef.Ref, t int64) (at int64, v float64, ok bool, err error)
+	Border(ref metricdef.Ref, from, to, n int64, back bool) int64
 	ReadText(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error
 	RetentionOf(ref metricdef.Ref) time.Duration
 

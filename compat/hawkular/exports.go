@@ -34,8 +34,8 @@ type exported struct {
 	ref  metricdef.Ref
 }
 
-// export answers the newest value of each metric of numbers in the text format of Prometheus, sorted, unless that is older than the
-// default start of ranges.
+// export answers the newest value up to now of each metric of numbers in the text format of Prometheus, sorted, unless that is older than
+// the default start of ranges.
 func (d *Dialect) export(c *call) error {
 	var e match.Expr
 	if tags := c.query.Get("tags"); tags != "" {
@@ -105,7 +105,7 @@ func (x *exporter) family(list []exported) error {
 		if !ok {
 			continue
 		}
-		at, v, ok, err := x.c.d.o.Store.Before(x.c.ctx, &x.r, m.ref, math.MaxInt64)
+		at, v, ok, err := x.c.d.o.Store.Before(x.c.ctx, &x.r, m.ref, x.c.behindNow())
 		switch {
 		case err != nil:
 			return err

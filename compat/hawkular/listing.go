@@ -59,26 +59,48 @@ func (p *lister) append(b []byte, d *metricdef.Definition) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// appendNewest appends the newest point of a metric, if it has one.
+// appendNewest appends the newest point of a metric up to now, if it has one: a point that lies ahead would hide all that follow it.
 func (p *lister) appendNewest(b []byte, d *metricdef.Definition) ([]byte, error) {
 	store := p.c.d.o.Store
 	if d.Values() == metricdef.KindText {
-		at, _, ok := store.Newest(d.Ref)
-		if !ok {
-			return b, nil
-		}
-		if err := store.ReadText(p.c.ctx, &p.texts, d.Ref, at, at+1); err != nil || len(p.texts.Texts) == 0 {
+		at, text, ok, err := p.newestText(d.Ref)
+		if err != nil || !ok {
 			return b, err
 		}
 		b = strconv.AppendInt(append(b, `{"timestamp":`...), millis(at), 10)
-		return append(edge.AppendString(append(b, `,"value":`...), p.texts.Texts[0]), '}'), nil
+		return append(edge.AppendString(append(b, `,"value":`...), text), '}'), nil
 	}
-	at, v, ok, err := store.Before(p.c.ctx, &p.numbers, d.Ref, math.MaxInt64)
+	at, v, ok, err := store.Before(p.c.ctx, &p.numbers, d.Ref, p.c.behindNow())
 	if err != nil || !ok {
 		return b, err
 	}
 	b = strconv.AppendInt(append(b, `{"timestamp":`...), millis(at), 10)
 	return append(appendValue(append(b, `,"value":`...), d.Values(), v), '}'), nil
+}
+
+// newestText is the newest text of a metric up to now. Only if there is one ahead of it more than that text is read.
+func (p *lister) newestText(ref metricdef.Ref) (at int64, text string, ok bool, err error) {
+	store, end := p.c.d.o.Store, p.c.behindNow()
+	at, _, ok = store.Newest(ref)
+	if !ok {
+		return 0, "", false, nil
+	}
+	from, to := at, at+1
+	if at >= end {
+		from, to = store.Border(ref, math.MinInt64, end, 1, true), end
+	}
+	for {
+		if err := store.ReadText(p.c.ctx, &p.texts, ref, from, to); err != nil {
+			return 0, "", false, err
+		}
+		if n := len(p.texts.Texts); n > 0 {
+			return p.texts.Times[n-1], p.texts.Texts[n-1], true, nil
+		}
+		if from == math.MinInt64 || at < end {
+			return 0, "", false, nil
+		}
+		from, to = store.Border(ref, math.MinInt64, from, 1, true), from
+	}
 }
 
 // appendValue appends a value that is no text.

@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
@@ -17,12 +18,9 @@ const (
 	spillPoints  = 1 << 11
 )
 
-// pointsAtOnce is how many points of a question may be in memory as columns, and partPoints how many of a metric are read at once where
-// that is not enough.
-const (
-	pointsAtOnce = 1 << 19
-	partPoints   = 1 << 15
-)
+// pointsAtOnce is how many points of a question may be in memory as columns. Of more, a slice of a metric is read and printed after the
+// other.
+const pointsAtOnce = 1 << 19
 
 // printer prints points. An answer that is small goes out as a whole; of a larger one parts are sent while it is made, and nobody has a
 // turn while a client takes them.
@@ -32,8 +30,7 @@ type printer struct {
 	distinct bool  // of points with the same value, one after the other, the first
 	limit    int64 // points of a metric, of those that distinct leaves; 0: all
 	several  bool  // metrics, with their ids
-	// atOnce and part are pointsAtOnce and partPoints.
-	atOnce, part int64
+	atOnce   int64 // pointsAtOnce
 
 	s       *edge.Stream
 	turn    queue.Turn
@@ -71,46 +68,34 @@ func (p *printer) run(q *query.Query) error {
 	return c.endStream(p.s, err)
 }
 
-// inParts answers a question about so many points that they should not be in memory together: one metric after the other, and each part
-// by part.
+// inParts answers a question about so many points that they should not be in memory together: one metric after the other, and each
+// slice by slice. No slice is read twice, since a series whose points came in any order may have only one.
 func (p *printer) inParts() (read int64, err error) {
 	refs := slices.Clone(p.request.Refs)
 	slices.Sort(refs)
 	for _, ref := range slices.Compact(refs) {
 		r := p.request
-		r.Refs = []metricdef.Ref{ref}
-		for left := r.Limit; ; {
-			r.Limit = p.part
-			if p.request.Limit > 0 {
-				r.Limit = min(left, p.part)
+		r.Refs, r.Pieces = []metricdef.Ref{ref}, true
+		q, err := p.c.prepared(r)
+		if err != nil {
+			return read, err
+		}
+		err = q.Run(p.c.ctx, func(f *query.Frame) error {
+			if err := p.frame(f); err != nil || !p.full() {
+				return err
 			}
-			q, err := p.c.prepared(r)
-			if err != nil {
-				return read, err
-			}
-			n := 0
-			err = q.Run(p.c.ctx, func(f *query.Frame) error {
-				if n = f.Len(); n > 0 {
-					if last := f.Times[n-1]; r.Desc {
-						r.To = last
-					} else {
-						r.From = last + 1
-					}
-				}
-				return p.frame(f)
-			})
-			read += q.Read()
-			if err != nil {
-				return read, err
-			}
-			left -= int64(n)
-			if int64(n) < r.Limit || r.From >= r.To || p.request.Limit > 0 && left == 0 || p.full() {
-				break
-			}
+			return errFull
+		})
+		read += q.Read()
+		if err != nil && !errors.Is(err, errFull) {
+			return read, err
 		}
 	}
 	return read, nil
 }
+
+// errFull ends the reading of a metric of which no more points are wanted.
+var errFull = errors.New("no more points are wanted")
 
 // full says that a metric has all the points that are asked for.
 func (p *printer) full() bool { return p.limit > 0 && p.points >= p.limit }

@@ -95,7 +95,7 @@ func (c *call) desc(a *ask, posted bool) (bool, error) {
 	return !posted, nil
 }
 
-// spanError refuses the times of a range. Clients know the texts of Hawkular.
+// spanError refuses the times of a range. Clients know the texts of Hawkular, which come first.
 type spanError struct{ text string }
 
 func (e *spanError) Error() string { return e.text }
@@ -153,8 +153,17 @@ func badSpan(a *ask, m moment) error {
 	if m[0] == '-' || m[0] == '+' {
 		what = "duration"
 	}
-	return &spanError{"The start (" + show(a.Start) + ") or end (" + show(a.End) + ") value does not correspond to a valid " + what + "."}
+	said := "The start (" + show(a.Start) + ") or end (" + show(a.End) + ") value does not correspond to a valid " + what + ". "
+	if _, ok := duration(string(m)); ok {
+		text := show(m)
+		return &spanError{said + text + " lacks a sign: -" + text + " is before now, +" + text + " (in an address %2B" + text + ") behind it"}
+	}
+	return &spanError{said + "A time is a number of milliseconds since 1970, or relative to now: a sign, a whole number and one of the units ms, s, mn, h, d, " +
+		"as in -5mn or +1h"}
 }
+
+// behindNow is the end of what lies at or before now, in nanoseconds: that of a range of the default mode that names none.
+func (c *call) behindNow() int64 { return c.now.Add(slack).UnixNano() }
 
 // earliest is where a range with fromEarliest begins, in milliseconds: at the oldest point that one of the metrics still has. It is
 // lastMilli if none has any.

@@ -111,7 +111,7 @@ func (c *call) answerPoints(a *ask, several bool, find func() ([]metricdef.Ref, 
 	if len(r.Refs) == 0 {
 		return c.empty()
 	}
-	p := printer{c: c, distinct: bool(a.Distinct), several: several, atOnce: pointsAtOnce, part: partPoints}
+	p := printer{c: c, distinct: bool(a.Distinct), several: several, atOnce: pointsAtOnce}
 	if a.Distinct && c.typ == metricdef.Availability {
 		// The limit counts what is left.
 		p.limit, r.Limit = r.Limit, 0

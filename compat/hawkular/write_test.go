@@ -98,7 +98,11 @@ func TestWriteNothing(t *testing.T) {
 	bothModes(t, func(s *stored) {
 		for _, path := range []string{"/gauges/raw", "/gauges/x/raw", "/metrics/raw"} {
 			s.post(path, "", 400, "Payload is empty")
-			for _, body := range []string{"[]", "null"} {
+			bodies := []string{"[]", "null"}
+			if path == "/metrics/raw" {
+				bodies = append(bodies, "{}", `{"gauges":[],"note":"no list"}`)
+			}
+			for _, body := range bodies {
 				if s.o.Strict {
 					s.post(path, body, 400, `{"errorMsg":"Payload is empty"}`)
 				} else {
@@ -121,13 +125,16 @@ func TestWriteWrong(t *testing.T) {
 			`[1].data[1].value: 1e400 is beyond what a float of 64 bits holds`)
 		s.post("/gauges/x/raw", `[`+many+`{"timestamp":2}]`, 400, fmt.Sprintf(`[%d].value: is missing`, maxRows+1))
 		s.post("/counters/raw", `[{"id":"a","data":[{"timestamp":1,"value":1.5}]}]`, 400, `[0].data[0].value: 1.5 is not a whole number of 64 bits, which the value of a counter is`)
+		for _, name := range []string{"gauge", "availability", "Gauges"} {
+			s.post("/m/raw", `{"`+name+`":[{"id":"a","data":[{"timestamp":1,"value":1}]}]}`, 400, `"`+name+`" is none of the members of this body, which are gauges, counters, availabilities, strings`)
+		}
 		s.post("/metrics/raw", `{"gauges":[{"id":"a","data":[{"timestamp":1,"value":1}]}],"strings":[{"id":"a","data":[{"timestamp":1}]}]}`, 400, `strings[0].data[0].value: is missing`)
 		s.post("/gauges/raw", `{"id":"a"}`, 400, `the body is not a list of metrics`)
 		if _, ok := s.store.Tenants.Lookup("t"); ok {
 			t.Error("a body that is refused makes a tenant")
 		}
 		c := s.o.Counters.Dialect(Name)
-		if c.Bodies.Load() != 5 || c.Stored.Load() != 0 || c.Malformed.Load() != 3+maxRows+2+1+2+1 || c.Failed.Load() != 0 {
+		if c.Bodies.Load() != 8 || c.Stored.Load() != 0 || c.Malformed.Load() != 3+maxRows+2+1+2+1+3 || c.Failed.Load() != 0 {
 			t.Error(c.Bodies.Load(), c.Stored.Load(), c.Malformed.Load(), c.Failed.Load())
 		}
 	})

@@ -41,6 +41,9 @@ type Request struct {
 	// Most is what the request may cost beyond what Options say: the limits of who asks. 0 is no limit of that kind.
 	Most      Cost
 	PointTags bool // with the tags of points; raw samples only
+	// Pieces answers a series in a frame for each slice that is read of it, one series after the other, instead of one frame for all of it:
+	// so that there may be more points than should be in memory together. Series without a point have no frame. Raw samples only.
+	Pieces bool
 	// Beside, if not nil, is called with the frame of each series, by the goroutine that made it and by several at once, before yield gets it
 	// in its turn. What takes as long as reading, such as printing, is done beside it so. Not of groups.
 	Beside func(*Frame)
@@ -222,9 +225,13 @@ func (r *Request) check() error {
 			return wrong("across", "needs buckets (bucket, buckets) or a method over time (method)")
 		case r.Fill.How != LeaveOut:
 			return wrong("fill", "needs buckets (bucket, buckets)")
+		case r.Pieces && (r.Pool || r.Beside != nil):
+			return wrong("pieces", "are of one series after the other")
 		case r.PointTags && r.Pool:
 			return wrong("tags", "points of series that are put together have no tags")
 		}
+	} else if r.Pieces {
+		return wrong("pieces", "are of samples alone")
 	} else if r.PointTags {
 		return wrong("tags", "points that are aggregated have no tags; leave out bucket, buckets and method")
 	}

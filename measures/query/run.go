@@ -16,6 +16,9 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 	if q.request.grouped() {
 		return q.runGroups(ctx, yield)
 	}
+	if q.request.Pieces {
+		return q.runPieces(ctx, yield)
+	}
 	ring := takeRing(q.ring(len(q.refs)))
 	defer ring.release()
 	frames := ring.frames
@@ -34,11 +37,38 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 	}, func(_, slot int) error { return yield(&frames[slot]) })
 }
 
+// runPieces answers samples in a frame for each slice.
+func (q *Query) runPieces(ctx context.Context, yield func(*Frame) error) error {
+	ring := takeRing(1)
+	defer ring.release()
+	f := &ring.frames[0]
+	c := q.crew(ctx, 1)
+	defer q.release(c)
+	return q.each(ctx, c, len(q.refs), func(ctx context.Context, w *worker, i, _ int) error {
+		begin := func() {
+			f.reset()
+			f.Ref, f.Series = q.refs[i], 1
+			f.Kind, _ = q.overKind(q.kinds[i])
+		}
+		begin()
+		return q.samples(ctx, w, i, f, func() error {
+			w.turn.End() // yield may wait for whoever reads the answer
+			if f.Len() > 0 {
+				if err := yield(f); err != nil {
+					return err
+				}
+			}
+			begin()
+			return w.turn.Begin(ctx)
+		})
+	}, func(int, int) error { return nil })
+}
+
 // single makes the frame of one series.
 func (q *Query) single(ctx context.Context, w *worker, i int, f *Frame) error {
 	f.Kind, _ = q.overKind(q.kinds[i])
 	if q.step == 0 {
-		return q.samples(ctx, w, i, f)
+		return q.samples(ctx, w, i, f, nil)
 	}
 	all := q.lead + q.buckets
 	if q.columns() > 0 {
@@ -116,8 +146,8 @@ func (q *Query) series(ctx context.Context, w *worker, i int, from, to int64, ds
 	return nil
 }
 
-// samples makes the frame of the samples of a series themselves.
-func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
+// samples makes the frame of the samples of a series themselves; or one for each slice, of which piece is told, and which it empties.
+func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame, piece func() error) error {
 	ref, kind := q.refs[i], q.kinds[i]
 	from, to := q.request.From, q.request.To
 	w.rate.begin(q.request.Rate, false, from)
@@ -130,8 +160,8 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 	if l := q.request.Limit; l > 0 {
 		size = min(size, l)
 	}
-	for from < to {
-		if l := q.request.Limit; l > 0 && int64(len(f.Times)) >= l {
+	for left := q.request.Limit; from < to; {
+		if q.request.Limit > 0 && left <= 0 {
 			break
 		}
 		w.worked(len(w.reader.Times)) // in the last round
@@ -167,9 +197,16 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame) error {
 		} else {
 			f.Values = append(f.Values, values...)
 		}
-	}
-	if l := q.request.Limit; l > 0 && int64(len(f.Times)) > l {
-		f.cut(0, int(l))
+		if left -= int64(len(times)); q.request.Limit > 0 && left < 0 {
+			f.cut(0, len(f.Times)+int(left))
+		}
+		if piece == nil {
+			continue
+		}
+		q.spell(f)
+		if err := piece(); err != nil {
+			return err
+		}
 	}
 	q.spell(f)
 	return nil

@@ -27,7 +27,8 @@ func (d *Decoder) pace(i int) {
 	}
 }
 
-// mixed reads lists of metrics by type. Members that it does not know are passed over, as the peers do.
+// mixed reads lists of metrics by type. Where a member of another name is a list or an object, it is refused, as
+// its points would be lost; anything else is passed over, as the peers do.
 func (d *Decoder) mixed(i int) (end int, err error) {
 	b := d.body
 	if b[i] != '{' {
@@ -49,8 +50,11 @@ func (d *Decoder) mixed(i int) (end int, err error) {
 			d.typ = listTypes[l]
 			return d.metrics(i, l)
 		}
-		_, i, err := d.value(i)
-		return i, err
+		v, end, err := d.value(i)
+		if err != nil || v[0] != '[' && v[0] != '{' {
+			return end, err
+		}
+		return i, d.wrong("", "", "%q is none of the members of this body, which are gauges, counters, availabilities, strings", shorten(string(name)))
 	})
 }
 

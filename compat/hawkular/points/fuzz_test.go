@@ -105,6 +105,9 @@ func (m *model) body(form string, n node, typ metricdef.Type) bool {
 		}
 		for i, name := range n.names { // in the order of the body
 			l := slices.Index(listNames[:], name)
+			if kind := n.members[i].kind; l <= 0 && (kind == '[' || kind == '{') {
+				return false
+			}
 			if l > 0 && !m.metrics(listTypes[l], n.members[i]) {
 				return false
 			}
