@@ -146,7 +146,7 @@ func TestPrintQueries(t *testing.T) {
 	if err := PrintQueries(&b, "http://h:1", "me", time.Unix(1_700_000_600, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(b.String(), "curl -s http://h:1/api/query") != 3 || !strings.Contains(b.String(), "curl -s 'http://h:1/v2/query?name=mem_used&tag=cluster=demo&") || !strings.Contains(b.String(), `"from":1700000000`) || strings.Contains(b.String(), "%!") {
+	if strings.Count(b.String(), "curl -s http://h:1/api/query") != 3 || !strings.Contains(b.String(), "curl -s 'http://h:1/v2/query?name=mem_used&tag=cluster=demo&") || !strings.Contains(b.String(), `curl -s http://h:1/hawkular/metrics/m/stats/query -d '{"tags":"cluster:demo,hostname:n000.*",`) || !strings.Contains(b.String(), `"from":1700000000`) || strings.Contains(b.String(), "%!") {
 		t.Error(b.String())
 	}
 }

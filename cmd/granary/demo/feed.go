@@ -123,6 +123,9 @@ func PrintQueries(w io.Writer, base, hostname string, now time.Time) error {
   # the same memory through the native API: the sum of all nodes, a point a minute, as for a chart
   curl -s '%[1]s/v2/query?name=mem_used&tag=cluster=%[4]s&start=-10m&bucket=1m&method=mean&across=sum'
 
+  # and as clients of Hawkular and Mohawk ask: statistics of each node in buckets of five minutes
+  curl -s %[1]s/hawkular/metrics/m/stats/query -d '{"tags":"cluster:%[4]s,hostname:n000.*","start":"-10mn","bucketDuration":"5mn"}'
+
 All there is to ask, to read and to try: %[1]s/swagger/
 
 Stop with Ctrl-C.
