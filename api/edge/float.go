@@ -9,13 +9,14 @@ import (
 // AppendFloat appends the shortest text that reads as x again, in the form of JSON: without an exponent from 1e-6 to 1e21.
 // What JSON has no number for comes as a text: "NaN", "Infinity", "-Infinity".
 func AppendFloat(dst []byte, x float64) []byte {
-	switch {
-	case x != x:
+	if x-x != 0 {
+		switch {
+		case x > 0:
+			return append(dst, `"Infinity"`...)
+		case x < 0:
+			return append(dst, `"-Infinity"`...)
+		}
 		return append(dst, `"NaN"`...)
-	case math.IsInf(x, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(x, -1):
-		return append(dst, `"-Infinity"`...)
 	}
 	// Most numbers have few decimals. If a whole number of thousandths divided by a thousand is x, then the text of that
 	// decimal reads as x; and it is the shortest one, since no two decimals of up to 15 digits read as the same float.
