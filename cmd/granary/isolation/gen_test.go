@@ -286,7 +286,7 @@ func (g *gen) mangle(r *request) {
 		at := 1 + rng.IntN(len(path))
 		path = path[:at] + choose(rng, "%00", "%0a", "\xff", "%e2%80%8b", "A", "'", "\"") + path[at:]
 	case 4:
-		query += "&" + choose(rng, "x=1", "tenant="+g.p.otherID(), "limit=-1", "limit=99999999999999999999", "cursor=AQ", "scope=service", "all=true", "tenants=*", "tenants="+g.p.otherID(), "times=x", "%zz")
+		query += "&" + choose(rng, "x=1", "tenant="+g.p.otherID(), "limit=-1", "limit=99999999999999999999", "cursor=-Q", "scope=service", "all=true", "tenants=*", "tenants="+g.p.otherID(), "times=x", "%zz")
 	case 5:
 		if at := strings.IndexByte(query, '='); at >= 0 {
 			query = query[:at+1] + choose(rng, "", "%00", "%ff", "-1", "1e999", strings.Repeat("a", 3000), "'", "{}", "*", "(((", "[a-", "%F0%9F%92%A9") + "&" + query

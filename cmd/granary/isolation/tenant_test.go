@@ -111,7 +111,7 @@ func (g *gen) fresh(kind string) string {
 	case "key":
 		return (p.word() + "000")[:12]
 	case "cursor":
-		return "AQ" + p.word()
+		return "-Q" + p.word() // before all ids of keys, which are random and not the same in both worlds
 	case "metric", "hawkular":
 		return "m_" + p.word()
 	case "tag":
