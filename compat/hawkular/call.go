@@ -83,7 +83,7 @@ func (c *call) begin() error {
 	if err != nil {
 		return err
 	}
-	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
+	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil && !c.route.open { // those have no parameters
 		return badRequest("the query string cannot be read: %v", err)
 	}
 	vars := mux.Vars(c.r)

@@ -12,7 +12,7 @@ var ofProcess = regexp.MustCompile(`"used":[0-9]+|"refused":[0-9]+`)
 
 // ofUpkeep is what changes without a request, as upkeep goes on behind them: the memory and the files that a tenant takes, and what
 // it has read, which is accounted for a second later, in an hour in which nothing else need have happened.
-var ofUpkeep = regexp.MustCompile(`"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+|"queries":[0-9]+,"samples_read":[0-9]+,"bytes_sent":[0-9]+|` +
+var ofUpkeep = regexp.MustCompile(`,"last_used":"[^"]*"|"held":\{"samples".*?\}\}|"name":"memory",[^}]*"used":[0-9]+|"queries":[0-9]+,"samples_read":[0-9]+,"bytes_sent":[0-9]+|` +
 	`granary_tenant_(limit_used|memory|held)[^\n]*memory[^\n]*`)
 var ofReads = regexp.MustCompile(`,?\{"tenant":"[^"]*","start":[^,]*,"end":[^,]*,"samples":0,"bytes":0,"series":[0-9]+,"series_peak":[0-9]+,"series_hours":[0-9]+,"series_created":0,"series_removed":0,\}`)
 
