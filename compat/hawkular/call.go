@@ -34,7 +34,7 @@ type call struct {
 	tenant tenant.ID
 	// num is the number of the tenant, 0 if it is not there: then there is nothing to be found, for a read makes no tenant.
 	num tenant.Num
-	// typ is the type that the path names, 0 if it names none.
+	// typ is the type that the path names, in a variable or as it is spelt out; 0 if it names none.
 	typ metricdef.Type
 	// vars are the variables of the path, decoded once: %2F is a slash, and + is a plus.
 	vars  map[string]string
@@ -93,8 +93,9 @@ func (c *call) begin() error {
 			return badRequest("the path cannot be read: %v", err)
 		}
 	}
-	for _, name := range []string{"type", "numbers"} {
-		if typ, ok := typeNames[c.vars[name]]; ok {
+	first, _, _ := strings.Cut(strings.TrimPrefix(c.route.path, Prefix+"/"), "/")
+	for _, name := range []string{c.vars["type"], c.vars["numbers"], first} {
+		if typ, ok := typeNames[name]; ok {
 			c.typ = typ
 		}
 	}

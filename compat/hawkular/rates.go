@@ -20,16 +20,11 @@ func (d *Dialect) rateRoutes() []route {
 		{method: http.MethodGet, path: "/{numbers}/rate/stats", right: read, serve: (*call).rateStatsOfSeveral},
 		{method: http.MethodPost, path: "/{numbers}/rate/query", right: read, serve: (*call).rateQuery},
 		// It went out of use in Hawkular, for counters alone.
-		{method: http.MethodGet, path: "/counters/rate", right: read, serve: (*call).oldCounterRate},
+		{method: http.MethodGet, path: "/counters/rate", right: read, serve: (*call).rateStatsOfSeveral},
 	}
 }
 
 func (c *call) rateStatsOfSeveral() error { return c.several(true, false) }
-
-func (c *call) oldCounterRate() error {
-	c.typ = metricdef.Counter
-	return c.several(true, false)
-}
 
 func (c *call) rateStatsOfOne() error {
 	a, err := c.statsAsk(false)

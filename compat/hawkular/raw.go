@@ -1,7 +1,6 @@
 package hawkular
 
 import (
-	"cmp"
 	"net/http"
 
 	"granary/measures/query"
@@ -31,7 +30,6 @@ func (c *call) points() error {
 
 // data answers the points of one metric, or its buckets if these are asked for. It is a form of two reads that went out of use.
 func (c *call) data() error {
-	c.typ = cmp.Or(c.typ, metricdef.Availability) // the path that spells its type out
 	a, err := c.ask()
 	if err != nil {
 		return err

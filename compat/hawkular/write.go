@@ -8,7 +8,6 @@ import (
 	"granary/compat/hawkular/points"
 	"granary/measures"
 	"granary/measures/ingest"
-	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
@@ -32,24 +31,19 @@ func readMixed(_ *call, d *points.Decoder, body []byte, turn *queue.Turn) error 
 }
 
 func (d *Dialect) writeRoutes() []route {
-	post := func(path string, typ metricdef.Type, read reading) route {
-		return route{method: http.MethodPost, path: path, right: identity.Write, points: true, serve: func(c *call) error {
-			if typ != 0 {
-				c.typ = typ
-			}
-			return c.write(read)
-		}}
+	post := func(path string, read reading) route {
+		return route{method: http.MethodPost, path: path, right: identity.Write, points: true, serve: func(c *call) error { return c.write(read) }}
 	}
 	return []route{
-		post("/{type}/raw", 0, readSeveral),
-		post("/{type}/{id}/raw", 0, readSingle),
-		post("/{metrics}/raw", 0, readMixed),
+		post("/{type}/raw", readSeveral),
+		post("/{type}/{id}/raw", readSingle),
+		post("/{metrics}/raw", readMixed),
 		// The forms of old clients, which strings never had.
-		post("/{numbers}/data", 0, readSeveral),
-		post("/{numbers}/{id}/data", 0, readSingle),
-		post("/availability/data", metricdef.Availability, readSeveral),
-		post("/availability/{id}/data", metricdef.Availability, readSingle),
-		post("/{metrics}/data", 0, readMixed),
+		post("/{numbers}/data", readSeveral),
+		post("/{numbers}/{id}/data", readSingle),
+		post("/availability/data", readSeveral),
+		post("/availability/{id}/data", readSingle),
+		post("/{metrics}/data", readMixed),
 	}
 }
 
