@@ -25,34 +25,13 @@ func (c *call) availabilityStats() error {
 
 // stateBuckets answers the buckets of the metric of availability that the path names.
 func (c *call) stateBuckets(a *ask) error {
-	var refs []metricdef.Ref
-	if ref, ok := c.resolve(metricdef.Availability, c.vars["id"]); ok {
-		refs = append(refs, ref)
-	}
-	p, err := c.planStates(a, refs)
+	p, err := c.planStates(a, c.own())
 	if err != nil {
 		return err
 	}
-	if err := c.enter(); err != nil {
-		return err
-	}
-	if _, err := c.prepare(p, 1); err != nil {
-		return err
-	}
-	if p.nothing {
-		return c.empty()
-	}
-	defer c.account(p)
-	o := c.output()
-	write := func(f *query.Frame) error {
-		return o.print(func(dst []byte) []byte { return appendStates(dst, &p.buckets, f, p.skip, o) })
-	}
-	if p.query == nil {
-		err = write(nil)
-	} else {
-		err = p.query.Run(c.ctx, write)
-	}
-	return c.endList(o, err)
+	return c.answerList(p, func(o *output) error {
+		return c.printFrame(o, p, func(dst []byte, f *query.Frame) []byte { return appendStates(dst, &p.buckets, f, p.skip, o) })
+	})
 }
 
 // planStates lays the buckets of a question about availability. Their statistics are made from the states themselves, so these are what

@@ -192,6 +192,19 @@ func resolve(defs Definitions, t tenant.Num, typ metricdef.Type, id string) (met
 	return ref, ok
 }
 
+// refsOf are the metrics of ids, in the order of these. Ids of none are passed over.
+func (c *call) refsOf(typ metricdef.Type, ids ...string) (refs []metricdef.Ref) {
+	for _, id := range ids {
+		if ref, ok := c.resolve(typ, id); ok {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// own is the metric that the path names, if it is there.
+func (c *call) own() []metricdef.Ref { return c.refsOf(c.typ, c.vars["id"]) }
+
 // definition is the metric of an id.
 func (c *call) definition(typ metricdef.Type, id string) (metricdef.Definition, bool) {
 	ref, ok := c.resolve(typ, id)

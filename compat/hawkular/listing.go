@@ -196,12 +196,7 @@ func (c *call) types() ([]metricdef.Type, error) {
 
 // exactly are the metrics of ids with bars between them, each once.
 func (c *call) exactly(typ metricdef.Type, ids string) []metricdef.Ref {
-	var refs []metricdef.Ref
-	for id := range strings.SplitSeq(ids, "|") {
-		if ref, ok := c.resolve(typ, id); ok {
-			refs = append(refs, ref)
-		}
-	}
+	refs := c.refsOf(typ, strings.Split(ids, "|")...)
 	slices.Sort(refs)
 	return slices.Compact(refs)
 }

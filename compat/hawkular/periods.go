@@ -44,14 +44,14 @@ func (c *call) periods() error {
 	if holds == nil {
 		return badRequest("op: %q is none of lt, lte, eq, neq, gt and gte", shorten(c.query.Get("op")))
 	}
-	ref, ok := c.resolve(metricdef.Gauge, c.vars["id"])
-	if !ok {
+	refs := c.own()
+	if len(refs) == 0 {
 		return c.empty()
 	}
 	if err := c.enter(); err != nil {
 		return err
 	}
-	q, err := c.prepared(query.Request{Refs: []metricdef.Ref{ref}, From: nanos(from), To: nanos(to)})
+	q, err := c.prepared(query.Request{Refs: refs, From: nanos(from), To: nanos(to)})
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,5 @@ func (c *call) periods() error {
 			return append(b, ']')
 		})
 	})
-	if err == nil && !some {
-		o.stream.Free()
-		return c.empty()
-	}
-	return c.endStream(o.stream, err)
+	return c.endList(o, err)
 }

@@ -31,7 +31,7 @@ func (c *call) rateStatsOfOne() error {
 	if err != nil {
 		return err
 	}
-	return c.bucketsOf(a, c.vars["id"], true)
+	return c.bucketsOf(a, true)
 }
 
 // rateOfOne answers the rates of one metric.
@@ -40,11 +40,7 @@ func (c *call) rateOfOne() error {
 	if err != nil {
 		return err
 	}
-	var refs []metricdef.Ref
-	if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
-		refs = append(refs, ref)
-	}
-	p, err := c.planRates(a, refs, false)
+	p, err := c.planRates(a, c.own(), false)
 	if err != nil {
 		return err
 	}
@@ -53,16 +49,9 @@ func (c *call) rateOfOne() error {
 	}
 	defer c.account(p)
 	o := c.output()
-	some := false
-	err = p.query.Run(c.ctx, func(f *query.Frame) error {
-		some = f.Len() > 0
+	return c.endList(o, p.query.Run(c.ctx, func(f *query.Frame) error {
 		return o.print(func(dst []byte) []byte { return appendPoints(dst, f, o) })
-	})
-	if err == nil && !some {
-		o.stream.Free()
-		return c.empty()
-	}
-	return c.endStream(o.stream, err)
+	}))
 }
 
 // rateQuery answers the rates of several metrics, each by itself; those without any are left out.
@@ -88,12 +77,7 @@ func (c *call) rateQuery() error {
 	defer c.account(p)
 	o := c.output()
 	s.plan = p
-	some, err := c.print(o, &s, true)
-	if err == nil && !some {
-		o.stream.Free()
-		return c.empty()
-	}
-	return c.endStream(o.stream, err)
+	return c.endList(o, c.print(o, &s, true))
 }
 
 // planRates prepares a question about the rates themselves; nil if there can be none.

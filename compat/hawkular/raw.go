@@ -43,17 +43,12 @@ func (c *call) data() error {
 	if c.typ == metricdef.Availability {
 		return c.stateBuckets(a)
 	}
-	return c.bucketsOf(a, c.vars["id"], false)
+	return c.bucketsOf(a, false)
 }
 
 // pointsOf answers the points of the metric that the path names.
 func (c *call) pointsOf(a *ask) error {
-	return c.answerPoints(a, false, func() ([]metricdef.Ref, error) {
-		if ref, ok := c.resolve(c.typ, c.vars["id"]); ok {
-			return []metricdef.Ref{ref}, nil
-		}
-		return nil, nil
-	})
+	return c.answerPoints(a, false, func() ([]metricdef.Ref, error) { return c.own(), nil })
 }
 
 // pointsQuery answers the points of the metrics that the body names, by their ids or by their tags. The default mode takes both together,
@@ -67,12 +62,7 @@ func (c *call) pointsQuery() error {
 		return badRequest("either ids or tags must be given")
 	}
 	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) {
-		var refs []metricdef.Ref
-		for _, id := range a.IDs {
-			if ref, ok := c.resolve(c.typ, id); ok {
-				refs = append(refs, ref)
-			}
-		}
+		refs := c.refsOf(c.typ, a.IDs...)
 		if a.Tags == "" {
 			return refs, nil
 		}

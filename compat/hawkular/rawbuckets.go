@@ -51,7 +51,7 @@ func (c *call) answerAggregates(a *ask, several bool, refs []metricdef.Ref) erro
 	defer c.account(s.plan)
 	o := c.output()
 	if several {
-		_, err = c.print(o, s, true)
+		err = c.print(o, s, true)
 	} else {
 		err = c.printAlone(o, s.plan)
 	}

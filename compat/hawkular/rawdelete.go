@@ -3,7 +3,6 @@ package hawkular
 import (
 	"net/http"
 
-	"granary/metricdef"
 	"granary/tenant/identity"
 )
 
@@ -28,10 +27,7 @@ func (c *call) deletePoints() error {
 	}
 	id := c.vars["id"]
 	lo, hi := nanos(from), nanos(to)
-	var refs []metricdef.Ref
-	if ref, ok := c.resolve(c.typ, id); ok {
-		refs = append(refs, ref)
-	}
+	refs := c.own()
 	c.detail = map[string]any{"metrics": len(refs), "from": lo, "to": hi}
 	if err := c.d.o.Store.DeleteRange(c.ctx, refs, lo, hi); err != nil {
 		return err

@@ -30,7 +30,7 @@ func (c *call) statsOfOne() error {
 	if err != nil {
 		return err
 	}
-	return c.bucketsOf(a, c.vars["id"], false)
+	return c.bucketsOf(a, false)
 }
 
 // statsAsk reads the query string of a question about statistics. Buckets have neither a limit nor an order. Where Hawkular does not know
@@ -43,14 +43,10 @@ func (c *call) statsAsk(old bool) (*ask, error) {
 	return a, err
 }
 
-// bucketsOf answers all buckets of a metric of the type that the path names, or of its rates.
-func (c *call) bucketsOf(a *ask, id string, rate bool) error {
-	var refs []metricdef.Ref
-	if ref, ok := c.resolve(c.typ, id); ok {
-		refs = []metricdef.Ref{ref}
-	}
+// bucketsOf answers all buckets of the metric that the path names, or of its rates.
+func (c *call) bucketsOf(a *ask, rate bool) error {
 	a.Stacked = false
-	return c.pooled(a, refs, rate)
+	return c.pooled(a, c.own(), rate)
 }
 
 // statsOfSeveral answers the buckets of several metrics together.
@@ -83,12 +79,7 @@ func (c *call) chosen(a *ask, ids []string) ([]metricdef.Ref, error) {
 	if a.Tags != "" {
 		return c.byTags(a.Tags, c.typ)
 	}
-	var refs []metricdef.Ref
-	for _, id := range ids {
-		if ref, ok := c.resolve(c.typ, id); ok {
-			refs = append(refs, ref)
-		}
-	}
+	refs := c.refsOf(c.typ, ids...)
 	slices.Sort(refs)
 	return slices.Compact(refs), nil
 }
@@ -214,6 +205,16 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 	}
 	stacked := bool(a.Stacked)
 	p.request.Pool = len(refs) > 1 && !stacked
+	return c.answerList(p, func(o *output) error {
+		if stacked && p.query != nil {
+			return c.printStacked(o, p)
+		}
+		return c.printAlone(o, p)
+	})
+}
+
+// answerList prepares a plan and answers the one list of its buckets, as print prints it.
+func (c *call) answerList(p *plan, print func(*output) error) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
@@ -225,15 +226,11 @@ func (c *call) pooled(a *ask, refs []metricdef.Ref, rate bool) error {
 	}
 	defer c.account(p)
 	o := c.output()
-	if stacked && p.query != nil {
-		err = c.printStacked(o, p)
-	} else {
-		err = c.printAlone(o, p)
-	}
-	return c.endList(o, err)
+	return c.endList(o, print(o))
 }
 
-// endList ends an answer that is one list. It is empty if all that is asked for are the buckets behind the first with a value, and there is none.
+// endList ends an answer that is one list, which may turn out to be empty: there are no points, or no bucket with a value where those before
+// the first one are left out.
 func (c *call) endList(o *output, err error) error {
 	if err == nil && string(o.stream.B) == "[]" {
 		o.stream.Free()
@@ -245,9 +242,12 @@ func (c *call) endList(o *output, err error) error {
 // printAlone prints the one list of buckets that a plan has.
 func (c *call) printAlone(o *output, p *plan) error {
 	printer := bucketPrinter{buckets: &p.buckets, columns: p.columns}
-	write := func(f *query.Frame) error {
-		return o.print(func(dst []byte) []byte { return printer.list(dst, p, f, o) })
-	}
+	return c.printFrame(o, p, func(dst []byte, f *query.Frame) []byte { return printer.list(dst, p, f, o) })
+}
+
+// printFrame prints what text makes of the one frame of a plan, nil if there is nothing to be read.
+func (c *call) printFrame(o *output, p *plan, text func(dst []byte, f *query.Frame) []byte) error {
+	write := func(f *query.Frame) error { return o.print(func(dst []byte) []byte { return text(dst, f) }) }
 	if p.query == nil {
 		return write(nil)
 	}

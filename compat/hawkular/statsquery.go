@@ -59,8 +59,7 @@ func (c *call) eachOf(a *ask) error {
 			o.stream.B = append(o.stream.B, "[]"...)
 			return nil
 		}
-		_, err := c.print(o, s, true)
-		return err
+		return c.print(o, s, true)
 	})
 }
 
@@ -391,7 +390,7 @@ func (c *call) printGeneric(o *output, q *generic) error {
 			o.stream.B = append(o.stream.B, ',')
 		}
 		o.stream.B = append(edge.AppendString(o.stream.B, s.key), ':')
-		if _, err := c.print(o, s, false); err != nil {
+		if err := c.print(o, s, false); err != nil {
 			return err
 		}
 	}
@@ -400,9 +399,9 @@ func (c *call) printGeneric(o *output, q *generic) error {
 }
 
 // print prints the metrics of a section: as a list of objects, or as members of one. Metrics without a point are left out where all
-// buckets are not asked for; some says whether there was another.
-func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
-	p := s.plan
+// buckets are not asked for.
+func (c *call) print(o *output, s *section, list bool) error {
+	p, some := s.plan, false
 	if p.printer != nil && s.lists() > 1 {
 		p.printer.remember()
 		defer p.printer.forget() // there may be many sections
@@ -453,21 +452,21 @@ func (c *call) print(o *output, s *section, list bool) (some bool, err error) {
 			return nil
 		})
 		if err != nil {
-			return some, err
+			return err
 		}
 	}
 	for ; len(left) > 0; left = left[1:] {
 		if err := one(left[0].id, nil); err != nil {
-			return some, err
+			return err
 		}
 	}
 	for _, id := range s.unknown {
 		if err := one(id, nil); err != nil {
-			return some, err
+			return err
 		}
 	}
 	o.stream.B = append(o.stream.B, "}]"[btoi(list)])
-	return some, o.err
+	return o.err
 }
 
 func btoi(b bool) int {
