@@ -23,12 +23,15 @@ func (*TimeError) Kind() string { return string(Invalid) }
 // Code implements the codes of errors.
 func (*TimeError) Code() string { return "time-invalid" }
 
-func shorten(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
+// Shorten is the front of a text that may be very long, so that what was sent does not make an error long.
+func Shorten(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
+
+func shorten(s string) string { return Shorten(s, 100) }
 
 const (
 	notTime     = "is not a time: RFC 3339, a date, a number since 1970, now, or relative to now as in now-90m or -1h"

@@ -113,9 +113,4 @@ func (e *tenantError) Unwrap() error           { return e.err }
 func (e *tenantError) Problem() map[string]any { return map[string]any{"tenant": string(e.id)} }
 
 // shorten keeps what was sent from making an error long.
-func shorten(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
-}
+func shorten(s string) string { return edge.Shorten(s, 100) }

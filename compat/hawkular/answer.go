@@ -200,10 +200,4 @@ func (*startingError) Kind() string { return string(edge.Unavailable) }
 func (*startingError) Code() string { return "starting" }
 
 // shorten is the front of a text that may be very long.
-func shorten(s string) string {
-	const most = 200
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
+func shorten(s string) string { return edge.Shorten(s, 200) }

@@ -174,7 +174,7 @@ func (p *printer) list(f *query.Frame, at, end int) {
 		if p.points++; p.points > 1 {
 			b = append(b, ',')
 		}
-		b = p.point(b, f, i)
+		b = p.stamp.point(b, f, i, p.c.strict())
 	}
 	p.s.B = b
 }
@@ -198,9 +198,9 @@ func (p *printer) runs(f *query.Frame, at, end int) {
 	}
 }
 
-// point appends point i of a frame.
-func (p *printer) point(b []byte, f *query.Frame, i int) []byte {
-	b = p.stamp.append(b, millis(f.Times[i]))
+// point appends point i of a frame. What JSON has no number for is a text.
+func (s *stamp) point(b []byte, f *query.Frame, i int, strict bool) []byte {
+	b = s.append(b, millis(f.Time(i)))
 	switch f.Kind {
 	case metricdef.KindInt:
 		b = strconv.AppendInt(b, f.Ints[i], 10)
@@ -209,7 +209,7 @@ func (p *printer) point(b []byte, f *query.Frame, i int) []byte {
 	case metricdef.KindText:
 		b = edge.AppendString(b, f.Texts[i])
 	default:
-		b = appendDouble(b, f.Values[i], p.c.strict())
+		b = appendDouble(b, f.Values[i], strict)
 	}
 	if len(f.Tags) > 0 && f.Tags[i] != "" && f.Tags[i] != "{}" {
 		b = append(append(b, `,"tags":`...), f.Tags[i]...)

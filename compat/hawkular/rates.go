@@ -3,7 +3,6 @@ package hawkular
 import (
 	"net/http"
 	"slices"
-	"strconv"
 
 	"granary/measures/query"
 	"granary/metricdef"
@@ -111,25 +110,17 @@ func (c *call) planPoints(a *ask, typ metricdef.Type, rate bool, refs []metricde
 	return p, err
 }
 
-// appendPoints appends the points of a frame of numbers, or their rates. What JSON has no number for is a text, as in every list of points.
+// appendPoints appends the points of a frame of numbers, or their rates, as every list of points has them.
 func appendPoints(dst []byte, f *query.Frame, o *output) []byte {
 	dst = append(dst, '[')
 	more := false
-	whole := f.Kind == metricdef.KindInt
+	var at stamp
 	for i := range f.Len() {
 		if !f.Has(i) {
 			continue
 		}
-		dst = append(o.between(dst, more), `{"timestamp":`...)
+		dst = at.point(o.between(dst, more), f, i, o.strict)
 		more = true
-		dst = strconv.AppendInt(dst, millis(f.Time(i)), 10)
-		dst = append(dst, `,"value":`...)
-		if whole {
-			dst = strconv.AppendInt(dst, f.Ints[i], 10)
-		} else {
-			dst = appendDouble(dst, f.Values[i], o.strict)
-		}
-		dst = append(dst, '}')
 	}
 	return append(dst, ']')
 }

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"granary/api/edge"
 )
 
 // TextEmpty is what is said of a body without anything in it.
@@ -82,14 +83,4 @@ func (*Decoder) wrong(path, member, format string, args ...any) error {
 const textTwice = "is given twice"
 
 // shorten is the front of a text that may be very long.
-func shorten(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
-	}
-	end := most
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
+func shorten(s string) string { return edge.Shorten(s, 100) }

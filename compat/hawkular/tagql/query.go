@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"granary/api/edge"
 	"granary/metricdef/match"
 )
 
@@ -60,13 +61,7 @@ func (e *Error) Code() string {
 	return "tag-query-invalid"
 }
 
-func shorten(s string) string {
-	const most = 100
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
+func shorten(s string) string { return edge.Shorten(s, 100) }
 
 // Parse reads a query. The error is an *Error.
 func Parse(text string, lists Lists) (Query, error) {
