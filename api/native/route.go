@@ -92,40 +92,14 @@ func (a *API) mount(table []route) {
 	a.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &routeError{path: r.URL.Path})
 	})
-	byPath := map[string]*endpoint{}
-	var paths []string
-	for _, t := range table {
-		if t.produces == nil {
-			t.produces = jsonOnly
-		}
-		e := byPath[t.path]
-		if e == nil {
-			e = &endpoint{a: a, operations: map[string]*route{}}
-			byPath[t.path] = e
-			paths = append(paths, t.path)
-		}
-		if e.operations[t.method] != nil {
-			panic("native: two operations for " + t.method + " " + t.path)
-		}
-		e.operations[t.method] = &t
-		e.methods = append(e.methods, t.method)
-		if t.method == http.MethodGet {
-			e.methods = append(e.methods, http.MethodHead)
+	for i := range table {
+		if table[i].produces == nil {
+			table[i].produces = jsonOnly
 		}
 	}
-	// The router takes the first path that matches, so an element that is spelt out goes before a variable.
-	slices.SortFunc(paths, func(x, y string) int {
-		return strings.Compare(strings.ReplaceAll(x, "{", "\xff"), strings.ReplaceAll(y, "{", "\xff"))
-	})
-	for _, p := range paths {
-		e := byPath[p]
-		e.allow = strings.Join(append(slices.Clone(e.methods), http.MethodOptions), ", ")
-		pattern := Prefix + p
-		for name, form := range variables {
-			pattern = strings.ReplaceAll(pattern, "{"+name+"}", "{"+name+":"+form+"}")
-		}
-		a.router.Path(pattern).Handler(e)
-		a.routes = append(a.routes, edge.Route{Path: Prefix + p, Methods: e.methods, Variables: variables})
+	for _, e := range edge.Endpoints(table, func(t *route) (method, path string) { return t.method, Prefix + t.path }) {
+		a.router.Path(edge.Pattern(e.Path, variables)).Handler(&endpoint{a, e})
+		a.routes = append(a.routes, edge.Route{Path: e.Path, Methods: e.Methods, Variables: variables})
 	}
 }
 
@@ -165,29 +139,23 @@ var errPanic = errors.New("panic")
 
 // endpoint is a path with its operations.
 type endpoint struct {
-	a          *API
-	operations map[string]*route
-	methods    []string
-	allow      string
+	a *API
+	*edge.Endpoint[route]
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	t := e.operations[method]
+	t := e.Operation(r.Method)
 	switch {
 	case t != nil:
 		if err := e.a.serve(t, w, r); err != nil {
 			e.a.fail(w, r, err)
 		}
-	case method == http.MethodOptions:
-		w.Header()["Allow"] = []string{e.allow}
+	case r.Method == http.MethodOptions:
+		w.Header()["Allow"] = []string{e.Allow}
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		w.Header()["Allow"] = []string{e.allow}
-		e.a.fail(w, r, &methodError{method: r.Method, allow: e.allow})
+		w.Header()["Allow"] = []string{e.Allow}
+		e.a.fail(w, r, &methodError{method: r.Method, allow: e.Allow})
 	}
 }
 

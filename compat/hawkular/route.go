@@ -74,47 +74,22 @@ func (d *Dialect) Routes() []edge.Route { return slices.Clone(d.routes) }
 func (d *Dialect) mount(table []route) {
 	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
 	d.router.NotFoundHandler = http.HandlerFunc(d.notFound)
-	byPath := map[string]*endpoint{}
-	var paths []string
-	for _, t := range table {
+	for i := range table {
+		t := &table[i]
 		if t.produces == nil {
 			t.produces = jsonOnly
 		}
 		if !strings.HasPrefix(t.path, "/hawkular/") {
 			t.path = Prefix + t.path
 		}
-		e := byPath[t.path]
-		if e == nil {
-			e = &endpoint{d: d, operations: map[string]*route{}}
-			byPath[t.path] = e
-			paths = append(paths, t.path)
-		}
-		if e.operations[t.method] != nil {
-			panic("hawkular: two operations for " + t.method + " " + t.path)
-		}
-		e.operations[t.method] = &t
-		e.methods = append(e.methods, t.method)
-		if t.method == http.MethodGet {
-			e.methods = append(e.methods, http.MethodHead)
-		}
 	}
-	// The router takes the first path that matches, so an element that is spelt out goes before a variable.
-	slices.SortFunc(paths, func(x, y string) int {
-		return strings.Compare(strings.ReplaceAll(x, "{", "\xff"), strings.ReplaceAll(y, "{", "\xff"))
-	})
-	for _, p := range paths {
-		e := byPath[p]
-		e.allow = strings.Join(append(slices.Clone(e.methods), http.MethodOptions), ", ")
-		pattern := p
-		for name, form := range variables {
-			pattern = strings.ReplaceAll(pattern, "{"+name+"}", "{"+name+":"+form+"}")
-		}
-		d.router.Path(pattern).Handler(e)
+	for _, e := range edge.Endpoints(table, func(t *route) (method, path string) { return t.method, t.path }) {
+		d.router.Path(edge.Pattern(e.Path, variables)).Handler(&endpoint{d, e})
 		open := true
-		for _, t := range e.operations {
+		for _, t := range e.Operations {
 			open = open && t.open
 		}
-		d.routes = append(d.routes, edge.Route{Path: p, Methods: e.methods, Variables: variables, Open: open})
+		d.routes = append(d.routes, edge.Route{Path: e.Path, Methods: e.Methods, Variables: variables, Open: open})
 	}
 }
 
@@ -151,18 +126,12 @@ func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
 
 // endpoint is a path with its operations.
 type endpoint struct {
-	d          *Dialect
-	operations map[string]*route
-	methods    []string
-	allow      string
+	d *Dialect
+	*edge.Endpoint[route]
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	t := e.operations[method]
+	t := e.Operation(r.Method)
 	if t != nil && t.open {
 		e.d.run(t, w, r, nil, false)
 		return
@@ -173,12 +142,12 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.d.fail(w, r, err)
 	case t != nil:
 		e.d.run(t, w, r, who, admin)
-	case method == http.MethodOptions:
+	case r.Method == http.MethodOptions:
 		w.Header()["Allow"] = []string{e.allowed(r)}
 		w.WriteHeader(http.StatusOK)
 	default:
-		w.Header()["Allow"] = []string{e.allow}
-		e.d.fail(w, r, &methodError{method: r.Method, allow: e.allow})
+		w.Header()["Allow"] = []string{e.Allow}
+		e.d.fail(w, r, &methodError{method: r.Method, allow: e.Allow})
 	}
 }
 
@@ -190,5 +159,5 @@ func (e *endpoint) allowed(r *http.Request) string {
 	if !e.d.o.Strict && mohawkOptions.MatchString(r.URL.EscapedPath()) {
 		return mohawkAllow
 	}
-	return e.allow
+	return e.Allow
 }
