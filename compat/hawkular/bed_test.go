@@ -1,10 +1,8 @@
 package hawkular
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -12,11 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"granary/api/edge"
 	"granary/measures"
-	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/tenant"
@@ -31,29 +26,10 @@ type bed struct {
 
 func newBed(tb testing.TB, strict bool, change ...func(*Options)) *bed {
 	tb.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	now := func() time.Time { return testNow }
-	s, err := measures.Open(measures.Options{Dir: tb.TempDir(), Sync: journal.Never, Now: now, Logger: quiet})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	if err := s.Recover(context.Background()); err != nil {
-		tb.Fatal(err)
-	}
-	o := Options{
-		Definitions: s.Definitions, Store: s, Tenants: s.Tenants, Strict: strict, Now: now, Logger: quiet,
-		Queries: query.New(s, query.Options{Definitions: s.Definitions, MaxPoints: 1_000_000}),
-		Select:  edge.Tenants{Default: "_ops"},
-	}
-	for _, f := range change {
-		f(&o)
-	}
-	return &bed{New(o), tb, s}
+	s := newStored(tb, strict, append([]func(*Options){func(o *Options) {
+		o.Queries = query.New(o.Store.(*measures.Store), query.Options{Definitions: o.Definitions, MaxPoints: 1_000_000})
+	}}, change...)...)
+	return &bed{s.Dialect, tb, s.store}
 }
 
 // point is a sample that a test writes: its time in milliseconds, its value, and its tags as JSON.

@@ -1,9 +1,7 @@
 package hawkular
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +11,6 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
-	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/tenant"
@@ -28,20 +25,8 @@ type stored struct {
 
 func newStored(tb testing.TB, strict bool, change ...func(*Options)) *stored {
 	tb.Helper()
-	quiet := slog.New(slog.DiscardHandler)
 	clock := func() time.Time { return testNow }
-	s, err := measures.Open(measures.Options{Dir: tb.TempDir(), Sync: journal.Never, Now: clock, Logger: quiet})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	if err := s.Recover(context.Background()); err != nil {
-		tb.Fatal(err)
-	}
+	s := openStore(tb, clock)
 	o := Options{
 		Definitions: s.Definitions, Store: s, Tenants: s.Tenants, Strict: strict, Now: clock, Logger: quiet,
 		Queries: query.New(s, query.Options{Definitions: s.Definitions}), Select: edge.Tenants{Default: "_ops"},

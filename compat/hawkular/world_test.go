@@ -19,6 +19,26 @@ import (
 	"granary/tenant"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
+// openStore opens an empty store, which is closed with the test.
+func openStore(tb testing.TB, now func() time.Time) *measures.Store {
+	tb.Helper()
+	s, err := measures.Open(measures.Options{Dir: tb.TempDir(), Sync: journal.Never, Now: now, Logger: quiet})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := s.Recover(context.Background()); err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
 // world is a dialect on a store of its own.
 type world struct {
 	*Dialect
@@ -32,19 +52,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	w := &world{}
 	w.clock.Store(testNow.UnixNano())
 	now := func() time.Time { return time.Unix(0, w.clock.Load()) }
-	quiet := slog.New(slog.DiscardHandler)
-	s, err := measures.Open(measures.Options{Dir: t.TempDir(), Sync: journal.Never, Now: now, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Recover(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	s := openStore(t, now)
 	set, err := policy.NewSet(policy.Content{Open: true, Rules: []policy.Rule{policy.HawkularRule()},
 		Policies: []policy.Policy{policy.FallBack(policy.Retention{Length: policy.Forever}), policy.HawkularDefault(policy.HawkularRetention)}})
 	if err != nil {

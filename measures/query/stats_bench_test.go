@@ -1,11 +1,9 @@
 package query
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
 
@@ -73,22 +71,7 @@ func BenchmarkStats(b *testing.B) {
 			r := c.r
 			r.Refs = refs[:c.series]
 			c.change(&r)
-			runtime.GC()
-			b.ReportAllocs()
-			points := 0
-			before := used(b)
-			for b.Loop() {
-				q, err := e.Prepare(context.Background(), r)
-				if err != nil {
-					b.Fatal(err)
-				}
-				points = 0
-				if err := q.Run(context.Background(), func(f *Frame) error { points += f.Len(); return nil }); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(used(b)-before)/1e3/float64(b.N), "cpu-us/op")
-			b.ReportMetric(float64(points), "points")
+			b.ReportMetric(float64(runs(b, e, r))/1e3, "cpu-us/op")
 		})
 	}
 }
