@@ -115,8 +115,7 @@ func (d *Dialect) listTenants(c *call) error {
 	defer buf.Free()
 	b := buf.B
 	for i := range all {
-		b = append(b, separator(i)...)
-		b = append(b, `{"id":`...)
+		b = append(append(b, "[,"[min(i, 1)]), `{"id":`...)
 		b = edge.AppendString(b, string(all[i].ID))
 		n := 0
 		for _, name := range retentionNames {
@@ -145,13 +144,6 @@ func (d *Dialect) listTenants(c *call) error {
 
 // days is a duration in days, rounded up, so that no retention is shown as none.
 func days(d time.Duration) int64 { return int64((d-1)/day) + 1 }
-
-func separator(i int) string {
-	if i == 0 {
-		return "["
-	}
-	return ","
-}
 
 // deleteTenant ends a tenant with all that it has. One that is not there is as good as deleted.
 func (d *Dialect) deleteTenant(c *call) error {

@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -139,13 +140,10 @@ func (*refusedError) Lasting() bool { return true }
 
 // Status is what the setting says, if it says something.
 func (e *refusedError) Status() int {
-	switch {
-	case e.Kind() != string(edge.OverLimit):
+	if e.Kind() != string(edge.OverLimit) {
 		return http.StatusBadRequest
-	case e.status != 0:
-		return e.status
 	}
-	return http.StatusTooManyRequests
+	return cmp.Or(e.status, http.StatusTooManyRequests)
 }
 
 // partError says that the store failed when a part of a body was stored already.
@@ -172,9 +170,4 @@ func (e *seriesError) Error() string {
 func (e *seriesError) Unwrap() error { return e.limit }
 
 // Status is what the setting says, if it says something.
-func (e *seriesError) Status() int {
-	if e.status != 0 {
-		return e.status
-	}
-	return http.StatusTooManyRequests
-}
+func (e *seriesError) Status() int { return cmp.Or(e.status, http.StatusTooManyRequests) }
