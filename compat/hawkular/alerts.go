@@ -99,13 +99,9 @@ func (m *alertMetrics) Find(t tenant.Num, typ metricdef.Type, id string) (metric
 }
 
 func (m *alertMetrics) Select(ctx context.Context, t tenant.Num, typ metricdef.Type, e match.Expr) ([]metricdef.Ref, error) {
-	refs, err := m.definitions.Select(ctx, t, e)
-	if err != nil {
-		return nil, err
-	}
 	f := m.filter
 	f.Types = []metricdef.Type{typ}
-	return m.definitions.Filter(ctx, refs, f)
+	return find(ctx, m.definitions, t, e, f)
 }
 
 func (m *alertMetrics) ID(ref metricdef.Ref) string {

@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net/http"
@@ -179,17 +180,23 @@ func resolve(defs Definitions, t tenant.Num, typ metricdef.Type, id string) (met
 	if t == 0 || id == "" {
 		return 0, false
 	}
-	ref, ok := defs.Resolve(t, typ, []byte(id))
-	if !ok {
-		if key := metricdef.AppendKey(nil, id, nil); string(key) != id {
-			ref, ok = defs.Resolve(t, typ, key)
-		}
-	}
-	if !ok {
+	ref, _ := lookUp(defs, t, typ, []byte(id))
+	if ref == 0 {
 		return 0, false
 	}
-	_, ok = defs.Get(ref) // one that is about to be made is not there yet
+	_, ok := defs.Get(ref) // one that is about to be made is not there yet
 	return ref, ok
+}
+
+// lookUp is resolve for writers, which also find what is about to be made: 0 if there is none. asKey says that the id is its key text.
+func lookUp(defs Definitions, t tenant.Num, typ metricdef.Type, id []byte) (ref metricdef.Ref, asKey bool) {
+	if ref, asKey = defs.Resolve(t, typ, id); asKey {
+		return ref, true
+	}
+	if key := metricdef.AppendKey(nil, string(id), nil); !bytes.Equal(key, id) {
+		ref, _ = defs.Resolve(t, typ, key)
+	}
+	return ref, false
 }
 
 // refsOf are the metrics of ids, in the order of these. Ids of none are passed over.

@@ -1,7 +1,6 @@
 package hawkular
 
 import (
-	"bytes"
 	"context"
 	"math"
 	"net/http"
@@ -190,18 +189,13 @@ func (in *intake) gone(m int, e *known.Entry) bool {
 // found as it stands is remembered; the other may become that of another series when one with that key text is made.
 func (in *intake) ask(m int) series {
 	defs, typ, id := in.c.d.o.Definitions, in.dec.Metrics[m].Type, in.dec.ID(m)
-	ref, found := defs.Resolve(in.num, typ, id)
-	if !found {
-		if key := metricdef.AppendKey(nil, string(id), nil); !bytes.Equal(key, id) {
-			ref, _ = defs.Resolve(in.num, typ, key)
-		}
-	}
+	ref, asKey := lookUp(defs, in.num, typ, id)
 	// One that another writer is about to make has the kind that its draft asks for.
 	s := series{ref: ref, kind: defs.Kind(ref)}
 	if ref == 0 || s.kind == 0 {
 		return series{}
 	}
-	if found {
+	if asKey {
 		in.c.d.known.Learn(in.num, in.keyOf(m), s.ref, s.kind)
 		s.entry = in.c.d.known.Find(in.num, in.key)
 		in.last = s.entry

@@ -27,10 +27,7 @@ func (d *Dialect) openshift(c *call) error {
 	var err error
 	for _, t := range d.o.Tenants.All() {
 		var refs []metricdef.Ref
-		if refs, err = d.o.Definitions.Select(c.ctx, t.Num, match.Exists(openshiftTag)); err == nil {
-			refs, err = d.o.Definitions.Filter(c.ctx, refs, c.among())
-		}
-		if err == nil {
+		if refs, err = find(c.ctx, d.o.Definitions, t.Num, match.Exists(openshiftTag), c.among()); err == nil {
 			p := lister{c: c, of: t.ID, plain: true}
 			n, err = p.each(s, &turn, refs, nil, n)
 		}

@@ -1,9 +1,12 @@
 package hawkular
 
 import (
+	"context"
+
 	"granary/compat/hawkular/tagql"
 	"granary/metricdef"
 	"granary/metricdef/match"
+	"granary/tenant"
 )
 
 // lists says how the mode reads lists of tags.
@@ -31,11 +34,15 @@ func (c *call) find(e match.Expr, f metricdef.Filter) ([]metricdef.Ref, error) {
 	if c.num == 0 {
 		return nil, nil
 	}
-	refs, err := c.d.o.Definitions.Select(c.ctx, c.num, e)
+	return find(c.ctx, c.d.o.Definitions, c.num, e, f)
+}
+
+func find(ctx context.Context, defs Definitions, t tenant.Num, e match.Expr, f metricdef.Filter) ([]metricdef.Ref, error) {
+	refs, err := defs.Select(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}
-	return c.d.o.Definitions.Filter(c.ctx, refs, f)
+	return defs.Filter(ctx, refs, f)
 }
 
 // byTags are the metrics for which a query over tags holds. It looks at much: enter the gate of reads before.
