@@ -1,0 +1,148 @@
+package filter
+
+import "fmt"
+
+// Query is what a search asks of a resource, before the type of the resources is known: And, Or, Not or Compare.
+type Query interface{ query() }
+
+// And holds if all of its parts do, without any always. Or holds if one of its parts does; it has some.
+type (
+	And []Query
+	Or  []Query
+)
+
+// Not holds if its part does not.
+type Not struct{ Query Query }
+
+// Compare compares an attribute with one value, or with any of several if Op is In.
+type Compare struct {
+	Attribute string
+	Op        Op
+	Values    []Value // one at least; one alone unless Op is In
+}
+
+func (And) query()      {}
+func (Or) query()       {}
+func (Not) query()      {}
+func (*Compare) query() {}
+
+// attrID is the attribute that patterns are not for: a client knows the texts of which ids are made, not the ids.
+const attrID = "id"
+
+// Op is a way to compare.
+type Op uint8
+
+// The ways to compare.
+const (
+	Eq Op = iota + 1
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+	Like // a pattern of SQL: % is any text, _ any character
+	In
+)
+
+// operators are the ways to compare under all their names.
+var operators = map[string]Op{
+	"=": Eq, "==": Eq, "eq": Eq,
+	"!=": Ne, "≠": Ne, "ne": Ne,
+	"<": Lt, "lt": Lt,
+	"<=": Le, "≤": Le, "le": Le,
+	">": Gt, "gt": Gt,
+	">=": Ge, "≥": Ge, "ge": Ge,
+	"like": Like,
+	"in":   In,
+}
+
+// Kind says what a Value is.
+type Kind uint8
+
+// The kinds of values.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	Text
+)
+
+// Value is a value that an attribute is compared with, as it was written.
+type Value struct {
+	Kind Kind
+	Bool bool
+	Text string // a number has the digits that were written
+}
+
+// String is the value as messages quote it.
+func (v Value) String() string {
+	switch v.Kind {
+	case Null:
+		return "None"
+	case Bool:
+		if v.Bool {
+			return "True"
+		}
+		return "False"
+	default:
+		return v.Text
+	}
+}
+
+// Bounds of a query. Whatever is beyond them is refused before the rest is read.
+const (
+	MaxDepth  = 64      // levels of and, or, not and of parentheses
+	MaxTerms  = 4096    // comparisons
+	MaxValues = 100_000 // values in all lists of in
+	MaxText   = 1 << 20 // bytes of a filter
+)
+
+// LimitError refuses a query that is too large.
+type LimitError struct {
+	Limit int
+	What  string // that there may be so many of
+}
+
+// Error implements error.
+func (e *LimitError) Error() string { return fmt.Sprintf("a query has at most %d %s", e.Limit, e.What) }
+
+// Kind is "invalid".
+func (*LimitError) Kind() string { return "invalid" }
+
+// Code is the stable code of the error.
+func (*LimitError) Code() string { return "filter-invalid" }
+
+// budget counts what a query consists of.
+type budget struct{ depth, terms, values int }
+
+// deeper enters a level; leave it by lowering depth.
+func (b *budget) deeper() error {
+	b.depth++
+	return atMost(b.depth, MaxDepth, "levels")
+}
+
+func (b *budget) term() error {
+	b.terms++
+	return atMost(b.terms, MaxTerms, "comparisons")
+}
+
+func (b *budget) value() error {
+	b.values++
+	return atMost(b.values, MaxValues, "values in its lists")
+}
+
+func atMost(n, limit int, what string) error {
+	if n > limit {
+		return &LimitError{limit, what}
+	}
+	return nil
+}
+
+// Everything says whether a query asks for nothing, so that all resources are found.
+func Everything(q Query) bool {
+	and, ok := q.(And)
+	for _, part := range and {
+		ok = ok && Everything(part)
+	}
+	return ok
+}
