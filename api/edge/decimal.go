@@ -120,3 +120,20 @@ func Whole(s string) (v int64, ok bool) {
 	}
 	return int64(m), m < 1<<63
 }
+
+// Scaled reads a JSON number of at most 19 significant digits and multiplies it by unit, exactly; what is behind the point of the product
+// is cut off. It is not ok for what does not fit into 64 bits either.
+func Scaled(s string, unit uint64) (v int64, ok bool) {
+	d, ok := parseDecimal(s)
+	if !ok {
+		return 0, false
+	}
+	m, _, ok := d.times(unit)
+	if !ok || m > math.MaxInt64 {
+		return 0, false
+	}
+	if d.negative {
+		return -int64(m), true
+	}
+	return int64(m), true
+}

@@ -34,6 +34,22 @@ func TestAppendTags(t *testing.T) {
 	})
 }
 
+func TestScaled(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		unit uint64
+		want int64
+		ok   bool
+	}{
+		{"1.5", 1e9, 1500000000, true}, {"-1.9", 1, -1, true}, {"1e-10", 1e9, 0, true}, {"9223372036.854775807", 1e9, 1<<63 - 1, true},
+		{"9223372036.854775808", 1e9, 0, false}, {"1e30", 1, 0, false}, {"x", 1, 0, false}, {"01", 1, 0, false}, {"1e999", 1, 0, false},
+	} {
+		if v, ok := Scaled(c.text, c.unit); ok != c.ok || v != c.want {
+			t.Errorf("%s times %d: %d, %v", c.text, c.unit, v, ok)
+		}
+	}
+}
+
 func TestWhole(t *testing.T) {
 	for _, c := range []struct {
 		text string
