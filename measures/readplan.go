@@ -22,13 +22,18 @@ func (s *Store) Weight(ref metricdef.Ref, from, to int64) int64 {
 	defer sh.mu.RUnlock()
 	v := sh.shown(ref, sr, cut)
 	from = max(from, v.oldest())
-	n := int64(0)
+	if sr.flags&hasTexts != 0 && sr.flags&hasData != 0 && sr.newest >= from {
+		return sh.textWeight(ref, from, to)
+	}
+	return sh.rawWeight(ref, sr, from, to)
+}
+
+// rawWeight bounds how many samples lie in a range, whether they are shown or not. REQUIRES: sh.mu, at least for reading.
+func (sh *shard) rawWeight(ref metricdef.Ref, sr *series, from, to int64) int64 {
 	if sr.flags&hasData == 0 || sr.newest < from {
 		return 0
 	}
-	if sr.flags&hasTexts != 0 {
-		return sh.textWeight(ref, from, to)
-	}
+	n := int64(0)
 	for i := sr.chunkAt(from); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
 		n += int64(sr.chunks[i].shape.span())
 	}

@@ -191,6 +191,9 @@ func checkTiers(t *testing.T, s *Store, ref metricdef.Ref, m *tierModel, rnd *ra
 				if !slices.Equal(r.Times, times[lo:hi]) || !sameBits(r.Values, values[lo:hi]) {
 					t.Fatalf("%s: tier %v, %v from %d to %d:\n%s", what, tier.Granularity, method, from, to, tierDiff(r.Times, r.Values, times[lo:hi], values[lo:hi]))
 				}
+				if n := s.TierWeight(ref, i, method, from, to); n < int64(hi-lo) {
+					t.Fatalf("%s: tier %v, %v from %d to %d: weight %d of %d buckets", what, tier.Granularity, method, from, to, n, hi-lo)
+				}
 			}
 		}
 	}

@@ -324,6 +324,46 @@ func (s *Store) TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok b
 	return max(lo, bucketOf(max(first, minTime), step)), hi - step, true
 }
 
+// TierWeight bounds how many buckets a ReadTier of [from, to) gives, without decoding anything: the slots of the chunks of finished ones, and
+// the samples of those that are computed.
+func (s *Store) TierWeight(ref metricdef.Ref, tier int, m policy.Method, from, to int64) int64 {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return 0
+	}
+	plan := s.policyOf(ref, sr).tiers
+	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
+		return 0
+	}
+	step := int64(plan.tiers[tier].Granularity)
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	lo, hi := sh.tierRange(ref, sr, plan, tier, from, to)
+	if lo >= hi {
+		return 0
+	}
+	n, fresh := int64(0), lo
+	st := sh.tiers[ref]
+	if c := st.column(step, columnsOf(m)[0]); c != nil && c.done > lo {
+		for i := c.from(lo); i < len(c.chunks) && c.chunks[i].start < hi; i++ {
+			n += int64(c.chunks[i].shape.span())
+		}
+		fresh = c.done
+		raw, _ := st.staleIn(step, lo, min(hi, fresh))
+		for _, f := range raw {
+			n += sh.rawWeight(ref, sr, f.from, f.to)
+		}
+	}
+	if fresh < hi {
+		n += sh.rawWeight(ref, sr, fresh, hi)
+	}
+	if most := uint64(hi-lo) / uint64(step); most < uint64(n) {
+		n = int64(most)
+	}
+	return n
+}
+
 // oldestRaw is a time at or before the oldest raw sample, the end of time if there is none. REQUIRES: sh.mu, at least for
 // reading.
 func (sr *series) oldestRaw(sh *shard, ref metricdef.Ref) int64 {

@@ -46,6 +46,7 @@ type Source interface {
 	TierFor(ref metricdef.Ref, step int64, m policy.Method) (tier int, ok bool)
 	TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool)
 	TierGranularity(ref metricdef.Ref, tier int) int64
+	TierWeight(ref metricdef.Ref, tier int, m policy.Method, from, to int64) int64
 	WindowOnly(ref metricdef.Ref) bool
 	ReadTier(ctx context.Context, r *measures.Reader, ref metricdef.Ref, tier int, m policy.Method, from, to int64) error
 	ReadTags(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error

@@ -33,7 +33,10 @@ type Request struct {
 	// answered like one series that has them all, so that it may have several samples at a time. It never comes from tiers.
 	Pool bool
 	By   []string // names of tags: series with the same values are a group. None is one group.
-	Fill Fill     // of buckets without a value, after Over and Across
+	// Kept answers a series that has a tier of the width of the buckets with what that tier keeps and with nothing beside it: whole buckets,
+	// also where the range cuts one, and none that the tier has outlived. Without it raw samples give what the tier does not.
+	Kept bool
+	Fill Fill // of buckets without a value, after Over and Across
 
 	Limit     int64 // points of a frame, in the order asked for; 0: all
 	Desc      bool  // newest first

@@ -31,11 +31,19 @@ func (q *Query) divideTiers(i int, from, to int64) stretch {
 		return s
 	}
 	first, last, ok := source.TierBounds(ref, tier)
-	if !ok {
+	g := source.TierGranularity(ref, tier)
+	if q.request.Kept && g == q.step {
+		if !ok {
+			s.from, s.tierFrom, s.tierTo = to, to, to
+			return s
+		}
+		s.tier, s.granularity = tier, g
+		s.tierFrom = max(q.border(from, false), first)
+		s.tierTo = max(s.tierFrom, min(q.border(to, true), last+g))
+		s.from, s.to = s.tierFrom, s.tierTo
 		return s
 	}
-	g := source.TierGranularity(ref, tier)
-	if g <= 0 || q.base%g != 0 {
+	if !ok || g <= 0 || q.base%g != 0 {
 		return s
 	}
 	lo := q.border(from, true)
@@ -107,7 +115,11 @@ func (q *Query) weight(ref metricdef.Ref, s stretch) int64 {
 	if s.granularity == 0 {
 		return min(source.Weight(ref, s.from, s.to), plenty)
 	}
-	n := (s.tierTo - s.tierFrom) / s.granularity
+	m := q.over
+	if q.columns() > 0 {
+		m = q.request.Overs[0] // they all have the same buckets, or nearly so
+	}
+	n := source.TierWeight(ref, s.tier, m, s.tierFrom, s.tierTo)
 	if s.from < s.tierFrom {
 		n += source.Weight(ref, s.from, s.tierFrom)
 	}

@@ -312,3 +312,56 @@ func TestBehindTheWindow(t *testing.T) {
 		s.TendTiers()
 	}
 }
+
+// TestKept: a request for what is kept has the buckets of the tier, those whose beginnings lie in the range and the one that it begins in,
+// and no raw samples beside them.
+func TestKept(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	num := tiered(t, s, 20)
+	start := epoch - epoch%(300*sec)
+	var b measures.Batch
+	for _, name := range []string{"t", "w", "raw"} {
+		for k := range int64(1000) {
+			b.AddDraft(draft(num, name, 0), start+100*sec+k*10*sec, 1)
+		}
+	}
+	commit(t, s, &b)
+	e := New(s, Options{Definitions: s.Definitions, MaxPoints: 20})
+	for _, c := range []struct {
+		row, step, from, to int64
+		want                string
+	}{
+		{0, 60, -1 << 32, 1 << 32, "20 from 8940=6 to 10080=2"},
+		{1000, 60, -1 << 32, 1 << 32, "20 from 8940=6 to 10080=2"},
+		{0, 60, 8970, 9001, "2 from 8940=6 to 9000=6"},
+		{0, 60, 0, 8940, "0"},
+		{1000, 60, 10_100, 20_000, "1 from 10080=2 to 10080=2"},
+		{1000, 60, 10_140, 20_000, "0"},
+		{0, 300, 9999, 10_000, "1 from 9900=20 to 9900=20"}, // 9900 to 10100
+		{2000, 60, 100, 160, "2 from 60=2 to 120=4"},        // samples inside of the range alone
+	} {
+		q, err := e.Prepare(t.Context(), Request{Refs: b.Refs[c.row : c.row+1], From: start + c.from*sec, To: start + c.to*sec, Buckets: Buckets{Step: c.step * sec}, Over: policy.Count, Kept: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Run(t.Context(), func(f *Frame) error {
+			n := f.Len()
+			got := fmt.Sprint(n)
+			if n > 0 {
+				at := func(i int) int64 { return (f.Time(i) - start) / sec }
+				got = fmt.Sprintf("%d from %d=%g to %d=%g", n, at(0), f.Values[0], at(n-1), f.Values[n-1])
+			}
+			if got != c.want {
+				t.Errorf("%+v: %s", c, got)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
