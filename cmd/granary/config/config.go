@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"granary/compat/gnocchi"
 	"granary/policy"
 	"granary/tenant"
 )
@@ -60,6 +61,7 @@ type Config struct {
 	ClusterCockpit ClusterCockpit
 	Coopr          Coopr
 	Hawkular       Hawkular
+	Gnocchi        Gnocchi
 	Native         Native
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
@@ -298,6 +300,7 @@ func Default() *Config {
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
+		Gnocchi:        Gnocchi{Enabled: true, MaxLimit: gnocchi.DefaultMaxLimit, MaxRequest: gnocchi.DefaultRequest},
 		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},

@@ -43,6 +43,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readCompatNATS(compat.sub("nats"))
 	c.readCoopr(compat.sub("coopr"))
 	c.readHawkular(compat.sub("hawkular"))
+	c.readGnocchi(compat.sub("gnocchi"))
 	compat.end(true)
 
 	q := s.sub("queue")

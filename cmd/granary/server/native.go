@@ -5,6 +5,7 @@ import (
 	"granary/api/native"
 	"granary/compat/clustercockpit"
 	"granary/compat/coopr"
+	"granary/compat/gnocchi"
 	"granary/compat/hawkular"
 	"granary/measures"
 	"granary/measures/query"
@@ -71,6 +72,9 @@ func (s *Server) capabilities() native.Capabilities {
 	}
 	if cfg.Hawkular.Enabled {
 		c.Dialects = append(c.Dialects, hawkular.Name)
+	}
+	if cfg.Gnocchi.Enabled {
+		c.Dialects = append(c.Dialects, gnocchi.Name)
 	}
 	if cfg.NATS.Active() {
 		c.Dialects = append(c.Dialects, "nats")

@@ -119,6 +119,10 @@ func TestRouteTable(t *testing.T) {
 		{"/v3/metrics/nodes/usage", "GET", "coopr"},
 		{"/hawkular/metrics", "GET HEAD", "hawkular"},
 		{"/hawkular/metrics/status", "GET HEAD", "hawkular"},
+		{"/v1", "GET", "gnocchi"},
+		{"/gnocchi", "GET", "gnocchi"},
+		{"/gnocchi/v1", "GET", "gnocchi"},
+		{"/healthcheck", "GET", "gnocchi"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
@@ -129,8 +133,7 @@ func TestRouteTable(t *testing.T) {
 
 	// What dialects to come claim: no other may stand in their way.
 	for _, path := range []string{
-		"/healthcheck", "/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
-		"/v1/metric", "/v1/archive_policy", "/gnocchi/v1/metric", "/gnocchi",
+		"/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 			if list := owners(method, path); len(list) > 0 {
@@ -145,7 +148,7 @@ func TestCleanedPaths(t *testing.T) {
 	s := unserved(t, configured(t, ""))
 	for path, owner := range map[string]string{
 		"/v2//metrics/queues": "coopr", "/v2/metrics/nodes//usage/": "coopr", "/x/../v1/loom/metrics": "coopr", "/v2/metrics": "native", "/v2//metrics": "native",
-		"/v2/metrics/queuesx": "native", "/v2/metrics/nodes": "coopr", "/v1/loomx": "", "/v3x": "",
+		"/v2/metrics/queuesx": "native", "/v2/metrics/nodes": "coopr", "/v1/loomx": "gnocchi", "/v3x": "",
 	} {
 		if got := s.handler().Owner(path); got != owner {
 			t.Errorf("%s: %q, want %q", path, got, owner)
@@ -155,14 +158,14 @@ func TestCleanedPaths(t *testing.T) {
 
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
-	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}}}"))
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}}}"))
 	for _, r := range s.handler().Routes() {
-		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" || r.Dialect == "gnocchi" {
 			t.Errorf("%+v", r)
 		}
 	}
 	page := ask(s, here, "GET", "/", "", "Accept", "text/html").Body.String()
-	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") || strings.Contains(page, "/hawkular") {
+	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") || strings.Contains(page, "/hawkular") || strings.Contains(page, "/v1") {
 		t.Errorf("the landing page names what is off: %s", page)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"granary/compat/clustercockpit"
 	"granary/compat/clustercockpit/backend"
 	"granary/compat/coopr"
+	"granary/compat/gnocchi"
 	"granary/compat/hawkular"
 	"granary/compat/hawkular/alerts"
 	"granary/compat/nats"
@@ -206,7 +207,7 @@ func syncMode(m config.Sync) journal.SyncMode {
 // handler mounts what is served.
 func (s *Server) handler() *edge.Dispatcher {
 	d := edge.NewDispatcher(s.dispatchOptions())
-	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), nil))
+	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), s.mountGnocchi(d)))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))
 	d.Mount("/metrics", "edge", edge.GetOnly(s.guarded(s.metrics())))
@@ -257,6 +258,9 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.Hawkular.Enabled {
 		list = append(list, edge.Place{Path: hawkular.Prefix + "/status", Link: true, Text: "and all below " + hawkular.Prefix + " speak Hawkular and Mohawk"})
+	}
+	if s.cfg.Gnocchi.Enabled {
+		list = append(list, edge.Place{Path: gnocchi.Prefix + "/", Link: true, Text: "and all below " + gnocchi.Prefix + " and " + gnocchi.PrefixOther + " speak Gnocchi"})
 	}
 	return list
 }

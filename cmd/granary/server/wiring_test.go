@@ -20,6 +20,7 @@ import (
 	"granary/cmd/granary/config"
 	"granary/compat/clustercockpit"
 	"granary/compat/coopr"
+	"granary/compat/gnocchi"
 	"granary/compat/hawkular/alerts"
 	"granary/measures/ingest/line"
 	"granary/measures/journal"
@@ -194,6 +195,12 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.coopr.enabled":                                {ask(unserved(t, configured(t, "granary: {compat: {coopr: {enabled: false}}}")), here, http.MethodGet, "/status", "").Code, http.StatusNotFound},
 		"granary.compat.coopr.usage-access":                           {s.coopr().Usage, coopr.AccessSource},
 		"granary.compat.coopr.queue-cache":                            {s.coopr().Cached, 3 * time.Second},
+		"granary.compat.gnocchi.enabled":                              {ask(unserved(t, configured(t, "granary: {compat: {gnocchi: {enabled: false}}}")), here, http.MethodGet, "/v1/", "").Code, http.StatusNotFound},
+		"granary.compat.gnocchi.auth":                                 {configuredGnocchi(t, "auth: headers").Mode, gnocchi.ModeHeaders},
+		"granary.compat.gnocchi.max-limit":                            {configuredGnocchi(t, "max-limit: 7").MaxLimit, 7},
+		"granary.compat.gnocchi.max-request":                          {tooLarge(configuredGnocchi(t, "max-request: 2kB").Requests), "request body exceeds the limit of 2000 bytes (setting granary.compat.gnocchi.max-request)"},
+		"granary.compat.gnocchi.cors-origins":                         {configuredGnocchi(t, "cors-origins: ['https://a.example.org']").Origins, []string{"https://a.example.org"}},
+		"granary.compat.gnocchi.proxy-headers":                        {configuredGnocchi(t, "proxy-headers: true").ProxyHeaders, true},
 		"granary.compat.hawkular.enabled":                             {ask(unserved(t, configured(t, "granary: {compat: {hawkular: {enabled: false}}}")), here, http.MethodGet, "/hawkular/metrics/status", "").Code, http.StatusNotFound},
 		"granary.compat.hawkular.strict":                              {s.hawkular().Strict, true},
 		"granary.compat.hawkular.retention":                           {kept("hawkular", "any"), policy.Retention{Length: 26 * time.Hour, Clock: policy.WriteClock}},
@@ -448,4 +455,10 @@ func TestRetentionReloaded(t *testing.T) {
 	if got := write(); got != "" {
 		t.Errorf("ignored: %q", got)
 	}
+}
+
+// configuredGnocchi is what the dialect gets of a section granary.compat.gnocchi.
+func configuredGnocchi(t *testing.T, section string) gnocchi.Options {
+	t.Helper()
+	return unserved(t, configured(t, "granary: {compat: {gnocchi: {"+section+"}}}")).gnocchi()
 }

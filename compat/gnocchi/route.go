@@ -1,0 +1,143 @@
+package gnocchi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"granary/api/edge"
+	"granary/tenant/identity"
+)
+
+// route is one operation.
+type route struct {
+	method string
+	// path lies below Prefix, "" being Prefix itself. Its variables take one element each, as it is encoded.
+	path  string
+	serve func(*call) error
+	// right is what it asks for in the tenant of who asks; who may do what to which object is a matter of the rules (rights.go).
+	right identity.Right
+	// open operations are answered to who says nothing of themselves, and before the store is ready.
+	open bool
+	// anyone may ask without saying who it is, once the store is ready and where the service is open.
+	anyone bool
+	// audit is what the audit log calls an operation that it hears of.
+	audit string
+	// points operations take measures: their bodies pass the queue of the tenant.
+	points bool
+	// takes is the media type of the body, if it is not JSON; "*": any.
+	takes string
+	// produces is the media type of the answer, if it is not JSON. The request must accept it.
+	produces string
+}
+
+// table is all operations, those of one area after the other.
+func (d *Dialect) table() []route {
+	return slices.Concat(
+		d.rootRoutes(),
+	)
+}
+
+const (
+	typeJSON = "application/json"
+	typeHTML = "text/html"
+)
+
+// Routes are the routes of the dialect, for the table of all routes and for the document.
+func (d *Dialect) Routes() []edge.Route { return slices.Clone(d.routes) }
+
+// mount makes the router and the list of routes from the table.
+func (d *Dialect) mount(table []route) {
+	d.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	d.router.NotFoundHandler = http.HandlerFunc(d.notFound)
+	for _, e := range edge.Endpoints(table, func(t *route) (method, path string) { return t.method, Prefix + t.path }) {
+		// A HEAD is none of Gnocchi's methods.
+		methods := slices.DeleteFunc(slices.Clone(e.Methods), func(m string) bool { return m == http.MethodHead && e.Operations[m] == nil })
+		slices.Sort(methods)
+		methods = slices.Compact(methods)
+		d.router.Path(e.Path).Handler(&endpoint{d, e, strings.Join(methods, ", ")})
+		open := true
+		for _, t := range e.Operations {
+			open = open && t.open
+		}
+		for _, prefix := range [...]string{"", PrefixOther} {
+			d.routes = append(d.routes, edge.Route{Path: prefix + e.Path, Methods: methods, Open: open})
+		}
+	}
+	d.routes = append(d.routes, edge.Route{Path: PathHealth, Methods: []string{http.MethodGet}, Open: true},
+		edge.Route{Path: PrefixOther, Methods: []string{http.MethodGet}, Open: true})
+}
+
+// ServeHTTP implements http.Handler. Slashes at the end of a path and doubled ones say nothing.
+func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Cache-Control"] = []string{"no-store"}
+	if d.cross(w, r) {
+		return
+	}
+	path, base := r.URL.EscapedPath(), ""
+	if rest, ok := strings.CutPrefix(path, PrefixOther); ok && (rest == "" || rest[0] == '/') {
+		path, base = rest, PrefixOther
+	}
+	plain := normal(path)
+	switch {
+	case plain == PathHealth && base == "":
+		d.health(w, r)
+		return
+	case plain == "" && base != "":
+		d.Versions(w, r)
+		return
+	case path == Prefix && r.Method == http.MethodGet:
+		d.redirect(w, r)
+		return
+	}
+	other := r.Clone(withBase(r.Context(), base))
+	other.URL.RawPath = plain
+	other.URL.Path = plain // the router looks at the encoded form alone
+	d.router.ServeHTTP(w, other)
+}
+
+// normal is a path without empty elements, and without a slash at its end.
+func normal(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return strings.TrimSuffix(path, "/")
+}
+
+// notFound answers a path that there is not.
+func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
+	if err := acceptable(r, typeJSON); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	d.fail(w, r, errNoRoute)
+}
+
+// endpoint is a path with its operations.
+type endpoint struct {
+	d *Dialect
+	*edge.Endpoint[route]
+	allow string
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := e.Operations[r.Method]
+	switch {
+	case t != nil:
+		e.d.run(t, w, r)
+	case r.Method == http.MethodOptions:
+		w.Header()["Allow"] = []string{e.allow}
+		w.WriteHeader(http.StatusOK)
+	default:
+		if err := acceptable(r, typeJSON); err != nil {
+			e.d.fail(w, r, err)
+			return
+		}
+		w.Header()["Allow"] = []string{e.allow}
+		e.d.fail(w, r, &methodError{r.Method, e.allow})
+	}
+}
