@@ -121,9 +121,25 @@ func Decode(b []byte) (any, error) {
 	return v, nil
 }
 
+// Skip is the end of the value that begins at b[i:], which is found valid but not made. depth is how many lists and objects it lies
+// in. The error is a *SyntaxError.
+func Skip(b []byte, i, depth int) (end int, err error) {
+	d := decoder{b: b, at: i, skip: true}
+	_, err = d.value(depth)
+	return d.at, err
+}
+
+// AppendUnquoted appends the string whose first quote is b[i], and gives its end. The error is a *SyntaxError.
+func AppendUnquoted(dst, b []byte, i int) (out []byte, end int, err error) {
+	d := decoder{b: b, at: i}
+	out, err = d.appendText(dst)
+	return out, d.at, err
+}
+
 type decoder struct {
-	b  []byte
-	at int
+	b    []byte
+	at   int
+	skip bool // values are not made
 }
 
 func (d *decoder) fail(format string, args ...any) error {
@@ -184,9 +200,10 @@ func (d *decoder) value(depth int) (any, error) {
 func (d *decoder) object(depth int) (any, error) {
 	o := &Object{}
 	d.at++
-	for d.space(); ; d.space() {
+	d.space()
+	for first := true; ; first = false {
 		switch c := d.peek(); {
-		case c == '}' && len(o.Names) == 0:
+		case c == '}' && first:
 			d.at++
 			return o, nil
 		case c != '"':
@@ -205,11 +222,14 @@ func (d *decoder) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Set(name.(string), v)
+		if !d.skip {
+			o.Set(name.(string), v)
+		}
 		d.space()
 		switch d.peek() {
 		case ',':
 			d.at++
+			d.space()
 		case '}':
 			d.at++
 			return o, nil
@@ -222,8 +242,9 @@ func (d *decoder) object(depth int) (any, error) {
 func (d *decoder) list(depth int) (any, error) {
 	list := []any{}
 	d.at++
-	for d.space(); ; d.space() {
-		if d.peek() == ']' && len(list) == 0 {
+	d.space()
+	for first := true; ; first = false {
+		if d.peek() == ']' && first {
 			d.at++
 			return list, nil
 		}
@@ -231,11 +252,14 @@ func (d *decoder) list(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, v)
+		if !d.skip {
+			list = append(list, v)
+		}
 		d.space()
 		switch d.peek() {
 		case ',':
 			d.at++
+			d.space()
 		case ']':
 			d.at++
 			return list, nil
@@ -275,30 +299,46 @@ func (d *decoder) number() (any, error) {
 			return nil, d.fail("a digit is expected")
 		}
 	}
+	if d.skip {
+		return nil, nil
+	}
 	return Number(d.b[start:d.at]), nil
 }
 
 func (d *decoder) text() (any, error) {
-	d.at++
-	start := d.at
-	for d.at < len(d.b) && d.b[d.at] != '"' && d.b[d.at] != '\\' && d.b[d.at] >= ' ' && d.b[d.at] < utf8.RuneSelf {
-		d.at++
+	var room [64]byte
+	out, err := d.appendText(room[:0])
+	if err != nil || d.skip {
+		return nil, err
 	}
-	out := append([]byte(nil), d.b[start:d.at]...)
+	return string(out), nil
+}
+
+func (d *decoder) appendText(out []byte) ([]byte, error) {
+	d.at++
 	for {
+		start := d.at
+		for d.at < len(d.b) && d.b[d.at] != '"' && d.b[d.at] != '\\' && d.b[d.at] >= ' ' && d.b[d.at] < utf8.RuneSelf {
+			d.at++
+		}
+		if !d.skip {
+			out = append(out, d.b[start:d.at]...)
+		}
 		if d.at >= len(d.b) {
 			return nil, d.fail("a string does not end")
 		}
 		switch c := d.b[d.at]; {
 		case c == '"':
 			d.at++
-			return string(out), nil
+			return out, nil
 		case c == '\\':
 			r, err := d.escape()
 			if err != nil {
 				return nil, err
 			}
-			out = utf8.AppendRune(out, r)
+			if !d.skip {
+				out = utf8.AppendRune(out, r)
+			}
 		case c < ' ':
 			return nil, d.fail("a control character stands in a string")
 		default:
@@ -306,7 +346,9 @@ func (d *decoder) text() (any, error) {
 			if r == utf8.RuneError && size == 1 {
 				return nil, d.fail("the text is not UTF-8")
 			}
-			out = append(out, d.b[d.at:d.at+size]...)
+			if !d.skip {
+				out = append(out, d.b[d.at:d.at+size]...)
+			}
 			d.at += size
 		}
 	}

@@ -65,8 +65,21 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v, err := Decode(b)
+		blank := len(b) - len(bytes.TrimLeft(b, " \t\r\n"))
+		end, skipped := Skip(b, blank, 0)
 		if err != nil {
+			if skipped == nil && len(bytes.Trim(b[end:], " \t\r\n")) == 0 {
+				t.Fatalf("%q is skipped up to %d: %v", b, end, err)
+			}
 			return
+		}
+		if skipped != nil || len(bytes.Trim(b[end:], " \t\r\n")) != 0 {
+			t.Fatalf("%q is skipped up to %d: %v", b, end, skipped)
+		}
+		if text, ok := v.(string); ok {
+			if got, at, err := AppendUnquoted(nil, b, blank); err != nil || at != end || string(got) != text {
+				t.Fatalf("%q is %q up to %d: %v", b, got, at, err)
+			}
 		}
 		out := Append(nil, v)
 		again, err := Decode(out)

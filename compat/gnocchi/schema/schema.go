@@ -68,8 +68,8 @@ func NotValid() error { return Wrong("not a valid value") }
 // Check checks a value and gives what it means. An error that is no *Error stands for one with its text.
 type Check func(v any) (any, error)
 
-// at puts an element before the path of an error. member says that it is the name of a member.
-func at(err error, where any, member bool) error {
+// At puts an element before the path of an error. member says that it is the name of a member.
+func At(err error, where any, member bool) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{Text: err.Error()}
@@ -101,7 +101,7 @@ func Dict(fields ...Field) Check {
 				}
 				got, err := f.Check(o.Values[i])
 				if err != nil {
-					return nil, at(err, name, true)
+					return nil, At(err, name, true)
 				}
 				out.Set(name, got)
 				continue members
@@ -132,7 +132,7 @@ func Map(key func(string) (string, error), value Check) Check {
 			}
 			got, err := value(o.Values[i])
 			if err != nil {
-				return nil, at(err, name, true)
+				return nil, At(err, name, true)
 			}
 			out.Set(as, got)
 		}
@@ -151,7 +151,7 @@ func List(least int, item Check) Check {
 		for i, e := range list {
 			got, err := item(e)
 			if err != nil {
-				return nil, at(err, i, false)
+				return nil, At(err, i, false)
 			}
 			out[i] = got
 		}
