@@ -280,7 +280,7 @@ func (s *Store) policyOfDraft(d *metricdef.Draft) *policyState {
 	// Whatever the view says holds for this generation or is found out in the next.
 	generation := s.Policies.Generation()
 	view := s.Policies.For(d.Tenant)
-	p, _ := view.Resolve(d.Dialect, d.Name, d.Policy)
+	p, _ := view.Resolve(d.Dialect, d.Called(), d.Policy)
 	if d.Retention > 0 {
 		p.Raw.Length = d.Retention
 		if d.Dialect == policy.Hawkular {

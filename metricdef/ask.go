@@ -37,7 +37,7 @@ func (s *search) askEach(m *match.Matcher, refs []Ref) ([]Ref, error) {
 	return out, nil
 }
 
-// pairOf is the pair that a definition has of a tag name, 0 if none.
+// pairOf is the pair that a definition has of a tag name, one of its own before a derived one, 0 if none.
 //
 // REQUIRES: r.mu.
 func (r *Registry) pairOf(x *index, d *packed, name uint32) uint32 {
@@ -47,6 +47,17 @@ func (r *Registry) pairOf(x *index, d *packed, name uint32) uint32 {
 	for _, id := range r.words.at(d.tags, d.run())[2:] {
 		if x.pairs[id].name == name {
 			return id
+		}
+	}
+	label, _, n, _ := r.linkOf(d)
+	switch {
+	case name == r.labelTag:
+		return label
+	case n != 0:
+		for _, id := range x.links.list[n].pairs {
+			if x.pairs[id].name == name {
+				return id
+			}
 		}
 	}
 	return 0

@@ -11,10 +11,11 @@ import (
 func (r *Registry) check() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	symbolUses := map[uint32]uint32{r.nameTag: 1}
+	symbolUses := map[uint32]uint32{r.nameTag: 1, r.labelTag: 1}
 	pairUses := map[tenant.Num]map[uint32]uint32{}
 	pairRefs := map[tenant.Num]map[uint32][]Ref{}
 	all := map[tenant.Num][]Ref{}
+	belonging := map[tenant.Num][]member{}
 	claimed, words := map[tenant.Num]int{}, map[tenant.Num]int{}
 	seen, total := 0, 0
 	for ref := Ref(1); ref < r.next; ref++ {
@@ -36,13 +37,44 @@ func (r *Registry) check() error {
 		run := r.words.at(d.tags, d.run())
 		symbolUses[run[0]]++
 		symbolUses[run[1]]++
-		for _, more := range r.words.at(d.tags, d.room())[d.run():] {
-			symbolUses[more]++
+		if d.flags&hasMore != 0 {
+			for _, more := range r.words.at(d.tags, d.room())[d.run():][:moreWords] {
+				symbolUses[more]++
+			}
 		}
+		label, creator, link, byID := r.linkOf(d)
+		symbolUses[creator]++
+		named := map[uint32]uint32{}
 		for _, id := range append([]uint32{d.name}, run[2:]...) {
 			pairUses[t][id]++
-			if d.state() == visible {
+			named[x.pairs[id].name] = id
+		}
+		if label != 0 {
+			pairUses[t][label]++
+			if named[r.labelTag] == 0 {
+				named[r.labelTag] = label
+			}
+		}
+		if link != 0 {
+			belonging[t] = append(belonging[t], member{link, ref, d.state() == visible})
+			for _, id := range x.links.list[link].pairs {
+				if name := x.pairs[id].name; named[name] == 0 {
+					named[name] = id
+				}
+			}
+			if !has(&x.links.labels, hashPair(link, label), uint32(ref)) {
+				return fmt.Errorf("ref %d: not in the table of labels", ref)
+			}
+		}
+		if _, named := parseID(r.symbols.text(x.pairs[d.name].value)); byID && !named {
+			return fmt.Errorf("ref %d: an id that is none", ref)
+		}
+		if d.state() == visible {
+			for name, id := range named {
 				pairRefs[t][id] = append(pairRefs[t][id], ref)
+				if r.pairOf(x, d, name) != id {
+					return fmt.Errorf("ref %d: another pair of %q than %d", ref, r.symbols.text(name), id)
+				}
 			}
 		}
 		if !has(&r.keys, r.keyHash(d), uint32(ref)) {
@@ -77,6 +109,16 @@ func (r *Registry) check() error {
 	for t, x := range r.tenants {
 		if x.claimed != claimed[t] || !slices.Equal(x.all, all[t]) {
 			return fmt.Errorf("tenant %d: %d claimed, all %v; want %d, %v", t, x.claimed, x.all, claimed[t], all[t])
+		}
+		if err := x.checkLinks(r, belonging[t]); err != nil {
+			return fmt.Errorf("tenant %d: %w", t, err)
+		}
+		if x.links != nil {
+			for n := range x.links.list {
+				for _, id := range x.links.list[n].pairs {
+					pairUses[t][id]++
+				}
+			}
 		}
 		values := map[uint32][]uint32{}
 		used := 0
@@ -150,6 +192,49 @@ func (r *Registry) check() error {
 	}
 	if live != r.symbols.live {
 		return fmt.Errorf("%d bytes of symbols, counted as %d", live, r.symbols.live)
+	}
+	return nil
+}
+
+// member is a definition that belongs to a resource.
+type member struct {
+	link    uint32
+	ref     Ref
+	visible bool
+}
+
+// checkLinks verifies that the links are those that the definitions say.
+func (x *index) checkLinks(r *Registry, members []member) error {
+	if (x.links == nil) != (len(members) == 0) {
+		return fmt.Errorf("links %v of %d definitions", x.links, len(members))
+	}
+	if x.links == nil {
+		return nil
+	}
+	refs, claimed := map[uint32][]Ref{}, map[uint32]uint32{}
+	for _, m := range members {
+		claimed[m.link]++
+		if m.visible {
+			refs[m.link] = append(refs[m.link], m.ref)
+		}
+	}
+	held, used := 0, 0
+	for n := range x.links.list {
+		l := &x.links.list[n]
+		held += 4 * (cap(l.refs) + cap(l.pairs))
+		if l.claimed != claimed[uint32(n)] || !slices.Equal(l.refs, refs[uint32(n)]) {
+			return fmt.Errorf("link %d has %d definitions, %v; want %d, %v", n, l.claimed, l.refs, claimed[uint32(n)], refs[uint32(n)])
+		}
+		if l.claimed == 0 {
+			continue
+		}
+		used++
+		if r.linkAt(x, l.resource) != uint32(n) {
+			return fmt.Errorf("link %d is not found", n)
+		}
+	}
+	if x.links.held != held || x.links.byResource.n != used || x.links.labels.n != len(members) || len(x.links.free) != len(x.links.list)-1-used {
+		return fmt.Errorf("%d bytes in %d links with %d labels, %d free; want %d, %d, %d", x.links.held, x.links.byResource.n, x.links.labels.n, len(x.links.free), held, used, len(members))
 	}
 	return nil
 }

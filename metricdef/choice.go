@@ -12,7 +12,7 @@ const choiceBatch = 16 << 10
 
 // Choice is all that the choice of a policy depends on, and how many definitions have it.
 type Choice struct {
-	Dialect, Name string
+	Dialect, Name string // what it is called, see Draft.Called
 	Policy        string // that they name; "": the rules choose
 	Definitions   int
 }
@@ -27,6 +27,9 @@ func (r *Registry) Choices(ctx context.Context, t tenant.Num) ([]Choice, error) 
 	err := r.each(ctx, t, func(x *index, d *packed) {
 		run := r.words.at(d.tags, d.room())
 		k := key{dialect: run[1], name: d.name}
+		if label, _, _, byID := r.linkOf(d); byID {
+			k.name = label
+		}
 		if d.flags&hasMore != 0 {
 			k.policy = run[d.run()]
 		}
@@ -53,10 +56,8 @@ func (r *Registry) Naming(ctx context.Context, t tenant.Num, policy string) (n i
 		return 0, nil
 	}
 	err = r.each(ctx, t, func(_ *index, d *packed) {
-		if d.flags&hasMore != 0 {
-			if name, _, _ := r.more(d); name == policy {
-				n++
-			}
+		if d.flags&hasMore != 0 && r.symbols.text(r.words.at(d.tags, d.room())[d.run()]) == policy {
+			n++
 		}
 	})
 	return n, err

@@ -12,16 +12,16 @@ const (
 )
 
 // packed is a definition: 24 bytes, and 4 for each tag, unit and dialect in words; 8 more if it has a policy or a
-// retention of its own or fields that this program does not know. Its key text is put together from the tags when it is needed.
+// retention of its own or fields that this program does not know, 12 more if it has something of a linking. Its key text is put together from the tags when it is needed.
 type packed struct {
 	created  int64
 	tenant   uint32
 	name     uint32 // pair of NameTag
-	tags     uint32 // place in words: symbols of unit and dialect, the pairs of identity tags and plain tags, then what hasMore says
+	tags     uint32 // place in words: symbols of unit and dialect, the pairs of identity tags and plain tags, then what hasMore and hasLink say
 	identity uint8
 	plain    uint8
 	typ      Type
-	flags    uint8 // state, madeByACall, kind, hasMore
+	flags    uint8 // state, madeByACall, kind, hasMore, hasLink
 }
 
 const (
@@ -31,6 +31,9 @@ const (
 	kindMask    = 7 << kindShift
 	hasMore     = 1 << 6 // behind the pairs stand the symbols of the policy and of the retention's field with those that are not known
 	moreWords   = 2
+	hasLink     = 1 << 7 // behind them stand the pair of the label, the symbol of the creator, and the number of the link with byIDBit
+	linkWords   = 3
+	byIDBit     = 1 // the number of the link stands above it
 )
 
 func (d *packed) state() state     { return state(d.flags & stateMask) }
@@ -44,10 +47,14 @@ func (d *packed) run() int { return 2 + int(d.identity) + int(d.plain) }
 
 // room is the number of all its words.
 func (d *packed) room() int {
+	n := d.run()
 	if d.flags&hasMore != 0 {
-		return d.run() + moreWords
+		n += moreWords
 	}
-	return d.run()
+	if d.flags&hasLink != 0 {
+		n += linkWords
+	}
+	return n
 }
 
 const (

@@ -22,7 +22,7 @@ const NameTag = match.NameTag
 
 // InvalidError says which part of a definition or key is not acceptable, and why.
 type InvalidError struct {
-	Field string // "name", "identity tags", "plain tags", "unit", "policy", "dialect", "type", "kind", "retention", "state", "tenant", "key"
+	Field string // "name", "identity tags", "plain tags", "unit", "policy", "dialect", "type", "kind", "retention", "state", "tenant", "key", "label", "creator", "resource"
 	Value string // the text that failed
 	Err   error
 }
@@ -66,6 +66,9 @@ func (d *Draft) Validate() error {
 	if err := checkIdentity(d.Name, d.Tags); err != nil {
 		return err
 	}
+	if err := d.checkLink(); err != nil {
+		return err
+	}
 	if err := checkTags("plain tags", d.Plain); err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (d *Draft) Validate() error {
 	if n := len(d.Tags) + len(d.Plain); n > MaxTags {
 		return &InvalidError{Field: "identity tags", Value: d.Name, Err: fmt.Errorf("%d tags, at most %d are possible", n, MaxTags)}
 	}
-	size := len(d.Name) + len(d.Unit) + len(d.Policy) + len(d.Dialect)
+	size := len(d.Name) + len(d.Unit) + len(d.Policy) + len(d.Dialect) + len(d.Label) + len(d.Creator)
 	for _, t := range d.Tags {
 		size += len(t.Name) + len(t.Value)
 	}

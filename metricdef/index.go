@@ -21,6 +21,7 @@ type index struct {
 	claimed int      // definitions, reserved ones too
 	dropped uint32   // counts the pairs whose ids became free; readers start again when it changes
 	root    *Node    // the tree, nil before its first series
+	links   *links   // nil while no definition belongs to a resource
 
 	// What bytes and held say without a walk over all of it.
 	listed int // bytes of the lists of values and refs
@@ -167,6 +168,36 @@ func (x *index) post(id uint32, ref Ref) {
 	p.n++
 }
 
+// postAll makes several definitions ones that have the pair. Refs are sorted, and none has it yet.
+func (x *index) postAll(id uint32, refs []Ref) {
+	p := &x.pairs[id]
+	if len(refs) < 2 && p.n < 2 {
+		for _, ref := range refs {
+			x.post(id, ref)
+		}
+		return
+	}
+	var list []Ref
+	if p.n < 2 {
+		list = slices.Clip(slices.Clone(refs))
+		if p.n == 1 {
+			list = addRef(list, Ref(p.at))
+		}
+		if n := len(x.unused); n > 0 {
+			p.at, x.unused = x.unused[n-1], x.unused[:n-1]
+		} else {
+			p.at = uint32(len(x.lists))
+			x.lists = append(growSlice(x.lists), nil)
+		}
+	} else {
+		list = union(x.lists[p.at], refs)
+		x.listed -= 4 * cap(x.lists[p.at])
+	}
+	x.lists[p.at] = list
+	x.listed += 4 * cap(list)
+	p.n = uint32(len(list))
+}
+
 // addRef adds a ref to a sorted list that does not have it. Refs ascend, so it is appended but for rare exceptions.
 func addRef(list []Ref, ref Ref) []Ref {
 	if n := len(list); n == 0 || list[n-1] < ref {
@@ -205,7 +236,7 @@ func (x *index) unpost(id uint32, refs []Ref) {
 }
 
 func (x *index) bytes() int {
-	return int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists) + x.listed
+	return int(unsafe.Sizeof(*x)) + int(unsafe.Sizeof(pair{}))*cap(x.pairs) + 4*(cap(x.free)+cap(x.unused)+cap(x.all)) + x.byText.bytes() + 24*cap(x.lists) + x.listed + x.links.bytes()
 }
 
 const (

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"granary/metricdef/match"
@@ -20,6 +21,43 @@ type model struct {
 	defs map[Ref]Draft // visible
 	held map[Ref]Draft // reserved
 	next Ref
+	// what resources have for tags, as the registry was told
+	resources map[resourceKey][]Tag
+}
+
+type resourceKey struct {
+	tenant tenant.Num
+	id     uuid.UUID
+}
+
+func (m *model) derived(t tenant.Num, id uuid.UUID) []Tag { return m.resources[resourceKey{t, id}] }
+
+// taken says whether another definition than that of ref belongs to the resource of d under its label.
+func (m *model) taken(d Draft, ref Ref) bool {
+	for other, o := range m.all() {
+		if other != ref && d.Resource != (uuid.UUID{}) && o.Tenant == d.Tenant && o.Resource == d.Resource && o.Label == d.Label {
+			return true
+		}
+	}
+	return false
+}
+
+// tagsOf are all tags under which searches find a definition: its own, and derived ones that these do not hide.
+func (m *model) tagsOf(d Draft) []Tag {
+	tags := append(slices.Clone(d.Tags), d.Plain...)
+	add := func(name, value string) {
+		if value != "" && !hasTag(tags, name) {
+			tags = append(tags, Tag{name, value})
+		}
+	}
+	add(LabelTag, d.Label)
+	if d.Resource != (uuid.UUID{}) {
+		add(ResourceTag, d.Resource.String())
+		for _, t := range m.derived(d.Tenant, d.Resource) {
+			add(t.Name, t.Value)
+		}
+	}
+	return tags
 }
 
 func (m *model) all() map[Ref]Draft {
@@ -39,11 +77,11 @@ func (m *model) resolve(d Draft) Ref {
 	return 0
 }
 
-func valueOf(d Draft, name string) string {
+func (m *model) valueOf(d Draft, name string) string {
 	if name == NameTag {
 		return d.Name
 	}
-	for _, t := range append(slices.Clone(d.Tags), d.Plain...) {
+	for _, t := range m.tagsOf(d) {
 		if t.Name == name {
 			return t.Value
 		}
@@ -54,7 +92,7 @@ func valueOf(d Draft, name string) string {
 func (m *model) search(t tenant.Num, e match.Expr) []Ref {
 	var refs []Ref
 	for ref, d := range m.defs {
-		if d.Tenant == t && (e == nil || e.Eval(func(name string) string { return valueOf(d, name) })) {
+		if d.Tenant == t && (e == nil || e.Eval(func(name string) string { return m.valueOf(d, name) })) {
 			refs = append(refs, ref)
 		}
 	}
@@ -66,7 +104,7 @@ var (
 	genValue  = rapid.SampledFrom([]string{"a", "b", "ab", "ba", "aab", "x01", "y01", "node", `q"\`, "0", "1", "2"})
 	genText   = rapid.OneOf(genValue, rapid.StringN(1, 5, 20))
 	genTags   = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "cluster", "hostname", "type", "type-id", "stype", "x") })
-	genPlain  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "p", "q=", "unit") })
+	genPlain  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "p", "q=", "unit", LabelTag, "y") })
 	genKeep   = rapid.SampledFrom([]time.Duration{0, 0, time.Hour, 24 * time.Hour})
 	genPolicy = rapid.SampledFrom([]string{"", "", "low", "W"})
 	genTenant = rapid.SampledFrom([]tenant.Num{1, 1, 1, 2, 7})
@@ -83,16 +121,39 @@ func drawTags(t *rapid.T, names ...string) []Tag {
 	return tags
 }
 
+var (
+	genID       = rapid.SampledFrom([]uuid.UUID{{1}, {2}, {3, 4}, {15: 5}})
+	genResource = rapid.SampledFrom([]uuid.UUID{{}, {}, {9}, {8}})
+	genLabel    = rapid.SampledFrom([]string{"a", "b", "cpu"})
+	genDerived  = rapid.Custom(func(t *rapid.T) []Tag { return drawTags(t, "cluster", "p", "project_id", "y") })
+)
+
+// linkDraft makes some drafts ones by id, and some that belong to a resource.
+func linkDraft(t *rapid.T, d Draft) Draft {
+	if rapid.Bool().Draw(t, "plain") {
+		return d
+	}
+	if d.ByID = rapid.Bool().Draw(t, "by id"); d.ByID {
+		d.Name, d.Tags = genID.Draw(t, "id").String(), nil
+	}
+	d.Label, d.Resource = genLabel.Draw(t, "label"), genResource.Draw(t, "resource")
+	if d.Resource == (uuid.UUID{}) && rapid.Bool().Draw(t, "no label") {
+		d.Label = ""
+	}
+	d.Creator = rapid.SampledFrom([]string{"", "u:p"}).Draw(t, "creator")
+	return d
+}
+
 var genDraft = rapid.Custom(func(t *rapid.T) Draft {
-	return Draft{
+	return linkDraft(t, Draft{
 		Identity: Identity{Tenant: genTenant.Draw(t, "tenant"), Type: Type(rapid.IntRange(1, 4).Draw(t, "type")), Name: genText.Draw(t, "name"), Tags: genTags.Draw(t, "tags")},
 		Plain:    genPlain.Draw(t, "plain"), Unit: rapid.SampledFrom([]string{"", "W", "B/s"}).Draw(t, "unit"), Dialect: "native", Explicit: rapid.Bool().Draw(t, "explicit"),
 		Policy: genPolicy.Draw(t, "policy"), Retention: genKeep.Draw(t, "retention"),
-	}
+	})
 })
 
 func drawExpr(t *rapid.T, depth int) match.Expr {
-	name := rapid.SampledFrom([]string{"cluster", "hostname", "type", "x", "p", "absent", NameTag}).Draw(t, "tag")
+	name := rapid.SampledFrom([]string{"cluster", "hostname", "type", "x", "p", "y", "absent", LabelTag, ResourceTag, NameTag}).Draw(t, "tag")
 	kind := rapid.IntRange(0, 11).Draw(t, "kind")
 	if depth > 3 {
 		kind %= 8
@@ -143,8 +204,8 @@ func drawExpr(t *rapid.T, depth int) match.Expr {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sink := &fakeSink{bucket: map[string]string{}}
-		r := NewRegistry(Options{Sink: sink})
-		m := &model{defs: map[Ref]Draft{}, held: map[Ref]Draft{}, next: 1}
+		m := &model{defs: map[Ref]Draft{}, held: map[Ref]Draft{}, next: 1, resources: map[resourceKey][]Tag{}}
+		r := NewRegistry(Options{Sink: sink, Derived: m.derived})
 		var removed [][]byte
 		apply := func(t *rapid.T, ref Ref) {
 			rec := r.AppendRecord(nil, ref)
@@ -166,7 +227,11 @@ func TestModel(t *testing.T) {
 				if got != want || ok != (want != 0) {
 					t.Fatalf("%q resolves to %d, want %d", keyOf(d), got, want)
 				}
-				if ok {
+				_, taken := r.ResolveLink(d.Tenant, d.Resource, d.Label)
+				if taken != m.taken(d, 0) {
+					t.Fatalf("label %q of %v taken: %v", d.Label, d.Resource, taken)
+				}
+				if ok || taken {
 					return
 				}
 				ref := r.Reserve(&d, int64(m.next))
@@ -229,8 +294,31 @@ func TestModel(t *testing.T) {
 						*text = new(genPolicy.Draw(t, "text"))
 					}
 				}
+				if rapid.Bool().Draw(t, "label changed") {
+					u.Label = new(genLabel.Draw(t, "label"))
+				}
+				if rapid.Bool().Draw(t, "resource changed") {
+					u.Resource = new(genResource.Draw(t, "resource"))
+				}
 				want := applied(d, u)
+				if m.taken(want, ref) {
+					return
+				}
 				rec, err := r.AppendUpdated(nil, ref, &u)
+				var readOnly *DerivedTagError
+				if name := m.touched(d, u); name != "" {
+					if !errors.As(err, &readOnly) || m.valueOf(d, readOnly.Tag) == "" || hasTag(d.Plain, readOnly.Tag) {
+						t.Fatalf("update of %+v by %+v: %v", d, u, err)
+					}
+					return
+				}
+				if want.Validate() != nil {
+					var invalid *InvalidError
+					if !errors.As(err, &invalid) {
+						t.Fatalf("update of %+v by %+v: %v", d, u, err)
+					}
+					return
+				}
 				if err != nil || (len(rec) == 0) != sameDraft(d, want) {
 					t.Fatalf("update of %+v by %+v: %x, %v", d, u, rec, err)
 				}
@@ -253,6 +341,17 @@ func TestModel(t *testing.T) {
 					t.Fatalf("update of %d: %d, %d, %v", ref, n, got, err)
 				}
 				m.defs[ref] = want
+			},
+			"relink": func(t *rapid.T) {
+				k := resourceKey{genTenant.Draw(t, "tenant"), genResource.Draw(t, "resource")}
+				m.resources[k] = genDerived.Draw(t, "derived")
+				r.Relink(k.tenant, k.id)
+			},
+			"relink all": func(t *rapid.T) {
+				for range rapid.IntRange(0, 4).Draw(t, "changes") {
+					m.resources[resourceKey{genTenant.Draw(t, "tenant"), genResource.Draw(t, "resource")}] = genDerived.Draw(t, "derived")
+				}
+				r.RelinkAll()
 			},
 			"replay what was removed": func(t *rapid.T) {
 				if len(removed) == 0 {
@@ -289,10 +388,16 @@ func TestModel(t *testing.T) {
 		if err := again.check(); err != nil {
 			t.Fatal(err)
 		}
+		compare(t, again, &model{defs: m.defs})
+		again.o.Derived = m.derived
+		again.RelinkAll()
+		if err := again.check(); err != nil {
+			t.Fatal(err)
+		}
 		for ref := range m.held {
 			r.Withdraw(ref)
 		}
-		compare(t, again, &model{defs: m.defs})
+		compare(t, again, &model{defs: m.defs, resources: m.resources})
 		for ref := range m.defs {
 			if a, b := r.AppendRecord(nil, ref), again.AppendRecord(nil, ref); !slices.Equal(a, b) {
 				t.Fatalf("record of %d: %x, after a restart %x", ref, a, b)
@@ -328,8 +433,24 @@ func applied(d Draft, u Update) Draft {
 	if u.Retention != nil {
 		d.Retention = *u.Retention
 	}
+	if u.Label != nil {
+		d.Label = *u.Label
+	}
+	if u.Resource != nil {
+		d.Resource = *u.Resource
+	}
 	d.Explicit = d.Explicit || u.Explicit
 	return d
+}
+
+// touched is the name of a derived tag that an update would change, "" if there is none.
+func (m *model) touched(d Draft, u Update) string {
+	for _, t := range m.tagsOf(d) {
+		if !hasTag(d.Tags, t.Name) && !hasTag(d.Plain, t.Name) && (hasTag(u.Set, t.Name) || slices.Contains(u.Remove, t.Name)) {
+			return t.Name
+		}
+	}
+	return ""
 }
 
 func compare(t *rapid.T, r *Registry, m *model) {
@@ -339,7 +460,7 @@ func compare(t *rapid.T, r *Registry, m *model) {
 	if got, want := slices.Collect(r.All()), slices.Sorted(maps.Keys(m.defs)); !slices.Equal(got, want) {
 		t.Fatalf("all are %v, want %v", got, want)
 	}
-	counts, held := map[tenant.Num]int{}, map[tenant.Num]int{}
+	counts, held, linked := map[tenant.Num]int{}, map[tenant.Num]int{}, map[resourceKey]int{}
 	for ref, d := range m.all() {
 		held[d.Tenant]++
 		if got, ok := r.Resolve(d.Tenant, d.Type, []byte(keyOf(d))); got != ref || !ok || r.Owner(ref) != d.Tenant || r.Explicit(ref) != d.Explicit {
@@ -356,11 +477,35 @@ func compare(t *rapid.T, r *Registry, m *model) {
 		if !ok || !sameDraft(got.Draft, d) || got.Ref != ref || r.Name(ref) != d.Name || r.Tenant(ref) != d.Tenant {
 			t.Fatalf("ref %d is %+v, want %+v", ref, got, d)
 		}
-		if got.ID != NewID(tenant.ID(fmt.Sprint(d.Tenant)), d.Type, keyOf(d)) {
+		if d.ByID {
+			if got.ID.String() != d.Name {
+				t.Fatalf("ref %d has the id %v, not its name", ref, got.ID)
+			}
+		} else if got.ID != NewID(tenant.ID(fmt.Sprint(d.Tenant)), d.Type, keyOf(d)) {
 			t.Fatalf("ref %d has the id %v", ref, got.ID)
 		}
-		if byID, ok := r.ByID(got.ID); byID != ref || !ok {
+		// The same id may have been given to several, of which the newest answers.
+		if byID, ok := r.ByID(got.ID); !ok || byID != ref && !(d.ByID && byID > ref && m.defs[byID].Name == d.Name) {
 			t.Fatalf("id of %d leads to %d", ref, byID)
+		}
+		if d.Resource != (uuid.UUID{}) {
+			if as, ok := r.LinkedAs(d.Tenant, d.Resource, d.Label); !ok || as != ref || !slices.Contains(r.Linked(d.Tenant, d.Resource), ref) {
+				t.Fatalf("%d is not the one that belongs to %v as %q: %d", ref, d.Resource, d.Label, as)
+			}
+			if !slices.Contains(r.AppendLinks(nil, d.Tenant, d.Resource), Link{d.Label, ref, got.ID}) {
+				t.Fatalf("%d is not among the links of %v", ref, d.Resource)
+			}
+			linked[resourceKey{d.Tenant, d.Resource}]++
+		}
+		for _, tag := range r.Derived(ref) {
+			if hasTag(d.Tags, tag.Name) || hasTag(d.Plain, tag.Name) || m.valueOf(d, tag.Name) != tag.Value {
+				t.Fatalf("%d has the derived tag %v", ref, tag)
+			}
+		}
+	}
+	for k, n := range linked {
+		if got := r.Linked(k.tenant, k.id); len(got) != n || !slices.IsSorted(got) {
+			t.Fatalf("%v belong to %v, want %d", got, k, n)
 		}
 	}
 	for _, tn := range []tenant.Num{1, 2, 7, 9} {
@@ -378,7 +523,7 @@ func compareValues(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 		if d.Tenant != tn {
 			continue
 		}
-		for _, tag := range append(append(slices.Clone(d.Tags), d.Plain...), Tag{NameTag, d.Name}) {
+		for _, tag := range append(m.tagsOf(d), Tag{NameTag, d.Name}) {
 			if want[tag.Name] == nil {
 				want[tag.Name] = map[string]int{}
 			}
@@ -464,6 +609,7 @@ func compareTree(t *rapid.T, r *Registry, m *model, tn tenant.Num) {
 
 func sameDraft(a, b Draft) bool {
 	return a.Policy == b.Policy && a.Values() == b.Values() && a.Tenant == b.Tenant && a.Type == b.Type && a.Name == b.Name && slices.Equal(a.Tags, b.Tags) && slices.Equal(a.Plain, b.Plain) &&
+		a.ByID == b.ByID && a.Label == b.Label && a.Creator == b.Creator && a.Resource == b.Resource &&
 		a.Unit == b.Unit && a.Dialect == b.Dialect && a.Explicit == b.Explicit && a.Retention == b.Retention
 }
 

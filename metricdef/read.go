@@ -30,16 +30,17 @@ func (r *Registry) appendKey(dst []byte, d *packed) []byte {
 	return AppendKey(dst, r.symbols.text(x.pairs[d.name].value), tags)
 }
 
-// more is the policy and the retention of a definition and, as they stood in its record, the fields that are not known.
+// fieldsOf is what stands behind the tags in the record of a definition.
 //
 // REQUIRES: r.mu.
-func (r *Registry) more(d *packed) (policy string, retention int64, fields string) {
-	if d.flags&hasMore == 0 {
-		return "", 0, ""
+func (r *Registry) fieldsOf(x *index, d *packed) fields {
+	f := fields{linking: r.linkingOf(x, d)}
+	if d.flags&hasMore != 0 {
+		more := r.words.at(d.tags, d.room())[d.run():]
+		f.policy = r.symbols.text(more[0])
+		f.retention, f.more = cutRetention(r.symbols.text(more[1]))
 	}
-	more := r.words.at(d.tags, d.room())[d.run():]
-	retention, fields = cutRetention(r.symbols.text(more[1]))
-	return r.symbols.text(more[0]), retention, fields
+	return f
 }
 
 // REQUIRES: r.mu.
@@ -50,6 +51,12 @@ func (r *Registry) keyHash(d *packed) uint32 {
 
 // REQUIRES: r.mu.
 func (r *Registry) id(d *packed) uuid.UUID {
+	if d.flags&hasLink != 0 {
+		if _, _, _, byID := r.linkOf(d); byID {
+			id, _ := parseID(r.symbols.text(r.tenants[tenant.Num(d.tenant)].pairs[d.name].value))
+			return id
+		}
+	}
 	var few [256]byte
 	return newID(r.o.TenantID(tenant.Num(d.tenant)), d.typ, r.appendKey(few[:0], d))
 }
@@ -139,15 +146,16 @@ func (r *Registry) Get(ref Ref) (Definition, bool) {
 	run := r.words.at(d.tags, d.run())
 	tags := r.appendTags(make([]Tag, 0, len(run)-2), x, d, 0, len(run)-2)
 	identity := int(d.identity)
-	policy, retention, _ := r.more(d)
+	f := r.fieldsOf(x, d)
 	return Definition{
 		Draft: Draft{
 			Identity: Identity{Tenant: tenant.Num(d.tenant), Type: d.typ, Name: r.symbols.text(x.pairs[d.name].value), Tags: tags[:identity:identity]},
 			Plain:    tags[identity:],
 			Unit:     r.symbols.text(run[0]),
-			Policy:   policy,
+			Policy:   f.policy,
 			Dialect:  r.symbols.text(run[1]),
-			Explicit: d.explicit(), Kind: d.kind(), Retention: time.Duration(retention),
+			Explicit: d.explicit(), Kind: d.kind(), Retention: time.Duration(f.retention),
+			ByID: f.byID, Label: f.label, Creator: f.creator, Resource: f.resource,
 		},
 		ID:      r.id(d),
 		Ref:     ref,

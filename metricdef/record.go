@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/google/uuid"
+
 	"granary/tenant"
 )
 
@@ -33,7 +35,7 @@ const (
 	recordVersion = 2
 	recordHeader  = 4
 	maxRef        = Ref(math.MaxUint32 - 1)
-	maxBody       = MaxDefinition + 2*3*(MaxTags+4) + 64 + MaxText // texts, their lengths, the rest, fields that are not known
+	maxBody       = MaxDefinition + 2*3*(MaxTags+6) + 96 + MaxText // texts, their lengths, the rest, fields that are not known
 
 	flagExplicit = 1 << 0
 )
@@ -43,7 +45,11 @@ const (
 	fieldPolicy    = 1 // the policy's name
 	fieldKind      = 2 // a byte; absent: the default of the type
 	fieldRetention = 3 // of its raw samples: a uvarint of nanoseconds, 1 … 2^63-1
-	lastField      = fieldRetention
+	fieldByID      = 4 // nothing; its name is the text of its id
+	fieldLabel     = 5 // the label, a text
+	fieldCreator   = 6 // who made it, a text
+	fieldResource  = 7 // the 16 bytes of the id of the resource that it belongs to; there is a label then
+	lastField      = fieldResource
 )
 
 // RecordError says what is wrong with a definition record, and at which byte.
@@ -90,13 +96,27 @@ type record struct {
 	name          string
 	tags          []Tag // identity tags, then plain tags
 	identity      int   // how many of them are identity tags
-	policy        string
-	retention     int64  // of its own, in nanoseconds; 0: none
-	more          string // fields that this program does not know, as they stood
+	fields
 }
 
-// hasMore says whether a definition needs the words that most have no use for.
-func (rec *record) hasMore() bool { return rec.policy != "" || rec.retention != 0 || rec.more != "" }
+// fields are what stands behind the tags of a record, beside the kind.
+type fields struct {
+	policy    string
+	retention int64 // of its own, in nanoseconds; 0: none
+	linking
+	more string // fields that this program does not know, as they stood
+}
+
+// room is flags that say which of the words a definition needs that most have no use for.
+func (f *fields) room() (flags uint8) {
+	if f.policy != "" || f.retention != 0 || f.more != "" {
+		flags |= hasMore
+	}
+	if f.linking != (linking{}) {
+		flags |= hasLink
+	}
+	return flags
+}
 
 var (
 	errShort   = errors.New("ends too early")
@@ -169,7 +189,7 @@ func (rec *record) decode(b []byte) (n int, err error) {
 			rec.identity = len(rec.tags)
 		}
 	}
-	rec.policy, rec.retention, rec.more = "", 0, ""
+	rec.fields = fields{}
 	if b[0] > 1 {
 		p.fields(rec)
 	}
@@ -185,6 +205,8 @@ func (rec *record) decode(b []byte) (n int, err error) {
 		p.fail(fmt.Errorf("flags %#x", flags))
 	case rec.name == "":
 		p.fail(errors.New("empty name"))
+	case !rec.linking.fits(rec.name, rec.identity):
+		p.fail(errLink)
 	case !rec.typ.Takes(rec.kind):
 		p.fail(fmt.Errorf("values of kind %v in a series of type %v", rec.kind, rec.typ))
 	}
@@ -213,6 +235,14 @@ func (p *recordReader) fields(rec *record) {
 			rec.kind = Kind(body[0])
 		case what == fieldRetention && parseRetention(body) != 0:
 			rec.retention = parseRetention(body)
+		case what == fieldByID && body == "":
+			rec.byID = true
+		case what == fieldLabel && body != "":
+			rec.label = body
+		case what == fieldCreator && body != "":
+			rec.creator = body
+		case what == fieldResource && len(body) == len(rec.resource) && body != view(rec.resource[:]):
+			copy(rec.resource[:], body)
 		case what <= lastField:
 			p.fail(fmt.Errorf("field %d of %d bytes", what, len(body)))
 		default:
@@ -323,17 +353,29 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // appendFields appends what stands behind the tags. The numbers of fields that are not known are above those that are.
-func appendFields(dst []byte, policy string, kind Kind, typ Type, retention int64, more string) []byte {
-	if policy != "" {
-		dst = appendText(append(dst, fieldPolicy), policy)
+func appendFields(dst []byte, kind Kind, typ Type, f *fields) []byte {
+	if f.policy != "" {
+		dst = appendText(append(dst, fieldPolicy), f.policy)
 	}
 	if kind != typ.Kind() {
 		dst = append(dst, fieldKind, 1, byte(kind))
 	}
-	if retention != 0 {
-		dst = appendRetention(dst, retention)
+	if f.retention != 0 {
+		dst = appendRetention(dst, f.retention)
 	}
-	return append(dst, more...)
+	if f.byID {
+		dst = append(dst, fieldByID, 0)
+	}
+	if f.label != "" {
+		dst = appendText(append(dst, fieldLabel), f.label)
+	}
+	if f.creator != "" {
+		dst = appendText(append(dst, fieldCreator), f.creator)
+	}
+	if f.resource != (uuid.UUID{}) {
+		dst = append(append(dst, fieldResource, byte(len(f.resource))), f.resource[:]...)
+	}
+	return append(dst, f.more...)
 }
 
 // maxRetention is how long the field of the retention may be: number, length, and the nanoseconds.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 var example = Draft{
@@ -26,11 +28,20 @@ func keptAWeek() Draft {
 	return d
 }
 
+// linked is one as Gnocchi makes it.
+var linked = Draft{
+	Identity: Identity{Tenant: 3, Type: Gauge, Name: "01020304-0506-4708-890a-0b0c0d0e0f10"},
+	Policy:   "low", Dialect: "gnocchi", Explicit: true,
+	ByID: true, Label: "cpu", Creator: "u:p", Resource: uuid.UUID{0xaa, 15: 0xbb},
+}
+
 // The bytes of the formats, of the example and of what came with each. They must stay readable for ever. In format 1 a
 // counter holds floats. Programs that came before the field of the retention keep it as one that they do not know.
 const (
-	exampleRecord1   = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
-	exampleRecord    = "024b00000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d020101"
+	exampleRecord1 = "014000000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b0137"
+	exampleRecord  = "024b00000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d020101"
+	exampleLinked  = "025f00000103010115cd853dfe9c971707676e6f6363686900243031303230333034" +
+		"2d303530362d343730382d383930612d306230633064306530663130000001036c6f77040005036370750603753a700710aa0000000000000000000000000000bb"
 	exampleRetention = "025500000103020115cd853dfe9c9717066e617469766501420562797465730207636c757374657204616c657808686f73746e616d6505613031303101047261636b013701066d656469756d02010103088080a4c9ffc18901"
 )
 
@@ -38,7 +49,7 @@ func TestRecordFormat(t *testing.T) {
 	for _, c := range []struct {
 		draft  Draft
 		record string
-	}{{example, exampleRecord}, {keptAWeek(), exampleRetention}} {
+	}{{example, exampleRecord}, {keptAWeek(), exampleRetention}, {linked, exampleLinked}} {
 		r := NewRegistry(Options{})
 		rec := r.AppendRecord([]byte("before"), r.Reserve(&c.draft, 1_700_000_000_123_456_789))[len("before"):]
 		if got := hex.EncodeToString(rec); got != c.record {
@@ -182,6 +193,13 @@ func TestDamagedRecords(t *testing.T) {
 		b      []byte
 		reason string
 	}{
+		{"id with a value", with(fieldByID, 1, 0), "field 4 of 1 bytes"},
+		{"name that is no id", with(fieldByID, 0), "a name that is no id"},
+		{"empty label", with(fieldLabel, 0), "field 5 of 0 bytes"},
+		{"empty creator", with(fieldCreator, 0), "field 6 of 0 bytes"},
+		{"half a resource", with(fieldResource, 1, 1), "field 7 of 1 bytes"},
+		{"resource 0", with(append([]byte{fieldResource, 16}, make([]byte, 16)...)...), "field 7 of 16 bytes"},
+		{"resource without a label", with(append([]byte{fieldResource, 16}, "0123456789abcdef"...)...), "a resource without a label"},
 		{"retention of no bytes", with(fieldRetention, 0), "field 3 of 0 bytes"},
 		{"retention 0", with(fieldRetention, 1, 0), "field 3 of 1 bytes"},
 		{"retention in too many bytes", with(fieldRetention, 2, 0x81, 0), "field 3 of 2 bytes"},
@@ -245,6 +263,8 @@ func FuzzApply(f *testing.F) {
 	f.Add(kept)
 	old, _ := hex.DecodeString(exampleRecord1)
 	f.Add(old)
+	byID, _ := hex.DecodeString(exampleLinked)
+	f.Add(byID)
 	f.Add(append(bytes.Clone(good), good...))
 	for i := range good {
 		b := bytes.Clone(good)
@@ -287,7 +307,7 @@ func FuzzApply(f *testing.F) {
 			if _, _, err := r.Update(rec); err != nil {
 				t.Fatalf("update %x: %v", rec, err)
 			}
-			if e, _ := r.Get(ref); e.Unit != unit || !e.Explicit || !slices.Equal(e.Plain, []Tag{{"fuzz", "x"}}) || e.Retention != d.Retention {
+			if e, _ := r.Get(ref); e.Unit != unit || !e.Explicit || !slices.Equal(e.Plain, []Tag{{"fuzz", "x"}}) || e.Retention != d.Retention || e.Resource != d.Resource || e.Label != d.Label || e.ID != d.ID {
 				t.Fatalf("%+v was not updated", e)
 			}
 		}

@@ -34,14 +34,18 @@ type Options struct {
 	// is not in the tree. Identity tags come first in tags, plain tags behind them. It must always answer the same for the
 	// same arguments. It is called under the registry's lock. If nil, ClusterTree is used.
 	Tree func(path []string, typ Type, tags []Tag) ([]string, bool)
+	// Derived says which tags the definitions that belong to a resource have by it, beside ResourceTag, one for each name. It is asked
+	// when the first of them comes, and again by Relink. It is called under the registry's lock. If nil, there are no others.
+	Derived func(t tenant.Num, resource uuid.UUID) []Tag
 }
 
 // Registry holds the definitions of one partition and finds them by key, by id, by their tags and by their place in
 // the tree. Everything is safe for concurrent use, under the rules of DESIGN.md.
 type Registry struct {
-	o       Options
-	seal    seal   // of cursors
-	nameTag uint32 // symbol of NameTag, always in use
+	o        Options
+	seal     seal   // of cursors
+	nameTag  uint32 // symbol of NameTag, always in use
+	labelTag uint32 // symbol of LabelTag, always in use
 
 	mu      sync.RWMutex
 	next    Ref
@@ -71,7 +75,7 @@ func NewRegistry(o Options) *Registry {
 		o.Tree = ClusterTree
 	}
 	r := &Registry{o: o, next: 1, symbols: makeSymbols(), tenants: make(map[tenant.Num]*index)}
-	r.nameTag = r.symbols.use(NameTag)
+	r.nameTag, r.labelTag = r.symbols.use(NameTag), r.symbols.use(LabelTag)
 	r.Seal([SecretLen]byte{})
 	return r
 }
@@ -122,7 +126,7 @@ func (r *Registry) Reserve(d *Draft, now int64) Ref {
 	rec := &r.scratch.rec
 	*rec = record{
 		ref: r.next, tenant: d.Tenant, typ: d.Type, kind: d.Values(), explicit: d.Explicit, created: now,
-		dialect: d.Dialect, unit: d.Unit, name: d.Name, policy: d.Policy, retention: int64(d.Retention),
+		dialect: d.Dialect, unit: d.Unit, name: d.Name, fields: d.fields(),
 		tags: append(append(rec.tags[:0], d.Tags...), d.Plain...), identity: len(d.Tags),
 	}
 	r.add(rec)
@@ -139,8 +143,8 @@ func (r *Registry) Withdraw(ref Ref) {
 	if d := r.defs.get(ref); d != nil && d.state() == reserved {
 		r.keys.remove(r.keyHash(d), uint32(ref))
 		x := r.tenants[tenant.Num(d.tenant)]
-		r.release(x, append([]uint32{d.name}, r.words.at(d.tags, d.run())[2:]...))
-		r.forget(x, ref)
+		r.release(x, r.appendUsed(nil, d))
+		r.release(x, r.forget(nil, x, ref))
 	}
 }
 
@@ -169,8 +173,8 @@ func (r *Registry) AppendRecord(dst []byte, ref Ref) []byte {
 		}
 		pairs = pairs[n:]
 	}
-	policy, retention, more := r.more(d)
-	return endRecord(appendFields(dst, policy, d.kind(), d.typ, retention, more), start)
+	f := r.fieldsOf(x, d)
+	return endRecord(appendFields(dst, d.kind(), d.typ, &f), start)
 }
 
 // Apply makes the definition of the record at the front of rec visible, and returns the length of that record. One that
@@ -260,9 +264,7 @@ func (r *Registry) add(rec *record) *packed {
 	if rec.explicit {
 		p.flags |= madeByACall
 	}
-	if rec.hasMore() {
-		p.flags |= hasMore
-	}
+	p.flags |= rec.room()
 	p.setKind(rec.kind)
 	p.setState(reserved)
 	place, run := r.words.alloc(p.room())
@@ -287,6 +289,7 @@ func (r *Registry) add(rec *record) *packed {
 		r.recent.tags[i], r.recent.pairs[i] = Tag{r.symbols.text(pr.name), r.symbols.text(pr.value)}, id
 	}
 	r.setMore(&p, run, rec)
+	r.setLink(x, &p, run, rec)
 	p.name = x.use(&r.symbols, r.symbols.again(r.nameTag), r.symbols.use(rec.name))
 	d := r.defs.add(rec.ref)
 	*d = p
@@ -304,9 +307,12 @@ func (r *Registry) show(ref Ref, d *packed) {
 	d.setState(visible)
 	r.visible++
 	x.all = addRef(x.all, ref)
-	x.post(d.name, ref)
-	for _, id := range r.words.at(d.tags, d.run())[2:] {
+	var few [16]uint32
+	for _, id := range r.appendPosted(few[:0], x, d) {
 		x.post(id, ref)
+	}
+	if _, _, n, _ := r.linkOf(d); n != 0 {
+		x.links.join(n, ref)
 	}
 	r.ids.insert(idHash(r.id(d)), uint32(ref))
 	if path, ok := r.path(x, d); ok {
@@ -359,7 +365,7 @@ func (r *Registry) removeSome(refs []Ref) {
 	for t, refs := range byTenant {
 		x := r.tenants[t]
 		x.all = without(x.all, refs)
-		var pairs []uint32
+		var pairs, posted, numbers []uint32
 		for _, ref := range refs {
 			d := r.defs.get(ref)
 			r.visible--
@@ -368,19 +374,28 @@ func (r *Registry) removeSome(refs []Ref) {
 			if path, ok := r.path(x, d); ok {
 				x.nodes -= x.root.remove(path, x.pairs[d.name].value, ref)
 			}
-			pairs = append(append(pairs, d.name), r.words.at(d.tags, d.run())[2:]...)
+			pairs, posted = r.appendUsed(pairs, d), r.appendPosted(posted, x, d)
+			if _, _, n, _ := r.linkOf(d); n != 0 {
+				numbers = append(numbers, n)
+			}
 		}
-		slices.Sort(pairs)
-		for _, id := range slices.Compact(slices.Clone(pairs)) {
+		slices.Sort(posted)
+		for _, id := range slices.Compact(posted) {
 			x.unpost(id, refs)
 		}
+		slices.Sort(numbers)
+		for _, n := range slices.Compact(numbers) {
+			x.links.leave(n, refs)
+		}
 		r.release(x, pairs)
+		var gone []uint32
 		for _, ref := range refs {
-			r.forget(x, ref)
+			gone = r.forget(gone, x, ref)
 			if r.o.Sink != nil {
 				r.o.Sink.Put(Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), nil)
 			}
 		}
+		r.release(x, gone)
 	}
 }
 
@@ -392,23 +407,24 @@ func (r *Registry) release(x *index, pairs []uint32) {
 	r.recent = recent{}
 }
 
-// forget makes the ref absent.
+// forget makes the ref absent, and appends the pairs that are to be released if it was the last of its resource.
 //
 // REQUIRES: r.mu; its pairs were released.
-func (r *Registry) forget(x *index, ref Ref) {
+func (r *Registry) forget(gone []uint32, x *index, ref Ref) []uint32 {
 	d := r.defs.get(ref)
 	t, run := tenant.Num(d.tenant), r.words.at(d.tags, d.room())
 	r.symbols.release(run[0])
 	r.symbols.release(run[1])
-	for _, more := range run[d.run():] {
-		r.symbols.release(more)
-	}
+	r.releaseMore(d, run)
+	label, creator, link, _ := r.linkOf(d)
+	gone = r.unlink(gone, x, ref, label, creator, link)
 	r.words.release(d.tags, len(run))
 	x.words -= len(run)
 	r.defs.drop(ref)
 	if x.claimed--; x.claimed == 0 {
 		delete(r.tenants, t)
 	}
+	return gone
 }
 
 func idHash(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[:]) }

@@ -82,7 +82,7 @@ func TestPages(t *testing.T) {
 			e = match.NotEqual("h", "1")
 		}
 		wanted := func(d Definition) bool {
-			return (e == nil || e.Eval(func(name string) string { return valueOf(d.Draft, name) })) &&
+			return (e == nil || e.Eval(func(name string) string { return new(model).valueOf(d.Draft, name) })) &&
 				(p.Keep == nil || p.Keep(d.Ref)) && (len(p.Types) == 0 || slices.Contains(p.Types, d.Type))
 		}
 		compare := func(a, b Definition) int {

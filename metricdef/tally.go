@@ -77,8 +77,8 @@ func (r *Registry) count(x *index, refs []Ref, name uint32, pause func() error) 
 				t.add(id)
 			}
 		default:
-			t.add(d.name)
-			for _, id := range r.words.at(d.tags, d.run())[2:] {
+			var few [16]uint32
+			for _, id := range r.appendPosted(few[:0], x, d) {
 				t.add(id)
 			}
 		}

@@ -67,6 +67,24 @@ type Draft struct {
 	Explicit bool   // made by a create call, not only by data
 	// Retention is how long its raw samples are kept, whatever policy and tenant say; 0: as they say.
 	Retention time.Duration
+	// ByID: Name is the text of a UUID, canonical and in lower case, there are no identity tags, and that UUID is the id of the definition.
+	ByID bool
+	// Label is the name that people gave it, and the name under which its resource has it; "": none. It is free text that need be
+	// unique among the metrics of one resource only. Searches find it as the tag LabelTag.
+	Label string
+	// Creator says who made it, "user" or "user:project"; "": unknown.
+	Creator string
+	// Resource is the id of the resource that it belongs to, which is one of the same tenant; zero: none. Searches find what
+	// Options.Derived says of it as tags.
+	Resource uuid.UUID
+}
+
+// Called is what people call the metric: its label if its name is an id, else its name.
+func (d *Draft) Called() string {
+	if d.ByID {
+		return d.Label
+	}
+	return d.Name
 }
 
 // Definition is one definition as the registry shows it. Slices and strings may be kept by the caller.

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"granary/tenant"
 )
 
 // Update is a change of a definition. What it does not name stays; tenant, type, name, identity tags, kind and dialect
-// cannot change at all.
+// cannot change at all, nor who made
+// it. Derived tags are not to be set or removed.
 type Update struct {
 	Unit     *string
 	Policy   *string  // "": the rules choose again
@@ -22,6 +25,8 @@ type Update struct {
 	Explicit bool     // from now on it is one that was made by a create call
 	// Retention, if not nil, is its own one from now on; 0: it has none of its own any more.
 	Retention *time.Duration
+	Label     *string
+	Resource  *uuid.UUID // zero: it belongs to none any more
 }
 
 // IdentityTagError says that an update would change what makes the series the same series.
@@ -64,10 +69,13 @@ func (r *Registry) AppendUpdated(dst []byte, ref Ref, u *Update) ([]byte, error)
 	rec := r.recordOf(ref, d)
 	old := rec
 	old.tags = slices.Clone(rec.tags)
+	if err := r.checkDerived(r.tenants[rec.tenant], d, u); err != nil {
+		return dst, err
+	}
 	if err := rec.change(u); err != nil {
 		return dst, err
 	}
-	if rec.unit == old.unit && rec.policy == old.policy && rec.explicit == old.explicit && rec.retention == old.retention && slices.Equal(rec.tags, old.tags) {
+	if rec.unit == old.unit && rec.explicit == old.explicit && rec.fields == old.fields && slices.Equal(rec.tags, old.tags) {
 		return dst, nil
 	}
 	draft := rec.draft()
@@ -83,12 +91,11 @@ func (r *Registry) AppendUpdated(dst []byte, ref Ref, u *Update) ([]byte, error)
 func (r *Registry) recordOf(ref Ref, d *packed) record {
 	x := r.tenants[tenant.Num(d.tenant)]
 	run := r.words.at(d.tags, d.run())
-	policy, retention, more := r.more(d)
 	return record{
 		ref: ref, tenant: tenant.Num(d.tenant), typ: d.typ, kind: d.kind(), explicit: d.explicit(), created: d.created,
 		dialect: r.symbols.text(run[1]), unit: r.symbols.text(run[0]), name: r.symbols.text(x.pairs[d.name].value),
 		tags: r.appendTags(make([]Tag, 0, len(run)), x, d, 0, len(run)-2), identity: int(d.identity),
-		policy: policy, retention: retention, more: more,
+		fields: r.fieldsOf(x, d),
 	}
 }
 
@@ -101,6 +108,12 @@ func (rec *record) change(u *Update) error {
 	}
 	if u.Retention != nil {
 		rec.retention = int64(*u.Retention)
+	}
+	if u.Label != nil {
+		rec.label = *u.Label
+	}
+	if u.Resource != nil {
+		rec.resource = *u.Resource
 	}
 	rec.explicit = rec.explicit || u.Explicit
 	identity, plain := rec.tags[:rec.identity:rec.identity], slices.Clone(rec.tags[rec.identity:])
@@ -133,7 +146,13 @@ func (rec *record) draft() Draft {
 	return Draft{
 		Identity: Identity{Tenant: rec.tenant, Type: rec.typ, Name: rec.name, Tags: rec.tags[:rec.identity]},
 		Plain:    rec.tags[rec.identity:], Unit: rec.unit, Policy: rec.policy, Kind: rec.kind, Dialect: rec.dialect, Retention: time.Duration(rec.retention),
+		ByID: rec.byID, Label: rec.label, Creator: rec.creator, Resource: rec.resource,
 	}
+}
+
+// fields is what of a draft stands behind the tags of its record.
+func (d *Draft) fields() fields {
+	return fields{policy: d.Policy, retention: int64(d.Retention), linking: linking{byID: d.ByID, label: d.Label, creator: d.Creator, resource: d.Resource}}
 }
 
 // append appends the bytes of the record.
@@ -150,7 +169,7 @@ func (rec *record) append(dst []byte) []byte {
 			dst = appendText(dst, t.Value)
 		}
 	}
-	dst = appendFields(dst, rec.policy, rec.kind, rec.typ, rec.retention, rec.more)
+	dst = appendFields(dst, rec.kind, rec.typ, &rec.fields)
 	return endRecord(dst, start)
 }
 
@@ -175,7 +194,7 @@ func (r *Registry) Update(b []byte) (n int, ref Ref, err error) {
 	}
 	defer clear(rec.tags)
 	old := r.recordOf(ref, d)
-	if rec.tenant != old.tenant || rec.typ != old.typ || rec.name != old.name || rec.kind != old.kind ||
+	if rec.tenant != old.tenant || rec.typ != old.typ || rec.name != old.name || rec.kind != old.kind || rec.byID != old.byID ||
 		!slices.Equal(rec.tags[:rec.identity], old.tags[:old.identity]) {
 		return 0, 0, &RecordError{At: recordHeader, Err: fmt.Errorf("update of another series than the one with ref %d", ref)}
 	}
@@ -200,15 +219,14 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	}
 	was := *d
 	old := slices.Clone(r.words.at(was.tags, was.room()))
-	gone := old[2+int(was.identity) : was.run()]
+	posted := r.appendPosted(nil, x, d)
+	label, creator, link, _ := r.linkOf(d)
 
-	d.flags &^= madeByACall | hasMore
+	d.flags &^= madeByACall | hasMore | hasLink
 	if rec.explicit {
 		d.flags |= madeByACall
 	}
-	if rec.hasMore() {
-		d.flags |= hasMore
-	}
+	d.flags |= rec.room()
 	d.plain = uint8(len(rec.tags) - rec.identity)
 	place, run := r.words.alloc(d.room())
 	x.words += len(run) - was.room()
@@ -216,26 +234,38 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	run[0], run[1] = r.symbols.use(rec.unit), r.symbols.use(rec.dialect)
 	copy(run[2:], old[2:2+int(d.identity)])
 	for i := rec.identity; i < len(rec.tags); i++ {
-		id := x.use(&r.symbols, r.symbols.use(rec.tags[i].Name), r.symbols.use(rec.tags[i].Value))
-		run[2+i] = id
-		if !slices.Contains(gone, id) {
+		run[2+i] = x.use(&r.symbols, r.symbols.use(rec.tags[i].Name), r.symbols.use(rec.tags[i].Value))
+	}
+	r.setMore(d, run, rec)
+	r.setLink(x, d, run, rec)
+
+	now := r.appendPosted(nil, x, d)
+	for _, id := range now {
+		if !slices.Contains(posted, id) {
 			x.post(id, ref)
 		}
 	}
-	kept := run[2+int(d.identity) : d.run()]
-	r.setMore(d, run, rec)
-
-	for _, id := range gone {
-		if !slices.Contains(kept, id) {
+	for _, id := range posted {
+		if !slices.Contains(now, id) {
 			x.unpost(id, []Ref{ref})
 		}
 	}
-	r.release(x, gone)
+	if _, _, n, _ := r.linkOf(d); n != link {
+		if n != 0 {
+			x.links.join(n, ref)
+		}
+		if link != 0 {
+			x.links.leave(link, []Ref{ref})
+		}
+	}
+	gone := old[2+int(was.identity) : was.run() : was.run()]
+	if label != 0 {
+		gone = append(gone, label)
+	}
+	r.release(x, r.unlink(gone, x, ref, label, creator, link))
 	r.symbols.release(old[0])
 	r.symbols.release(old[1])
-	for _, s := range old[was.run():] {
-		r.symbols.release(s)
-	}
+	r.releaseMore(&was, old)
 	r.words.release(was.tags, was.room())
 	if path, ok := r.path(x, d); ok {
 		if x.root == nil {
@@ -255,5 +285,16 @@ func (r *Registry) setMore(d *packed, run []uint32, rec *record) {
 			more = view(append(appendRetention(nil, rec.retention), more...))
 		}
 		run[d.run()], run[d.run()+1] = r.symbols.use(rec.policy), r.symbols.use(more)
+	}
+}
+
+// releaseMore undoes setMore. Run are the words of the definition, which need not be those that it has now.
+//
+// REQUIRES: r.mu.
+func (r *Registry) releaseMore(d *packed, run []uint32) {
+	if d.flags&hasMore != 0 {
+		for _, s := range run[d.run():][:moreWords] {
+			r.symbols.release(s)
+		}
 	}
 }

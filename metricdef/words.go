@@ -4,7 +4,7 @@ package metricdef
 const (
 	wordShift = 14
 	wordBlock = 1 << wordShift
-	maxRun    = 2 + MaxTags + moreWords
+	maxRun    = 2 + MaxTags + moreWords + linkWords
 )
 
 // words is an arena for the short runs of numbers that definitions consist of. It holds no pointer but those to its
