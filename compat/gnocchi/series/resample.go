@@ -1,26 +1,15 @@
 package series
 
 import (
-	"time"
-
+	"granary/compat/gnocchi/when"
 	"granary/measures/aggregate"
 	"granary/policy"
 )
 
 // Grouping is how longer buckets are laid: at multiples of a width since 1970-01-01T00:00Z, or by the calendar, in UTC.
 type Grouping struct {
-	Step int64 // nanoseconds, above 0; 0: by the calendar
-	// Letter is the unit of the calendar as Gnocchi writes it: Y, H (half a year), Q, M or W (from Sunday on).
-	Letter string
-}
-
-// Calendar is the grouping of a letter, false if there is none.
-func Calendar(letter string) (Grouping, bool) {
-	switch letter {
-	case "Y", "H", "Q", "M", "W":
-		return Grouping{Letter: letter}, true
-	}
-	return Grouping{}, false
+	Step int64         // nanoseconds, above 0; 0: by the calendar
+	Unit when.Calendar // where Step is 0
 }
 
 // Floor is the start of the bucket that t lies in.
@@ -28,7 +17,7 @@ func (g Grouping) Floor(t int64) int64 {
 	if g.Step > 0 {
 		return floor(t, g.Step)
 	}
-	return g.first(t).UnixNano()
+	return g.Unit.Start(min(max(t, Earliest), Latest))
 }
 
 // Next is the start of the bucket behind the one that t lies in.
@@ -36,11 +25,7 @@ func (g Grouping) Next(t int64) int64 {
 	if g.Step > 0 {
 		return floor(t, g.Step) + g.Step
 	}
-	first := g.first(t)
-	if g.Letter == "W" {
-		return first.AddDate(0, 0, 7).UnixNano()
-	}
-	return first.AddDate(0, g.months(), 0).UnixNano()
+	return g.Unit.End(min(max(t, Earliest), Latest))
 }
 
 // Ceil is the first start of a bucket at or behind t.
@@ -49,32 +34,6 @@ func (g Grouping) Ceil(t int64) int64 {
 		return b
 	}
 	return g.Next(t)
-}
-
-// months is how many months a bucket of the calendar has, 0 for weeks.
-func (g Grouping) months() int {
-	switch g.Letter {
-	case "Y":
-		return 12
-	case "H":
-		return 6
-	case "Q":
-		return 3
-	case "M":
-		return 1
-	}
-	return 0
-}
-
-// first is the first day of the bucket that t lies in.
-func (g Grouping) first(t int64) time.Time {
-	day := time.Unix(0, min(max(t, Earliest), Latest)).UTC().Truncate(24 * time.Hour)
-	n := g.months()
-	if n == 0 {
-		return day.AddDate(0, 0, -int(day.Weekday()))
-	}
-	month := int(day.Month()) - 1
-	return time.Date(day.Year(), time.Month(month/n*n+1), 1, 0, 0, 0, 0, time.UTC)
 }
 
 // Resample makes longer buckets of those of a column by applying its method to their values: means of means, counts of buckets. A rate

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"granary/compat/gnocchi/when"
 	"granary/metricdef"
 	"granary/policy"
 )
@@ -15,6 +16,14 @@ func day(text string) int64 {
 		panic(err)
 	}
 	return t.UnixNano()
+}
+
+func unit(letter string) when.Calendar {
+	c, ok := when.ParseCalendar(letter)
+	if !ok {
+		panic(letter)
+	}
+	return c
 }
 
 func TestGrouping(t *testing.T) {
@@ -32,10 +41,7 @@ func TestGrouping(t *testing.T) {
 		{"W", "2020-01-01", "2019-12-29", "2020-01-05"},
 		{"W", "2020-01-05", "2020-01-05", "2020-01-12"}, // a Sunday
 	} {
-		g, ok := Calendar(c.letter)
-		if !ok {
-			t.Fatalf("%s is no unit", c.letter)
-		}
+		g := Grouping{Unit: unit(c.letter)}
 		at := day(c.day) + int64(23*time.Hour)
 		if got := g.Floor(at); got != day(c.first) {
 			t.Errorf("%s of %s begins at %s", c.letter, c.day, time.Unix(0, got).UTC())
@@ -50,14 +56,9 @@ func TestGrouping(t *testing.T) {
 			t.Errorf("%s at its first day begins at %s", c.letter, time.Unix(0, got).UTC())
 		}
 	}
-	for _, letter := range []string{"", "D", "y", "MM"} {
-		if _, ok := Calendar(letter); ok {
-			t.Errorf("%q is a unit", letter)
-		}
-	}
 	// The ends of time do not overflow.
 	for _, letter := range []string{"Y", "W"} {
-		g, _ := Calendar(letter)
+		g := Grouping{Unit: unit(letter)}
 		if g.Floor(Earliest) > Earliest || g.Next(Latest) < Latest {
 			t.Errorf("%s does not hold the ends of time", letter)
 		}
@@ -119,8 +120,7 @@ func TestResampled(t *testing.T) {
 		}
 	}
 	b.post(ref, times, values)
-	month, _ := Calendar("M")
-	for _, g := range []Grouping{{Step: 7 * minute}, {Step: minute / 2}, month} {
+	for _, g := range []Grouping{{Step: 7 * minute}, {Step: minute / 2}, {Unit: when.Month}} {
 		for _, m := range []policy.Method{policy.Mean, policy.Last.Rate()} {
 			w := Want{ref, m, minute, Earliest, Latest}
 			all := Resample(b.read(w)[0], m, g)

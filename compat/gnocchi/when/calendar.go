@@ -35,14 +35,32 @@ func (c Calendar) Start(ns int64) int64 {
 		return (day - (day + 4 - 7*floor(day+4, 7))) * daySecs * second
 	}
 	year, month, _ := dateOf(day)
-	months := int64(12)
+	months := c.months()
+	return daysOf(year, (month-1)/months*months+1, 1) * daySecs * second
+}
+
+// End is the first nanosecond of the next group. REQUIRES: 64 bits hold it.
+func (c Calendar) End(ns int64) int64 {
+	first := floor(c.Start(ns), daySecs*second)
+	if c == Week {
+		return (first + 7) * daySecs * second
+	}
+	year, month, _ := dateOf(first)
+	if month += c.months(); month > 12 {
+		year, month = year+1, month-12
+	}
+	return daysOf(year, month, 1) * daySecs * second
+}
+
+// months is how many months a group has that is no week.
+func (c Calendar) months() int64 {
 	switch c {
 	case Half:
-		months = 6
+		return 6
 	case Quarter:
-		months = 3
+		return 3
 	case Month:
-		months = 1
+		return 1
 	}
-	return daysOf(year, (month-1)/months*months+1, 1) * daySecs * second
+	return 12
 }
