@@ -78,9 +78,10 @@ type Policies interface {
 // DefaultMaxLimit is how many items a page has at most.
 const DefaultMaxLimit = 1000
 
-// Options are the parts of a Dialect. Definitions, Store, Queries, Tenants and Policies are required.
+// Options are the parts of a Dialect. Definitions, Resources, Store, Queries, Tenants and Policies are required.
 type Options struct {
 	Definitions Definitions
+	Resources   Resources
 	Store       Store
 	Queries     Queries
 	Tenants     Tenants

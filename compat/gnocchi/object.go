@@ -1,0 +1,63 @@
+package gnocchi
+
+import (
+	"github.com/google/uuid"
+
+	"granary/metricdef"
+	"granary/metricdef/resource"
+	"granary/tenant"
+)
+
+// Resources finds resources; resource.Registry does.
+type Resources interface {
+	Get(t tenant.Num, id uuid.UUID) (resource.Resource, bool)
+}
+
+// metric is a metric in the sight of the caller, with what the rules look at.
+type metric struct {
+	metricdef.Definition
+	object
+}
+
+// metric finds the metric of an id in the caller's sight. What lies beyond it, what has no numbers, and what there is not is answered
+// alike.
+func (c *call) metric(text string) (*metric, error) {
+	if id, err := uuid.Parse(text); err == nil {
+		if ref, ok := c.d.o.Definitions.ByID(id); ok {
+			if m, ok := c.metricOf(ref); ok {
+				return m, nil
+			}
+		}
+	}
+	return nil, noObject("Metric %s does not exist", shorten(text))
+}
+
+// metricOf is the metric of a ref, if it is there, of numbers, and in the caller's sight.
+func (c *call) metricOf(ref metricdef.Ref) (*metric, bool) {
+	d, ok := c.d.o.Definitions.Get(ref)
+	if !ok || d.Type != metricdef.Gauge && d.Type != metricdef.Counter {
+		return nil, false
+	}
+	m := &metric{d, c.objectOf(&d)}
+	return m, c.wide() || m.tenant == c.home
+}
+
+// objectOf is what the rules look at of a metric.
+func (c *call) objectOf(d *metricdef.Definition) object {
+	o := object{tenant: c.d.o.Tenants.ID(d.Tenant), creator: d.Creator}
+	if d.Resource != uuid.Nil {
+		if r, ok := c.d.o.Resources.Get(d.Tenant, d.Resource); ok && r.Project != nil {
+			o.project = *r.Project
+		}
+	}
+	return o
+}
+
+// objectOfResource is what the rules look at of a resource.
+func (c *call) objectOfResource(r *resource.Resource) object {
+	o := object{tenant: c.d.o.Tenants.ID(r.Tenant), creator: r.Creator}
+	if r.Project != nil {
+		o.project = *r.Project
+	}
+	return o
+}
