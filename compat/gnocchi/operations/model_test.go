@@ -261,7 +261,7 @@ func modelKept(method string, list []float64) float64 {
 		return math.NaN()
 	}
 	if method == "std" {
-		return math.Sqrt(modelReduce("var", list) * float64(len(list)) / float64(len(list)-1))
+		return modelStd(list)
 	}
 	if number, ok := strings.CutSuffix(method, "pct"); ok {
 		var p float64
@@ -278,6 +278,14 @@ func modelKept(method string, list []float64) float64 {
 	return modelReduce(method, list)
 }
 
+func modelStd(list []float64) float64 {
+	mean, squares := modelReduce("mean", list), 0.0
+	for _, x := range list {
+		squares += (x - mean) * (x - mean)
+	}
+	return math.Sqrt(squares / float64(len(list)-1))
+}
+
 // modelReduce leaves NaN out.
 func modelReduce(name string, list []float64) float64 {
 	name = strings.TrimPrefix(name, "rate:")
@@ -287,9 +295,8 @@ func modelReduce(name string, list []float64) float64 {
 			in = append(in, x)
 		}
 	}
-	sort.Float64s(in)
 	n, sum := float64(len(in)), 0.0
-	for _, x := range in {
+	for _, x := range in { // in their order, so that roundings are the same
 		sum += x
 	}
 	switch name {
@@ -301,19 +308,21 @@ func modelReduce(name string, list []float64) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
+	sorted := slices.Clone(in)
+	sort.Float64s(sorted)
 	switch name {
 	case "mean":
 		return sum / n
 	case "min":
-		return in[0]
+		return sorted[0]
 	case "max":
-		return in[len(in)-1]
+		return sorted[len(in)-1]
 	case "median":
-		return (in[(len(in)-1)/2] + in[len(in)/2]) / 2
+		return (sorted[(len(in)-1)/2] + sorted[len(in)/2]) / 2
 	}
 	squares := 0.0
 	for _, x := range in {
-		squares += math.Pow(x-sum/n, 2)
+		squares += (x - sum/n) * (x - sum/n)
 	}
 	if name == "std" {
 		return math.Sqrt(squares / n)
@@ -329,13 +338,13 @@ func modelUnary(name string, x float64) float64 {
 		}
 		return x
 	case "neg", "negative":
-		return 0 - x
+		return x * -1
 	case "cos":
 		return math.Cos(x)
 	case "sin":
 		return math.Sin(x)
 	case "tan":
-		return math.Sin(x) / math.Cos(x)
+		return math.Tan(x)
 	case "floor":
 		return -math.Ceil(-x)
 	}
@@ -392,8 +401,9 @@ func modelTwo(name string, x, y float64) float64 {
 	case "/", "÷", "div":
 		return x / y
 	case "%", "mod":
-		if m := x - y*math.Floor(x/y); math.Abs(x) < 1e6 && math.Abs(y) < 1e6 && math.Abs(y) > 1e-3 {
-			return m
+		whole := func(x float64) bool { return x*4 == math.Floor(x*4) && math.Abs(x) < 1e6 }
+		if whole(x) && whole(y) && y != 0 {
+			return x - y*math.Floor(x/y)
 		}
 		return Mod(x, y) // the definition above is not exact there
 	case "**", "^", "pow":

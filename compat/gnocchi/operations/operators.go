@@ -12,8 +12,8 @@ var unaries = map[string]func(x float64) float64{
 
 func negative(x float64) float64 { return -x }
 
-// binaries are the operations on two values. Comparisons give 1 or 0.
-var binaries = map[string]func(x, y float64) float64{
+// operators are the operations on two values that other languages have too. Comparisons give 1 or 0.
+var operators = map[string]func(x, y float64) float64{
 	"+": add, "add": add,
 	"-": subtract, "sub": subtract,
 	"*": multiply, "×": multiply, "mul": multiply,
@@ -26,9 +26,13 @@ var binaries = map[string]func(x, y float64) float64{
 	">": greater, "gt": greater,
 	"<=": lessEqual, "≤": lessEqual, "le": lessEqual,
 	">=": greaterEqual, "≥": greaterEqual, "ge": greaterEqual,
-	"clip_min": atLeast, "clip_max": atMost,
-	"max": greatest,
 }
+
+// limits are further operations on two values.
+var limits = map[string]func(x, y float64) float64{"clip_min": atLeast, "clip_max": atMost, "max": greatest}
+
+// Operator is the comparison or the arithmetic of two values that has a name; nil: there is none. A comparison gives 1 or 0.
+func Operator(name string) func(x, y float64) float64 { return operators[name] }
 
 func add(x, y float64) float64      { return x + y }
 func subtract(x, y float64) float64 { return x - y }

@@ -198,7 +198,10 @@ func number(v any) (float64, bool) {
 // settle takes what stands in front of the arguments, and gives the arguments; false if it, or their number, is wrong.
 func (n *node) settle(list []any) (rest []any, ok bool) {
 	front, least, most := 0, 1, 1
-	if n.two = binaries[n.name]; n.two != nil {
+	if n.two = operators[n.name]; n.two == nil {
+		n.two = limits[n.name]
+	}
+	if n.two != nil {
 		n.kind, least, most = binary, 2, 2
 	} else if n.one = unaries[n.name]; n.one != nil {
 		n.kind = unary
