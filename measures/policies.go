@@ -27,6 +27,15 @@ func (s *Store) SetPolicies(ctx context.Context, set *policy.Set) error {
 	})
 }
 
+// SeedPolicies gives a store the policies and rules of the service that a new one begins with. It does so once in its life: what was
+// taken away later does not come back. What there is of their names stays. A seed of nothing leaves that for another time.
+func (s *Store) SeedPolicies(ctx context.Context, policies []policy.Policy, rules []policy.Rule) error {
+	if s.Policies.Seeded() || len(policies)+len(rules) == 0 {
+		return nil
+	}
+	return s.changeScope(ctx, policy.Service, func(e *policy.Edit) error { return e.Seed(policies, rules) })
+}
+
 // editScope changes the policies and rules of a scope.
 func (s *Store) editScope(ctx context.Context, scope policy.Scope, edit func(*policy.Edit) error) error {
 	if n := scope.Tenant(); n != 0 {

@@ -297,6 +297,54 @@ func TestScopesOutliveTheCatalog(t *testing.T) {
 	mustEdit(t, s.Close())
 }
 
+// TestSeedPolicies seeds once: what an operator takes away stays away, through a stop and a crash, and a store whose configuration had
+// the policies before finds them all the time.
+func TestSeedPolicies(t *testing.T) {
+	ctx := context.Background()
+	o := testOptions(t.TempDir(), &clock{testEpoch})
+	s := openTest(t, o)
+	old, err := testSet(t, policy.Forever, time.Minute).With(policy.BuiltIn(), nil)
+	mustEdit(t, err)
+	mustEdit(t, s.SetPolicies(ctx, old))
+	num := setup(t, s, policy.Forever)
+	d := nativeDraft(num, "m")
+	d.Def.Policy = "medium"
+	var b Batch
+	b.AddDraft(d, testEpoch, 1)
+	mustEdit(t, s.Commit(ctx, &b))
+	policies, rules := policy.GnocchiDefaults()
+	mustEdit(t, s.SeedPolicies(ctx, nil, nil))
+	if s.Policies.Seeded() {
+		t.Error("nothing was seeded")
+	}
+	mustEdit(t, s.SeedPolicies(ctx, policies, rules))
+	mustEdit(t, s.SetPolicies(ctx, testSet(t, policy.Forever, time.Minute)))
+	if p := s.policyFor(b.Refs[0]); p.Name != "medium" {
+		t.Errorf("the metric has %q", p.Name)
+	}
+	var used *policy.InUseError
+	for name, metrics := range map[string]int{"medium": 1, "low": 0} {
+		if err := s.DeletePolicy(ctx, policy.Service, name); !errors.As(err, &used) || used.Metrics != metrics || used.Rules != 1-metrics {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	mustEdit(t, s.DeleteRule(ctx, policy.Service, policy.GnocchiRuleName))
+	mustEdit(t, s.DeletePolicy(ctx, policy.Service, "low"))
+	for _, end := range []func(){func() { mustEdit(t, s.Close()) }, func() { s.crash() }, func() { mustEdit(t, s.Snapshot()); s.crash() }} {
+		want := seenBy(s, num)
+		end()
+		s = openTest(t, o)
+		mustEdit(t, s.SeedPolicies(ctx, policies, rules))
+		if d := cmp.Diff(want, seenBy(s, num)); d != "" {
+			t.Error(d)
+		}
+	}
+	if _, ok := s.Policies.For(num).ByName("low"); ok {
+		t.Error("what was deleted is back")
+	}
+	mustEdit(t, s.Close())
+}
+
 // TestScopeTooLarge refuses more policies than a record can hold, and names the limit.
 func TestScopeTooLarge(t *testing.T) {
 	ctx := context.Background()

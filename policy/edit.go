@@ -20,6 +20,7 @@ type Edit struct {
 	view     *View
 	scope    Scope
 	old      *owned
+	seeded   bool
 	policies []Policy
 	rules    []Rule
 }
@@ -34,17 +35,17 @@ func (r *Registry) Edit(scope Scope, change func(*Edit) error) (record []byte, e
 	e := &Edit{base: st, view: st.view(scope.Tenant()), scope: scope, old: st.scopes[scope]}
 	revision := uint64(1)
 	if e.old != nil {
-		e.policies, e.rules = slices.Clone(e.old.policies), slices.Clone(e.old.rules)
+		e.seeded, e.policies, e.rules = e.old.seeded, slices.Clone(e.old.policies), slices.Clone(e.old.rules)
 		revision = e.old.revision + 1
 	}
 	if err := change(e); err != nil {
 		return nil, err
 	}
-	o, err := newOwned(scope, revision, e.policies, e.rules)
+	o, err := newOwned(scope, revision, e.seeded, e.policies, e.rules)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(o.index.globs); n > MaxGlobs {
+	if n := o.index.globCount(); n > MaxGlobs {
 		return nil, &LimitError{scope, "rules whose pattern is a glob", int64(n), MaxGlobs}
 	}
 	record = appendScope(nil, o)
@@ -55,18 +56,47 @@ func (r *Registry) Edit(scope Scope, change func(*Edit) error) (record []byte, e
 	return record, nil
 }
 
+// Seed adds the policies and rules that a new store begins with, and is remembered: it does nothing the next time, so that what was
+// taken away meanwhile does not come back. What is there of a name stays.
+func (e *Edit) Seed(policies []Policy, rules []Rule) error {
+	if e.seeded {
+		return nil
+	}
+	e.seeded = true
+	for _, p := range policies {
+		if _, ok := e.old.policy(p.Name); ok {
+			continue
+		}
+		if _, err := e.CreatePolicy(p); err != nil {
+			return err
+		}
+	}
+	for _, r := range rules {
+		if _, ok := e.old.rule(r.Name); ok {
+			continue
+		}
+		if err := e.CreateRule(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Clear takes everything out of the scope, whoever names it.
 func (e *Edit) Clear() { e.policies, e.rules = nil, nil }
 
 // CreatePolicy adds a policy. One of a scope above may have the same name, and is hidden by it then.
 func (e *Edit) CreatePolicy(p Policy) (notes []string, err error) {
-	if err := p.normal().Validate(); err != nil {
+	p = p.ordered()
+	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(p.Name, ReservedPrefix) {
 		return nil, &InvalidError{"policy", p.Name, "name", fmt.Sprintf("names that begin with %q belong to the metrics of ClusterCockpit in the configuration", ReservedPrefix)}
 	}
-	if _, ok := e.old.policy(p.Name); ok {
+	if e.hidden(p.Name) {
+		e.policies = slices.DeleteFunc(e.policies, func(o Policy) bool { return o.Name == p.Name })
+	} else if _, ok := e.old.policy(p.Name); ok {
 		return nil, &ExistsError{"policy", p.Name, e.scope}
 	}
 	if above, ok := e.view.ByName(p.Name); ok {
@@ -104,25 +134,27 @@ func (e *Edit) UpdatePolicy(name string, u Update) (p Policy, notes []string, er
 	if u.BackWindow != nil {
 		p.BackWindow = *u.BackWindow
 	}
-	if len(u.Tiers) > 0 {
-		p.Tiers = u.Tiers
-	}
 	if len(u.Methods) > 0 {
 		p.Methods = u.Methods
 	}
-	p = p.normal()
+	if len(u.Tiers) > 0 {
+		p.Tiers = u.Tiers
+		p = p.ordered()
+	} else {
+		p = p.normal()
+	}
 	if err := p.Validate(); err != nil {
 		return p, nil, err
 	}
 	if u.Grid != nil && *u.Grid != int64(was.Grid) {
-		return p, nil, &ChangeError{name, "grid", "it cannot be changed, for the samples lie on it; make another policy and give it to the metrics"}
+		return p, nil, &ChangeError{name, "grid", 0, "it cannot be changed, for the samples lie on it; make another policy and give it to the metrics"}
 	}
 	if len(p.Tiers) != len(was.Tiers) {
-		return p, nil, &ChangeError{name, "tiers", fmt.Sprintf("there are %d and would be %d: granularities cannot be added or dropped; make another policy and give it to the metrics", len(was.Tiers), len(p.Tiers))}
+		return p, nil, &ChangeError{name, "tiers", 0, fmt.Sprintf("there are %d and would be %d: granularities cannot be added or dropped; make another policy and give it to the metrics", len(was.Tiers), len(p.Tiers))}
 	}
 	for k, t := range p.Tiers {
 		if t.Granularity != was.Tiers[k].Granularity {
-			return p, nil, &ChangeError{name, fmt.Sprintf("tiers[%d].granularity", k), fmt.Sprintf("it is %v and would be %v: granularities cannot be changed; make another policy and give it to the metrics", was.Tiers[k].Granularity, t.Granularity)}
+			return p, nil, &ChangeError{name, fmt.Sprintf("tiers[%d].granularity", k), was.Tiers[k].Granularity, fmt.Sprintf("it is %v and would be %v: granularities cannot be changed; make another policy and give it to the metrics", was.Tiers[k].Granularity, t.Granularity)}
 		}
 	}
 	e.policies[i] = p
@@ -203,6 +235,7 @@ func (e *Edit) DeletePolicy(name string, naming map[tenant.Num]int) error {
 				use.Rules += o.names(name)
 			}
 		}
+		use.Rules += e.base.config.names(name)
 		for n, metrics := range naming {
 			if _, hides := e.base.own(n).policy(name); !hides {
 				use.Metrics += metrics
@@ -227,13 +260,19 @@ func (e *Edit) knows(name string) bool {
 
 // find is the place of a policy of this scope.
 func (e *Edit) find(name string) (int, error) {
-	if i := slices.IndexFunc(e.policies, func(p Policy) bool { return p.Name == name }); i >= 0 {
+	if i := slices.IndexFunc(e.policies, func(p Policy) bool { return p.Name == name }); i >= 0 && !e.hidden(name) {
 		return i, nil
 	}
 	if p, ok := e.view.ByName(name); ok {
 		return 0, &ReadOnlyError{"policy", name, p.Scope}
 	}
 	return 0, &NotFoundError{"policy", name}
+}
+
+// hidden says whether the scope has a policy that nobody sees, for the configuration has another of that name.
+func (e *Edit) hidden(name string) bool {
+	i := e.view.service.find(name)
+	return e.scope == Service && i >= 0 && e.view.gives(i)
 }
 
 // CreateRule adds a rule.
@@ -292,7 +331,7 @@ func (e *Edit) checkRule(r Rule) error {
 		return bad("name", text)
 	}
 	switch {
-	case r.Pattern == "":
+	case r.Pattern == "" && !r.IsGnocchi():
 		return bad("pattern", "it is empty")
 	case len(r.Pattern) > MaxPattern:
 		return bad("pattern", fmt.Sprintf("it has %d bytes, at most %d are possible", len(r.Pattern), MaxPattern))

@@ -13,10 +13,10 @@ const MaxMethodList = 1000
 func DefaultMethods() []Method { return []Method{Sum, Mean, Min, Max, Count, Std} }
 
 // MethodList says what a list of methods means, in ascending order, each once. An entry is the name of a method, "*" for all
-// of the catalogue, "+NAME" for one more, or "-NAME" for one less. Where nothing but entries with a sign are given, or none, they
+// of those given, "+NAME" for one more, or "-NAME" for one less. Where nothing but entries with a sign are given, or none, they
 // change the given defaults. A sign in front counts last, whatever its place: first what is added, then what is taken away.
 // The error is a *MethodError, or an *InvalidError for too many entries.
-func MethodList(list []string, defaults []Method) ([]Method, error) {
+func MethodList(list []string, defaults, everything []Method) ([]Method, error) {
 	if len(list) > MaxMethodList {
 		return nil, &InvalidError{What: "policy", Field: "methods", Text: fmt.Sprintf("there are %d entries, at most %d are possible", len(list), MaxMethodList)}
 	}
@@ -43,7 +43,7 @@ func MethodList(list []string, defaults []Method) ([]Method, error) {
 	}
 	switch {
 	case all:
-		base = append(base, Methods()...)
+		base = append(base, everything...)
 	case !named:
 		base = slices.Clone(defaults)
 	}

@@ -65,6 +65,9 @@ type Policy struct {
 	// their buckets, ascending, none twice. Both are empty or neither. They must not be changed.
 	Tiers   []Tier
 	Methods []Method
+	// Order is how the tiers were given: tier Order[i] was the i-th. Empty: in their own order. It means nothing but how they are
+	// shown to Gnocchi's clients; the configuration keeps none.
+	Order []uint8
 	// BackWindow is how many buckets of the coarsest tier stay open for late samples behind the newest one.
 	BackWindow int
 }
@@ -72,5 +75,31 @@ type Policy struct {
 // Equal says whether two policies are the same in all they say.
 func (p Policy) Equal(q Policy) bool {
 	return p.Name == q.Name && p.Raw == q.Raw && p.Grid == q.Grid && p.Duplicates == q.Duplicates && p.Across == q.Across &&
-		p.BackWindow == q.BackWindow && slices.Equal(p.Tiers, q.Tiers) && slices.Equal(p.Methods, q.Methods)
+		p.BackWindow == q.BackWindow && slices.Equal(p.Tiers, q.Tiers) && slices.Equal(p.Methods, q.Methods) && slices.Equal(p.Order, q.Order)
+}
+
+// Given are the tiers in the order in which they were given.
+func (p *Policy) Given() []Tier {
+	if len(p.Order) == 0 {
+		return p.Tiers
+	}
+	list := make([]Tier, len(p.Tiers))
+	for i, k := range p.Order {
+		list[i] = p.Tiers[k]
+	}
+	return list
+}
+
+// ordered is normal for a policy whose tiers are as they were given, and remembers their order.
+func (p Policy) ordered() Policy {
+	given := p.Tiers
+	p.Order = nil
+	p = p.normal()
+	if slices.Equal(given, p.Tiers) || len(given) > MaxTiers {
+		return p
+	}
+	for _, t := range given {
+		p.Order = append(p.Order, uint8(slices.Index(p.Tiers, t)))
+	}
+	return p
 }

@@ -221,6 +221,12 @@ func (r *Registry) Next(s *Set) (record []byte, err error) {
 	return record, nil
 }
 
+// Seeded says whether Edit.Seed was there for the service.
+func (r *Registry) Seeded() bool {
+	o := r.applied.Load().scopes[Service]
+	return o != nil && o.seeded
+}
+
 // fits says whether a record is as short as it must be.
 func (r *Registry) fits(s Scope, record []byte) error {
 	if m := r.o.MaxRecord; m > 0 && len(record) > m {

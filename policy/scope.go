@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"granary/tenant"
 )
@@ -49,18 +50,22 @@ const (
 type owned struct {
 	scope    Scope
 	revision uint64
+	seeded   bool     // Edit.Seed was there
 	policies []Policy // sorted by name
+	yields   []bool   // by policy: it is a built-in one that nobody has changed, and gives way to another of the configuration
 	rules    []Rule   // sorted by name
 	index    *ruleIndex
 }
 
-func newOwned(scope Scope, revision uint64, policies []Policy, rules []Rule) (*owned, error) {
-	o := &owned{scope: scope, revision: revision, policies: slices.Clone(policies)}
+func newOwned(scope Scope, revision uint64, seeded bool, policies []Policy, rules []Rule) (*owned, error) {
+	o := &owned{scope: scope, revision: revision, seeded: seeded, policies: slices.Clone(policies)}
 	for i := range o.policies {
 		o.policies[i] = o.policies[i].normal()
 	}
 	slices.SortFunc(o.policies, byName)
+	o.yields = make([]bool, len(o.policies))
 	for i, p := range o.policies {
+		o.yields[i] = scope == Service && isBuiltIn(&p)
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
@@ -75,13 +80,22 @@ func newOwned(scope Scope, revision uint64, policies []Policy, rules []Rule) (*o
 
 func byName(a, b Policy) int { return strings.Compare(a.Name, b.Name) }
 
-// policy returns the policy of that name; o may be nil.
-func (o *owned) policy(name string) (Policy, bool) {
+// find is the place of the policy of that name, -1 if there is none; o may be nil.
+func (o *owned) find(name string) int {
 	if o == nil {
-		return Policy{}, false
+		return -1
 	}
 	i, ok := slices.BinarySearchFunc(o.policies, name, func(p Policy, name string) int { return strings.Compare(p.Name, name) })
 	if !ok {
+		return -1
+	}
+	return i
+}
+
+// policy returns the policy of that name; o may be nil.
+func (o *owned) policy(name string) (Policy, bool) {
+	i := o.find(name)
+	if i < 0 {
 		return Policy{}, false
 	}
 	return o.policies[i], true
@@ -196,6 +210,7 @@ func (*InUseError) Code() string { return "policy-in-use" }
 type ChangeError struct {
 	Name  string
 	Field string
+	Was   time.Duration // the granularity that would be another; 0: it is about something else
 	Text  string
 }
 

@@ -340,7 +340,7 @@ func TestScopeRecord(t *testing.T) {
 			t.Errorf("the first %d of %d bytes are accepted", n, len(rec))
 		}
 	}
-	if _, err := parseScope([]byte{2}); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if _, err := parseScope([]byte{3}); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("a newer version: %v", err)
 	}
 	other := NewRegistry(Options{})
@@ -369,15 +369,17 @@ func TestScopeRecord(t *testing.T) {
 }
 
 func FuzzParseScope(f *testing.F) {
-	b, err := os.ReadFile("testdata/scope-v1.hex")
-	if err != nil {
-		f.Fatal(err)
+	for _, file := range []string{"testdata/scope-v1.hex", "testdata/scope-v2.hex"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		rec, err := hex.DecodeString(strings.TrimSpace(string(b)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(rec)
 	}
-	rec, err := hex.DecodeString(strings.TrimSpace(string(b)))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(rec)
 	f.Add([]byte{1, 0, 1, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, rec []byte) {
 		o, err := parseScope(rec)

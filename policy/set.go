@@ -43,6 +43,7 @@ func NewSet(c Content) (*Set, error) {
 	s.byName = make(map[string]int, len(s.policies))
 	for i := range s.policies {
 		p := s.policies[i].normal()
+		p.Order = nil
 		s.policies[i] = p
 		if err := p.Validate(); err != nil {
 			return nil, err
@@ -101,6 +102,25 @@ func (s *Set) rule(dialect, metric string) (policy int, named bool) {
 		return s.def, false
 	}
 	return s.chosen[i], !s.rules[i].Glob || s.rules[i].Pattern != Everything
+}
+
+// choice is the policy that a rule chooses for the metric, false if none does.
+func (s *Set) choice(dialect, metric string) (Policy, bool) {
+	i := s.index.find(dialect, metric, nil)
+	if i < 0 {
+		return Policy{}, false
+	}
+	return s.policies[s.chosen[i]], true
+}
+
+// names is how many rules name a policy.
+func (s *Set) names(policy string) (n int) {
+	for _, r := range s.rules {
+		if r.Policy == policy {
+			n++
+		}
+	}
+	return n
 }
 
 // ByName returns the policy of that name.

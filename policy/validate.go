@@ -135,6 +135,14 @@ func (p Policy) validateTiers(bad func(field, format string, args ...any) error)
 			return bad(at("granularity"), "the tiers are not in ascending order")
 		}
 	}
+	if len(p.Order) > 0 && len(p.Order) != len(p.Tiers) {
+		return bad("order", "it names %d of %d tiers", len(p.Order), len(p.Tiers))
+	}
+	for i, k := range p.Order {
+		if int(k) >= len(p.Tiers) || slices.Contains(p.Order[:i], k) {
+			return bad("order", "it does not name each tier once")
+		}
+	}
 	for i, m := range p.Methods {
 		switch at := "methods[" + strconv.Itoa(i) + "]"; {
 		case !m.Valid():

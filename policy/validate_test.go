@@ -152,14 +152,14 @@ func TestMethodList(t *testing.T) {
 		{"-mean +mean", without(defaults, Mean)}, // what is taken away is taken away
 		{"mean -mean", []Method{}},
 	} {
-		got, err := MethodList(strings.Fields(c.list), defaults)
+		got, err := MethodList(strings.Fields(c.list), defaults, Methods())
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, %v; want %v", c.list, got, err, c.want)
 		}
 	}
 	for _, bad := range []string{"none", "+", "-", "++mean", "mean *mean", "+*", "+-mean"} {
 		var e *MethodError
-		if _, err := MethodList(strings.Fields(bad), defaults); !errors.As(err, &e) {
+		if _, err := MethodList(strings.Fields(bad), defaults, Methods()); !errors.As(err, &e) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

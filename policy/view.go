@@ -44,7 +44,7 @@ func (v *View) Revision() uint64 {
 
 // Resolve returns the policy of a metric: the one that its definition names, else that of a rule of the tenant, of the
 // service, of the configuration, else "default". In each scope the rule that gives the very name comes before globs, and the
-// longest glob first. What names a policy that is not there is passed over. ClusterCockpit's metrics, unless their definition
+// longest glob first; for Gnocchi's metrics they are tried in the order of CompareGnocchi. What names a policy that is not there is passed over. ClusterCockpit's metrics, unless their definition
 // names a policy, are a matter of the configuration alone; the answer is false for one that a closed configuration does not
 // name, as Set.Resolve says.
 func (v *View) Resolve(dialect, metric, explicit string) (Policy, bool) {
@@ -56,6 +56,18 @@ func (v *View) Resolve(dialect, metric, explicit string) (Policy, bool) {
 	if dialect == ClusterCockpit {
 		return v.config.Resolve(dialect, metric)
 	}
+	p, ok := v.Choice(dialect, metric)
+	if !ok {
+		if s, ok := v.ByName(DefaultName); ok {
+			p = s.Policy
+		}
+	}
+	return p, true
+}
+
+// Choice is what Resolve says of a metric whose definition names no policy, false if no rule chooses one for it. ClusterCockpit's metrics
+// are a matter of Resolve alone.
+func (v *View) Choice(dialect, metric string) (Policy, bool) {
 	for _, o := range [...]*owned{v.own, v.service} {
 		if o == nil || len(o.rules) == 0 {
 			continue
@@ -70,22 +82,38 @@ func (v *View) Resolve(dialect, metric, explicit string) (Policy, bool) {
 			return p.Policy, true
 		}
 	}
-	p, _ := v.config.Resolve(dialect, metric)
+	p, ok := v.config.choice(dialect, metric)
+	if !ok {
+		return p, false
+	}
 	if s, ok := v.ByName(p.Name); ok {
 		p = s.Policy
 	}
 	return p, true
 }
 
-// ByName returns the policy of that name: the tenant's own, else the service's, else the configuration's.
+// ByName returns the policy of that name: the tenant's own, else the service's, else the configuration's. One of BuiltIn that is the
+// service's as it came gives way to another that the configuration has.
 func (v *View) ByName(name string) (ScopedPolicy, bool) {
-	for _, o := range [...]*owned{v.own, v.service} {
-		if p, ok := o.policy(name); ok {
-			return ScopedPolicy{p, o.scope}, true
+	if p, ok := v.own.policy(name); ok {
+		return ScopedPolicy{p, v.own.scope}, true
+	}
+	if i := v.service.find(name); i >= 0 {
+		if p := v.service.policies[i]; !v.gives(i) {
+			return ScopedPolicy{p, Service}, true
 		}
 	}
 	p, ok := v.config.ByName(name)
 	return ScopedPolicy{p, Configuration}, ok
+}
+
+// gives says whether the service's i-th policy gives way to the configuration's.
+func (v *View) gives(i int) bool {
+	if !v.service.yields[i] {
+		return false
+	}
+	p, ok := v.config.ByName(v.service.policies[i].Name)
+	return ok && !p.Equal(v.service.policies[i])
 }
 
 // RuleByName returns the rule of that name, in the same order.
@@ -105,8 +133,10 @@ func (v *View) Policies() []ScopedPolicy {
 	var list []ScopedPolicy
 	for _, o := range [...]*owned{v.own, v.service} {
 		if o != nil {
-			for _, p := range o.policies {
-				list = append(list, ScopedPolicy{p, o.scope})
+			for i, p := range o.policies {
+				if o.scope != Service || !v.gives(i) {
+					list = append(list, ScopedPolicy{p, o.scope})
+				}
 			}
 		}
 	}

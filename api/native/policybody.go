@@ -153,7 +153,7 @@ func (b *policyBody) methods(tiers int) ([]policy.Method, error) {
 	if b.Methods == nil && tiers == 0 {
 		return nil, nil
 	}
-	list, err := policy.MethodList(b.Methods, policy.DefaultMethods())
+	list, err := policy.MethodList(b.Methods, policy.DefaultMethods(), policy.Methods())
 	var unknown *policy.MethodError
 	switch {
 	case errors.As(err, &unknown):

@@ -12,6 +12,8 @@ type Gnocchi struct {
 	Origins []string
 	// ProxyHeaders lets Forwarded and X-Forwarded-* change the addresses in answers: proxy-headers.
 	ProxyHeaders bool
+	// DefaultPolicies gives a new store Gnocchi's four policies and its rule: default-policies.
+	DefaultPolicies bool
 }
 
 func (c *Config) readGnocchi(s *section) {
@@ -29,5 +31,6 @@ func (c *Config) readGnocchi(s *section) {
 	s.size("max-request", &g.MaxRequest, 1<<10, 1<<30)
 	s.origins("cors-origins", &g.Origins)
 	s.bool("proxy-headers", &g.ProxyHeaders)
+	s.bool("default-policies", &g.DefaultPolicies)
 	s.end(true)
 }

@@ -42,6 +42,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readClusterCockpit(compat.sub("clustercockpit"))
 	c.readCompatNATS(compat.sub("nats"))
 	c.readCoopr(compat.sub("coopr"))
+	c.readGnocchi(compat.sub("gnocchi"))
 	c.readHawkular(compat.sub("hawkular"))
 	c.readGnocchi(compat.sub("gnocchi"))
 	compat.end(true)

@@ -71,13 +71,13 @@ func TestMohawksKeys(t *testing.T) {
 
 // TestUnknownDialects warns of a rule that chooses for nothing.
 func TestUnknownDialects(t *testing.T) {
-	if want := []string{hawkular.Name, native.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
+	if want := []string{policy.Gnocchi, hawkular.Name, native.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
 		t.Errorf("dialects %q, want %q", dialects, want)
 	}
 	for list, want := range map[string]string{
-		"[mohawk]":           `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are hawkular and native`,
-		"[hawkular, native]": "",
-		"[]":                 "",
+		"[mohawk]":                    `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are gnocchi, hawkular and native`,
+		"[hawkular, native, gnocchi]": "",
+		"[]":                          "",
 	} {
 		_, warns, err := load(t, files{"config.yaml": "granary: {rules: [{name: r, pattern: 'x*', policy: low, dialects: " + list + "}]}"}, Overrides{})
 		got := ""

@@ -72,7 +72,7 @@ func (c *Config) readPolicy(s *section, name string) *policy.Policy {
 	if len(p.Tiers) == 0 && !given {
 		return p
 	}
-	methods, err := policy.MethodList(names, policy.DefaultMethods())
+	methods, err := policy.MethodList(names, policy.DefaultMethods(), policy.Methods())
 	if err != nil {
 		s.r.errs = append(s.r.errs, &Error{s.n.file, s.n.line, join(s.path, "methods"), err.Error()})
 		return nil
@@ -165,7 +165,7 @@ func (c *Config) readRules(s *section) {
 }
 
 // dialects are the names that a metric may have as the dialect of whoever made it, without that for which no rule chooses.
-var dialects = []string{policy.Hawkular, "native"}
+var dialects = []string{policy.Gnocchi, policy.Hawkular, "native"}
 
 // unknownDialects warns of names that no metric has: a rule that holds for them alone chooses for nothing.
 func (s *section) unknownDialects(names []string) {
@@ -173,7 +173,8 @@ func (s *section) unknownDialects(names []string) {
 		if slices.Contains(dialects, name) {
 			continue
 		}
-		s.warn(s.n.find("dialects"), Doubtful, "dialects", "there is no dialect %q, so the rule chooses for none of its metrics; there are %s", shorten(name), strings.Join(dialects, " and "))
+		s.warn(s.n.find("dialects"), Doubtful, "dialects", "there is no dialect %q, so the rule chooses for none of its metrics; there are %s and %s", shorten(name),
+			strings.Join(dialects[:len(dialects)-1], ", "), dialects[len(dialects)-1])
 	}
 }
 
@@ -204,15 +205,22 @@ func (s *section) texts(key string) (out []string, given bool) {
 	return out, true
 }
 
-// makePolicies makes the set of all that is in force: the metrics' policies, those of our own sections, and the built-in ones of
-// names that are not taken.
+// makePolicies makes the set of all that the file says: the metrics' policies, those of our own sections, and the built-in ones that
+// a rule of the file names and that the file does not give itself. The other built-in ones are the service's, as PolicySeed says.
 func (c *Config) makePolicies() (*policy.Set, error) {
 	s, err := policy.FromClusterCockpit(c.Metrics, policy.Retention{Length: c.Retention, Clock: policy.SampleClock}, c.AnyMetric)
 	if err != nil {
 		return nil, err
 	}
 	all := slices.Clone(c.OwnPolicies)
-	for _, p := range append(policy.BuiltIn(), policy.HawkularDefault(c.Hawkular.Retention)) {
+	more := []policy.Policy{policy.HawkularDefault(c.Hawkular.Retention)}
+	seed, _ := c.PolicySeed()
+	for _, p := range seed {
+		if slices.ContainsFunc(c.OwnRules, func(r policy.Rule) bool { return r.Policy == p.Name }) {
+			more = append(more, p)
+		}
+	}
+	for _, p := range more {
 		if !slices.ContainsFunc(all, func(o policy.Policy) bool { return o.Name == p.Name }) {
 			all = append(all, p)
 		}
@@ -222,6 +230,15 @@ func (c *Config) makePolicies() (*policy.Set, error) {
 		rules = append(rules, r)
 	}
 	return s.With(all, rules)
+}
+
+// PolicySeed are the policies and rules that a new store begins with, for operators and Gnocchi's administrators to change and
+// delete; none if the file does not want them.
+func (c *Config) PolicySeed() ([]policy.Policy, []policy.Rule) {
+	if !c.Gnocchi.DefaultPolicies {
+		return nil, nil
+	}
+	return policy.GnocchiDefaults()
 }
 
 // hawkularRule is the rule that chooses for Hawkular's metrics; none if the file has one for all of them. Names of rules are those of

@@ -22,6 +22,7 @@ granary:
     ring: {raw: {retention: window, clock: newest}, tiers: [{granularity: 1h, timespan: 1d}, {granularity: 1s, points: 60}], methods: ["*", "-mean"], duplicates: smallest}
   rules:
     - {name: app, pattern: app.*, policy: ring}
+    - {name: fine, pattern: fine.*, policy: high}
 `}, Overrides{})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,7 @@ granary:
 	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
-	if d := cmp.Diff(strings.Fields("bool cc-10s-none cc-default default hawkular high low medium ring"), names); d != "" {
+	if d := cmp.Diff(strings.Fields("cc-10s-none cc-default default hawkular high low ring"), names); d != "" {
 		t.Error(d)
 	}
 	if p, _ := set.Resolve("native", "app.x"); p.Name != "ring" || p.Raw != (policy.Retention{Length: policy.WindowOnly, Clock: policy.NewestClock}) ||
@@ -57,35 +58,36 @@ granary:
 
 func TestOwnPoliciesRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"policies: []":                                                            "granary.policies: expected an object",
-		"policies: {p: }":                                                         "granary.policies.p: expected an object, found null",
-		"policies: {p: 5}":                                                        "granary.policies.p: expected an object",
-		"policies: {cc-x: {}}":                                                    "granary.policies.cc-x: names that begin",
-		"policies: {p: {raw: {retention: 0s}}}":                                   "granary.policies.p.raw.retention: expected a duration",
-		"policies: {p: {raw: {retention: window}}}":                               "granary.policies.p: raw.retention: raw samples live only",
-		"policies: {p: {raw: {clock: wall}}}":                                     "granary.policies.p.raw.clock: expected one of sample, write, newest",
-		"policies: {p: {duplicates: no}}":                                         "granary.policies.p.duplicates",
-		"policies: {p: {gird: 1s}}":                                               "did you mean grid",
-		"policies: {p: {grid: -1s}}":                                              "granary.policies.p.grid",
-		"policies: {p: {tiers: {}}}":                                              "granary.policies.p.tiers: expected a list",
-		"policies: {p: {tiers: [null]}}":                                          "granary.policies.p.tiers[0]: expected an object",
-		"policies: {p: {tiers: [{points: 5}]}}":                                   "granary.policies.p.tiers[0]: at least two of",
-		"policies: {p: {tiers: [{points: 7, timespan: 1h}]}}":                     "granary.policies.p.tiers[0]: timespan / points is no whole",
-		"policies: {p: {tiers: [{granularity: 1h, points: 0}]}}":                  "granary.policies.p.tiers[0].points",
-		"policies: {p: {tiers: [{granularity: 1h}, {granularity: 60m}]}}":         "more than one tier",
-		"policies: {p: {tiers: [{granularity: 1h}], methods: [avg]}}":             "granary.policies.p.methods: aggregation method",
-		"policies: {p: {tiers: [{granularity: 1h}], methods: [mean, 5]}}":         "granary.policies.p.methods[1]: expected a text",
-		"policies: {p: {tiers: [{granularity: 1h}], methods: mean}}":              "granary.policies.p.methods: expected a list",
-		"policies: {p: {methods: [mean]}}":                                        "granary.policies.p: methods: there are methods and no tiers",
-		"policies: {p: {back-window: 3}}":                                         "granary.policies.p: back-window: there are no tiers",
-		"policies: {p: {back-window: -3}}":                                        "granary.policies.p.back-window",
-		"rules: {}":                                                               "granary.rules: expected a list",
-		"rules: [null]":                                                           "granary.rules[0]: expected an object",
-		"rules: [{name: a, pattern: b}]":                                          "granary.rules[0]: expected name, pattern and policy",
-		"rules: [{name: a, pattern: b, policy: nope}]":                            `the policy "nope" does not exist`,
-		"rules: [{name: load, pattern: b, policy: low}]":                          `rule "load": name: it is given twice`,
-		"rules: [{name: a, pattern: b, policy: low, dialects: [clustercockpit]}]": "granary.rules[0].dialects",
-		"rules: [{name: a, pattern: b, policy: low, x: 1}]":                       "granary.rules[0].x",
+		"policies: []":                                                    "granary.policies: expected an object",
+		"policies: {p: }":                                                 "granary.policies.p: expected an object, found null",
+		"policies: {p: 5}":                                                "granary.policies.p: expected an object",
+		"policies: {cc-x: {}}":                                            "granary.policies.cc-x: names that begin",
+		"policies: {p: {raw: {retention: 0s}}}":                           "granary.policies.p.raw.retention: expected a duration",
+		"policies: {p: {raw: {retention: window}}}":                       "granary.policies.p: raw.retention: raw samples live only",
+		"policies: {p: {raw: {clock: wall}}}":                             "granary.policies.p.raw.clock: expected one of sample, write, newest",
+		"policies: {p: {duplicates: no}}":                                 "granary.policies.p.duplicates",
+		"policies: {p: {gird: 1s}}":                                       "did you mean grid",
+		"policies: {p: {grid: -1s}}":                                      "granary.policies.p.grid",
+		"policies: {p: {tiers: {}}}":                                      "granary.policies.p.tiers: expected a list",
+		"policies: {p: {tiers: [null]}}":                                  "granary.policies.p.tiers[0]: expected an object",
+		"policies: {p: {tiers: [{points: 5}]}}":                           "granary.policies.p.tiers[0]: at least two of",
+		"policies: {p: {tiers: [{points: 7, timespan: 1h}]}}":             "granary.policies.p.tiers[0]: timespan / points is no whole",
+		"policies: {p: {tiers: [{granularity: 1h, points: 0}]}}":          "granary.policies.p.tiers[0].points",
+		"policies: {p: {tiers: [{granularity: 1h}, {granularity: 60m}]}}": "more than one tier",
+		"policies: {p: {tiers: [{granularity: 1h}], methods: [avg]}}":     "granary.policies.p.methods: aggregation method",
+		"policies: {p: {tiers: [{granularity: 1h}], methods: [mean, 5]}}": "granary.policies.p.methods[1]: expected a text",
+		"policies: {p: {tiers: [{granularity: 1h}], methods: mean}}":      "granary.policies.p.methods: expected a list",
+		"policies: {p: {methods: [mean]}}":                                "granary.policies.p: methods: there are methods and no tiers",
+		"policies: {p: {back-window: 3}}":                                 "granary.policies.p: back-window: there are no tiers",
+		"policies: {p: {back-window: -3}}":                                "granary.policies.p.back-window",
+		"rules: {}":                                                       "granary.rules: expected a list",
+		"rules: [null]":                                                   "granary.rules[0]: expected an object",
+		"rules: [{name: a, pattern: b}]":                                  "granary.rules[0]: expected name, pattern and policy",
+		"rules: [{name: a, pattern: b, policy: nope}]":                    `the policy "nope" does not exist`,
+		"rules: [{name: a, pattern: b, policy: low}]\n  compat: {gnocchi: {default-policies: false}}": `the policy "low" does not exist`,
+		"rules: [{name: load, pattern: b, policy: low}]":                                              `rule "load": name: it is given twice`,
+		"rules: [{name: a, pattern: b, policy: low, dialects: [clustercockpit]}]":                     "granary.rules[0].dialects",
+		"rules: [{name: a, pattern: b, policy: low, x: 1}]":                                           "granary.rules[0].x",
 	} {
 		_, _, err := load(t, files{"config.yaml": "metrics: {load: {frequency: 10}}\ngranary:\n  " + text + "\n"}, Overrides{})
 		var e *Error

@@ -64,7 +64,7 @@ func (f *Offline) start(ctx context.Context, cfg *config.Config, o Options, writ
 		return nil
 	}
 	set, _ := cfg.Policies()
-	if err := f.store.SetPolicies(ctx, set); err != nil {
+	if err := putPolicies(ctx, f.store, cfg, set); err != nil {
 		return fmt.Errorf("policies: %w", err)
 	}
 	f.lines = newLines(f.store, ingest.New(f.store, f.store.Definitions, ingestOptions(cfg, o)), nil, cfg)

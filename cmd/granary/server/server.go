@@ -30,6 +30,7 @@ import (
 	"granary/measures/journal"
 	"granary/measures/query"
 	"granary/openapi"
+	"granary/policy"
 	"granary/tenant/audit"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
@@ -346,7 +347,7 @@ func (s *Server) run(ctx context.Context) error {
 		return fmt.Errorf("recovery: %w", err)
 	}
 	set, _ := s.cfg.Policies()
-	if err := s.store.SetPolicies(ctx, set); err != nil {
+	if err := putPolicies(ctx, s.store, s.cfg, set); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -428,6 +429,16 @@ func (s *Server) gone(what string, w *config.Watcher) {
 	for _, name := range w.Gone() {
 		s.o.Logger.Error(what+" is gone; what was in force stays, and the service does not start without it", "file", name)
 	}
+}
+
+// putPolicies puts the policies of the configuration into force, behind those that a new store begins with: so metrics always find the
+// policy that they name, also in a store of a program that had the latter in the configuration.
+func putPolicies(ctx context.Context, store *measures.Store, cfg *config.Config, set *policy.Set) error {
+	policies, rules := cfg.PolicySeed()
+	if err := store.SeedPolicies(ctx, policies, rules); err != nil {
+		return err
+	}
+	return store.SetPolicies(ctx, set)
 }
 
 // reload takes over the metrics of the configuration. One with a fault changes nothing.
