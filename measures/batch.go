@@ -77,8 +77,8 @@ const maxRefusals = 100
 type Draft struct {
 	At   int
 	More int
-	Def  metricdef.Draft
-	Ref  metricdef.Ref // set by Commit; 0 if it was refused
+	Def  metricdef.Draft // what data makes belongs to no resource and has no id of its own
+	Ref  metricdef.Ref   // set by Commit; 0 if it was refused
 	// Raw is for the writer's own use (the wire key that named the series).
 	Raw []byte
 }

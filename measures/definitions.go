@@ -18,7 +18,7 @@ const definitionStep = 10_000
 // CreateResult says what became of one draft.
 type CreateResult struct {
 	Ref     metricdef.Ref // 0 if Err is set
-	Existed bool          // there was a definition of this identity; it keeps its unit, policy and kind
+	Existed bool          // there was a definition of this identity; it keeps its unit, policy, kind, label, creator and resource
 	// Explicit says that it had been made by a create call before. Such a one keeps its plain tags and retention too; one that only
 	// data had made takes what the draft says of them.
 	Explicit bool
@@ -83,6 +83,7 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 	q.unnamed = recycle(q.unnamed)
 	var known []metricdef.Ref
 	promoted := make(map[metricdef.Ref]promotion)
+	ids := make(map[string]bool)
 	made := make(map[tenant.Num]uint64)
 	for i := range drafts {
 		d := &drafts[i]
@@ -107,10 +108,16 @@ func (s *Store) sequenceCreate(p *pending, drafts []metricdef.Draft, results []C
 			}
 			continue
 		}
+		if results[i].Err = s.checkTaken(d, ids); results[i].Err != nil {
+			continue
+		}
 		if ref, results[i].Err = s.reserve(d, p.wrote); ref == 0 {
 			continue
 		}
 		results[i].Ref = ref
+		if d.ByID {
+			ids[d.Name] = true
+		}
 		made[d.Tenant]++
 		q.unnamed = append(q.unnamed, ref)
 		q.undo = append(q.undo, undo{ref: ref, what: undoDictionary})
@@ -145,6 +152,9 @@ func (s *Store) checkDraft(d *metricdef.Draft) error {
 	}
 	if _, ok := s.Tenants.ByNum(d.Tenant); !ok {
 		return &tenant.UnknownError{Num: d.Tenant}
+	}
+	if err := s.checkResource(d.Tenant, d.Resource); err != nil {
+		return err
 	}
 	return s.checkPolicy(d.Tenant, d.Policy)
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"granary/measures/journal"
@@ -93,6 +94,9 @@ type Store struct {
 	com     committer
 	account accounting
 
+	// hasResource says whether a tenant has a resource of that id, that definitions may belong to.
+	hasResource func(tenant.Num, uuid.UUID) bool
+
 	defining     sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
 	maintenance  sync.Mutex        // one snapshot, expiry or eviction at a time
 	manifest     *segment.Manifest // under maintenance
@@ -151,7 +155,7 @@ func Open(o Options) (*Store, error) {
 			return nil, fmt.Errorf("data folder: %w", err)
 		}
 	}
-	s := &Store{o: o, segments: newSegmentSet()}
+	s := &Store{o: o, segments: newSegmentSet(), hasResource: func(tenant.Num, uuid.UUID) bool { return false }}
 	s.table.blocks.Store(new([]*block))
 	if err := s.takeLock(); err != nil {
 		return nil, err

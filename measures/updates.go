@@ -12,7 +12,7 @@ type DefinitionUpdate struct {
 	metricdef.Update
 }
 
-// UpdateDefinition changes what may change of a definition: unit, policy, plain tags, a retention of its own. The change is in the
+// UpdateDefinition changes what may change of a definition: unit, policy, plain tags, a retention of its own, label and resource. The change is in the
 // journal and visible when it returns.
 func (s *Store) UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error {
 	_, err := s.UpdateDefinitions(ctx, []DefinitionUpdate{{ref, u}})
@@ -48,6 +48,9 @@ func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) 
 		if scratch, err = s.Definitions.AppendUpdated(scratch[:0], d.Ref, &d.Update); err != nil {
 			return i, err
 		}
+	}
+	if at, err := s.checkLinks(list); err != nil {
+		return at, err
 	}
 	p := &pending{wrote: s.o.Now().UnixNano()}
 	s.seq.mu.Lock()

@@ -311,7 +311,7 @@ func (r *Registry) AppendLinks(dst []Link, t tenant.Num, resource uuid.UUID) []L
 type LinkError struct {
 	Resource uuid.UUID
 	Label    string
-	Ref      Ref // the metric that it has; 0: one of the same call
+	Ref      Ref // the metric that it has
 }
 
 func (e *LinkError) Error() string {
