@@ -3,6 +3,7 @@ package filter
 import (
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/schema"
+	"granary/metricdef/resource"
 )
 
 // FromJSON reads a query as JSON has it: nil, bool, string, pyjson.Number, []any, *pyjson.Object. {} asks for nothing. Its errors
@@ -124,10 +125,10 @@ func (r *reader) compare(op Op, v any) (any, error) {
 	}
 	c := &Compare{Attribute: name, Op: op}
 	switch {
-	case op == Like && name == attrID:
+	case op == resource.Like && name == attrID:
 		return schema.Dict()(v)
-	case op == In:
-		list, err := member(v, schema.Field{Name: name, Check: schema.List(1, r.listed)})
+	case op == resource.In:
+		list, err := member(v, schema.Field{Name: name, Check: schema.List(1, r.scalar)})
 		if err != nil {
 			return nil, err
 		}
@@ -136,9 +137,9 @@ func (r *reader) compare(op Op, v any) (any, error) {
 		}
 		return c, nil
 	}
-	check := scalar
-	if op == Like {
-		check = pattern
+	check := r.scalar
+	if op == resource.Like {
+		check = r.pattern
 	}
 	value, err := member(v, schema.Field{Name: name, Check: check})
 	if err != nil {
@@ -148,16 +149,11 @@ func (r *reader) compare(op Op, v any) (any, error) {
 	return c, nil
 }
 
-// listed is a value in a list.
-func (r *reader) listed(v any) (any, error) {
-	if err := r.bound(r.value()); err != nil {
+// scalar is a value.
+func (r *reader) scalar(v any) (any, error) {
+	if err := r.bound(r.operand()); err != nil {
 		return nil, err
 	}
-	return scalar(v)
-}
-
-// scalar is a value.
-func scalar(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
 		return Value{}, nil
@@ -172,9 +168,9 @@ func scalar(v any) (any, error) {
 }
 
 // pattern is a value of like.
-func pattern(v any) (any, error) {
+func (r *reader) pattern(v any) (any, error) {
 	if _, err := schema.Str(v); err != nil {
 		return nil, err
 	}
-	return scalar(v)
+	return r.scalar(v)
 }

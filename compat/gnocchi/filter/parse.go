@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"granary/compat/gnocchi/pyjson"
+	"granary/metricdef/resource"
 )
 
 // Parse reads the language of filters. Its errors are *SyntaxError and *LimitError.
@@ -125,7 +126,7 @@ func (p *parser) comparison() (Query, error) {
 	if c.Op = operators[p.match(operator)]; c.Op == 0 {
 		return nil, p.want("operator")
 	}
-	if c.Op != In {
+	if c.Op != resource.In {
 		v, err := p.value()
 		if err != nil {
 			return nil, err
@@ -143,9 +144,6 @@ func (p *parser) list() (values []Value, err error) {
 		return nil, p.want("'['")
 	}
 	for {
-		if err := p.budget.value(); err != nil {
-			return nil, err
-		}
 		v, err := p.value()
 		if err != nil {
 			return nil, err
@@ -178,6 +176,9 @@ var words = map[string]Value{
 }
 
 func (p *parser) value() (Value, error) {
+	if err := p.operand(); err != nil {
+		return Value{}, err
+	}
 	if quoted, ok := p.quoted(); ok {
 		return Value{Kind: Text, Text: quoted}, nil
 	}

@@ -1,6 +1,10 @@
 package filter
 
-import "fmt"
+import (
+	"fmt"
+
+	"granary/metricdef/resource"
+)
 
 // Query is what a search asks of a resource, before the type of the resources is known: And, Or, Not or Compare.
 type Query interface{ query() }
@@ -14,11 +18,11 @@ type (
 // Not holds if its part does not.
 type Not struct{ Query Query }
 
-// Compare compares an attribute with one value, or with any of several if Op is In.
+// Compare compares an attribute with one value, or with any of several if Op is resource.In.
 type Compare struct {
 	Attribute string
 	Op        Op
-	Values    []Value // one at least; one alone unless Op is In
+	Values    []Value // one at least; one alone unless Op is resource.In
 }
 
 func (And) query()      {}
@@ -30,30 +34,18 @@ func (*Compare) query() {}
 const attrID = "id"
 
 // Op is a way to compare.
-type Op uint8
-
-// The ways to compare.
-const (
-	Eq Op = iota + 1
-	Ne
-	Lt
-	Le
-	Gt
-	Ge
-	Like // a pattern of SQL: % is any text, _ any character
-	In
-)
+type Op = resource.Op
 
 // operators are the ways to compare under all their names.
 var operators = map[string]Op{
-	"=": Eq, "==": Eq, "eq": Eq,
-	"!=": Ne, "≠": Ne, "ne": Ne,
-	"<": Lt, "lt": Lt,
-	"<=": Le, "≤": Le, "le": Le,
-	">": Gt, "gt": Gt,
-	">=": Ge, "≥": Ge, "ge": Ge,
-	"like": Like,
-	"in":   In,
+	"=": resource.Eq, "==": resource.Eq, "eq": resource.Eq,
+	"!=": resource.Ne, "≠": resource.Ne, "ne": resource.Ne,
+	"<": resource.Lt, "lt": resource.Lt,
+	"<=": resource.Le, "≤": resource.Le, "le": resource.Le,
+	">": resource.Gt, "gt": resource.Gt,
+	">=": resource.Ge, "≥": resource.Ge, "ge": resource.Ge,
+	"like": resource.Like,
+	"in":   resource.In,
 }
 
 // Kind says what a Value is.
@@ -91,10 +83,10 @@ func (v Value) String() string {
 
 // Bounds of a query. Whatever is beyond them is refused before the rest is read.
 const (
-	MaxDepth  = 64      // levels of and, or, not and of parentheses
-	MaxTerms  = 4096    // comparisons
-	MaxValues = 100_000 // values in all lists of in
-	MaxText   = 1 << 20 // bytes of a filter
+	MaxDepth  = 64                      // levels of and, or, not and of parentheses
+	MaxTerms  = resource.MaxQueryTerms  // comparisons
+	MaxValues = resource.MaxQueryValues // values, in lists and alone
+	MaxText   = 1 << 20                 // bytes of a filter
 )
 
 // LimitError refuses a query that is too large.
@@ -126,9 +118,9 @@ func (b *budget) term() error {
 	return atMost(b.terms, MaxTerms, "comparisons")
 }
 
-func (b *budget) value() error {
+func (b *budget) operand() error {
 	b.values++
-	return atMost(b.values, MaxValues, "values in its lists")
+	return atMost(b.values, MaxValues, "values")
 }
 
 func atMost(n, limit int, what string) error {
