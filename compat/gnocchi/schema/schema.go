@@ -77,6 +77,9 @@ func At(err error, where any, member bool) error {
 	return &Error{e.Text, append([]any{where}, e.Path...), e.ofMember || member && len(e.Path) == 0}
 }
 
+// Member puts the name of a member before the path of an error.
+func Member(err error, name string) error { return at(err, name, true) }
+
 // Field is a member that an object may have.
 type Field struct {
 	Name     string
@@ -171,13 +174,22 @@ func Str(v any) (any, error) {
 }
 
 // StrMax is a string of at most so many characters.
-func StrMax(most int) Check {
+func StrMax(most int) Check { return StrRange(0, most) }
+
+// StrRange is a string with a number of characters from least to most.
+func StrRange(least, most int) Check {
 	return func(v any) (any, error) {
 		s, err := Str(v)
-		if err == nil && utf8.RuneCountInString(s.(string)) > most {
+		if err != nil {
+			return nil, err
+		}
+		switch n := utf8.RuneCountInString(s.(string)); {
+		case n < least:
+			return nil, Wrong("length of value must be at least " + strconv.Itoa(least))
+		case n > most:
 			return nil, Wrong("length of value must be at most " + strconv.Itoa(most))
 		}
-		return s, err
+		return s, nil
 	}
 }
 
