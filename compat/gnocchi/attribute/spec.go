@@ -105,7 +105,7 @@ func specs(change bool) schema.Check {
 		for i, name := range o.Names {
 			var err error
 			if list[i], err = newSpec(name, o.Values[i], change); err != nil {
-				return nil, schema.Member(err, name)
+				return nil, schema.At(err, name, true)
 			}
 		}
 		return list, nil
@@ -153,7 +153,7 @@ func newSpec(name string, v any, change bool) (s spec, err error) {
 	return s, nil
 }
 
-func wrongType() error { return schema.Member(schema.NotValid(), "type") }
+func wrongType() error { return schema.At(schema.NotValid(), "type", true) }
 
 func length(v any, least int64) (int, bool) {
 	n, err := schema.Int(v)

@@ -77,9 +77,6 @@ func At(err error, where any, member bool) error {
 	return &Error{e.Text, append([]any{where}, e.Path...), e.ofMember || member && len(e.Path) == 0}
 }
 
-// Member puts the name of a member before the path of an error.
-func Member(err error, name string) error { return at(err, name, true) }
-
 // Field is a member that an object may have.
 type Field struct {
 	Name     string
