@@ -56,7 +56,7 @@ func (b *Binding) compare(c *Compare) (resource.Query, error) {
 	if !ok {
 		return nil, &AttributeError{b.Type.Name, c.Attribute}
 	}
-	if err := comparable(c, kind); err != nil {
+	if err := comparableBy(c, kind); err != nil {
 		return nil, err
 	}
 	out := &resource.Compare{Attribute: c.Attribute, Op: c.Op, Values: make([]resource.Operand, len(c.Values))}
@@ -74,8 +74,8 @@ func (b *Binding) compare(c *Compare) (resource.Query, error) {
 	return out, nil
 }
 
-// comparable says whether an attribute can be compared so.
-func comparable(c *Compare, kind resource.Kind) error {
+// comparableBy says whether an attribute can be compared so.
+func comparableBy(c *Compare, kind resource.Kind) error {
 	switch c.Attribute {
 	case "created_by_user_id", "created_by_project_id": // they are parts of the creator
 		if c.Op != resource.Eq && c.Op != resource.Ne && c.Op != resource.Like {
