@@ -15,6 +15,19 @@ func Space(b []byte, i int) int {
 	return i
 }
 
+// At says whether a text stands at b[i:].
+func At(b []byte, i int, text string) bool {
+	return len(b)-i >= len(text) && string(b[i:i+len(text)]) == text
+}
+
+// Member is the place of the value behind the name of a member, which ends at b[i:]; the end of b if no colon follows it.
+func Member(b []byte, i int) int {
+	if i = Space(b, i); i >= len(b) || b[i] != ':' {
+		return len(b)
+	}
+	return Space(b, i+1)
+}
+
 // Float reads a number of any form at b[i:].
 func Float(b []byte, i int) (v float64, end int, ok bool) {
 	j := i

@@ -28,8 +28,8 @@ func (d *Decoder) quick(b []byte, i int) (end int, ok bool) {
 	if i >= len(b) || b[i] != '{' {
 		return i, false
 	}
-	if d.typ == metricdef.Gauge && at(b, i, usualTime) { // as most points are
-		if t, j, ok := quickTime(b, i+len(usualTime)); ok && at(b, j, usualValue) {
+	if d.typ == metricdef.Gauge && scan.At(b, i, usualTime) { // as most points are
+		if t, j, ok := quickTime(b, i+len(usualTime)); ok && scan.At(b, j, usualValue) {
 			if v, j, ok := scan.Float(b, j+len(usualValue)); ok && j < len(b) {
 				switch b[j] {
 				case '}':
@@ -45,22 +45,22 @@ func (d *Decoder) quick(b []byte, i int) (end int, ok bool) {
 	var v float64
 	var text []byte
 	i = skipSpace(b, i+1)
-	timed := at(b, i, timeName)
+	timed := scan.At(b, i, timeName)
 	switch {
 	case timed:
-		t, i, ok = quickTime(b, member(b, i+len(timeName)))
-	case at(b, i, valueName):
-		v, text, i, ok = d.quickValue(b, member(b, i+len(valueName)))
+		t, i, ok = quickTime(b, scan.Member(b, i+len(timeName)))
+	case scan.At(b, i, valueName):
+		v, text, i, ok = d.quickValue(b, scan.Member(b, i+len(valueName)))
 	}
 	if i = skipSpace(b, i); !ok || i >= len(b) || b[i] != ',' {
 		return i, false
 	}
 	i = skipSpace(b, i+1)
 	switch {
-	case timed && at(b, i, valueName):
-		v, text, i, ok = d.quickValue(b, member(b, i+len(valueName)))
-	case !timed && at(b, i, timeName):
-		t, i, ok = quickTime(b, member(b, i+len(timeName)))
+	case timed && scan.At(b, i, valueName):
+		v, text, i, ok = d.quickValue(b, scan.Member(b, i+len(valueName)))
+	case !timed && scan.At(b, i, timeName):
+		t, i, ok = quickTime(b, scan.Member(b, i+len(timeName)))
 	default:
 		return i, false
 	}
@@ -72,19 +72,6 @@ func (d *Decoder) quick(b []byte, i int) (end int, ok bool) {
 	}
 	d.add(i, t, v)
 	return i + 1, true
-}
-
-// at says whether a text stands at b[i:].
-func at(b []byte, i int, text string) bool {
-	return len(b)-i >= len(text) && string(b[i:i+len(text)]) == text
-}
-
-// member is the place of the value behind the name of a member; the end of b if none follows.
-func member(b []byte, i int) int {
-	if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
-		return len(b)
-	}
-	return skipSpace(b, i+1)
 }
 
 // quickTime reads a time in milliseconds, a number or a text of digits.
