@@ -24,6 +24,7 @@ type Result struct {
 func (o *Operations) Evaluate(ctx context.Context, granularity int64, series []Column, refs []int, rules Rules) (Result, error) {
 	e := evaluator{ctx: ctx, rules: &rules, o: o, refs: refs}
 	m, err := align(series, granularity, &rules)
+	e.spent(len(m.times) * len(m.columns))
 	if err != nil {
 		return Result{}, err
 	}
@@ -93,6 +94,16 @@ func (e *evaluator) work(values, times int64) error {
 		return &WorkError{e.steps}
 	}
 	return e.ctx.Err()
+}
+
+// workOfValue is what going through a value costs, in units of turns.
+const workOfValue = 3
+
+// spent says that so many values have been gone through.
+func (e *evaluator) spent(values int) {
+	if e.rules.Spent != nil {
+		e.rules.Spent(workOfValue * int64(values))
+	}
 }
 
 // space makes columns for a result.
@@ -185,6 +196,7 @@ func (e *evaluator) unary(f func(float64) float64, v value) (value, error) {
 		for j, x := range c {
 			to[j] = f(x)
 		}
+		e.spent(len(c))
 	}
 	v.columns, v.own = out, true
 	return v, nil
@@ -202,7 +214,7 @@ func (e *evaluator) binary(f func(x, y float64) float64, n, left, right *node, a
 		return e.unary(func(x float64) float64 { return f(x, b.number) }, a)
 	}
 	if a.granularity != b.granularity || !slices.Equal(a.times, b.times) {
-		return value{}, e.refuse("Can't compute timeseries with different granularity %s <> %s", left.append(nil), right.append(nil))
+		return value{}, e.refuse("Can't compute timeseries with different granularity %s <> %s", left, right)
 	}
 	width := max(len(a.columns), len(b.columns))
 	if len(a.columns) != len(b.columns) && min(len(a.columns), len(b.columns)) != 1 {
@@ -228,6 +240,7 @@ func (e *evaluator) binary(f func(x, y float64) float64, n, left, right *node, a
 		for j := range to {
 			to[j] = f(x[j], y[j])
 		}
+		e.spent(len(to))
 	}
 	m := *wide
 	m.columns, m.own, m.aggregated = out, true, true
@@ -250,6 +263,7 @@ func (e *evaluator) change(perSec bool, m matrix) (matrix, error) {
 			}
 			to[j] = d
 		}
+		e.spent(len(c))
 	}
 	m.columns, m.own = out, true
 	if !perSec {

@@ -320,7 +320,7 @@ func checkModel(t *testing.T, seed uint64) (done bool) {
 	rules := Rules{Fill: Fill{How: How(r.IntN(int(BackwardFirst) + 1)), Value: 2}, Needed: float64(r.IntN(5)) * 25, Started: r.IntN(2) == 0, Stopped: r.IntN(2) == 0}
 	var before []Column
 	for _, s := range series {
-		before = append(before, Column{slices.Clone(s.Times), slices.Clone(s.Values)})
+		before = append(before, Column{Times: slices.Clone(s.Times), Values: slices.Clone(s.Values)})
 	}
 	want, failed := modelEvaluate(o, sec, before, refs, rules)
 	got, err := o.Evaluate(context.Background(), sec, series, refs, rules)
@@ -331,7 +331,7 @@ func checkModel(t *testing.T, seed uint64) (done bool) {
 			t.Fatalf("seed %d: the series were changed", seed)
 		}
 	}
-	shown := string(o.root.append(nil))
+	shown := o.root.String()
 	if (err != nil) != (failed != nil) {
 		t.Fatalf("seed %d, %s: %v, the model: %v", seed, shown, err, failed)
 	}

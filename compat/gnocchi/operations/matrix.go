@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"granary/compat/gnocchi/series"
 )
 
 // Column is one series: times in nanoseconds, ascending, and their values.
-type Column struct {
-	Times  []int64
-	Values []float64
-}
+type Column = series.Column
 
 // Rules say what is done about values that series lack.
 type Rules struct {
@@ -22,6 +21,8 @@ type Rules struct {
 	Started, Stopped bool
 	// Limit bounds how many values there may be at once; nil: it does not. Its error is given as it is.
 	Limit func(values int64) error
+	// Spent hears of the work that has been done, in units of queue.Turn; nil: nobody does.
+	Spent func(work int64)
 }
 
 // matrix are series with common times.
@@ -36,28 +37,28 @@ type matrix struct {
 }
 
 // align makes one matrix of series. Its columns may be those of the series.
-func align(series []Column, granularity int64, rules *Rules) (matrix, error) {
-	m := matrix{granularity: granularity, times: union(series)}
+func align(of []Column, granularity int64, rules *Rules) (matrix, error) {
+	m := matrix{granularity: granularity, times: union(of)}
 	rows := len(m.times)
 	if rules.Limit != nil {
-		if err := rules.Limit(int64(rows) * int64(len(series))); err != nil {
+		if err := rules.Limit(int64(rows) * int64(len(of))); err != nil {
 			return m, err
 		}
 	}
 	lacking := 0
-	for _, s := range series {
+	for _, s := range of {
 		if len(s.Times) != rows {
 			lacking++
 		}
 	}
-	m.columns = make([][]float64, len(series))
+	m.columns = make([][]float64, len(of))
 	block := make([]float64, lacking*rows)
 	filler := math.NaN()
 	if rules.Fill.How == Value {
 		filler = rules.Fill.Value
 	}
 	carries := rules.Fill.How >= Forward
-	for i, s := range series {
+	for i, s := range of {
 		switch {
 		case len(s.Times) != rows:
 			m.columns[i], block = block[:rows:rows], block[rows:]
@@ -74,15 +75,15 @@ func align(series []Column, granularity int64, rules *Rules) (matrix, error) {
 }
 
 // union are all times that one of the series has.
-func union(series []Column) []int64 {
-	switch len(series) {
+func union(of []Column) []int64 {
+	switch len(of) {
 	case 0:
 		return nil
 	case 1:
-		return series[0].Times
+		return of[0].Times
 	}
-	half := len(series) / 2
-	return merge(union(series[:half]), union(series[half:]))
+	half := len(of) / 2
+	return merge(union(of[:half]), union(of[half:]))
 }
 
 // merge are the times that one of two ascending lists has; one of these if it has all.

@@ -31,10 +31,10 @@ func Parse(v any) (*Operations, error) {
 	o := &Operations{root: root}
 	o.refer(root, make(map[Ref]int))
 	if len(o.Refs) == 0 {
-		return nil, &Error{"At least one 'metric' is required", v}
+		return nil, &Error{"At least one 'metric' is required", root.tree()}
 	}
 	if n := root.misplaced(); n != nil {
-		return nil, &Error{fmt.Sprintf("%q works on series, and %s is a number", n.name, n.args[0].append(nil)), v}
+		return nil, &Error{fmt.Sprintf("%q works on series, and %s is a number", n.name, n.args[0]), root.tree()}
 	}
 	return o, nil
 }

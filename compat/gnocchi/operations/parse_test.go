@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		o, err := body(decode(t, c.in))
 		if err != nil {
 			t.Errorf("%s: %v", c.in, err)
-		} else if got := string(o.root.append(nil)); got != c.want {
+		} else if got := o.root.String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.in, got, c.want)
 		}
 	}
@@ -196,7 +196,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		shown := string(o.root.append(nil))
+		shown := o.root.String()
 		for _, r := range o.Refs {
 			if !strings.Contains(shown, string(pyjson.AppendRepr(nil, r.Method))) {
 				t.Errorf("%s does not show %v", shown, r)

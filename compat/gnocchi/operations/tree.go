@@ -2,9 +2,9 @@ package operations
 
 import (
 	"fmt"
-	"strconv"
 
 	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/when"
 	"granary/policy"
 )
 
@@ -67,40 +67,35 @@ func (n *node) series() bool {
 	return false
 }
 
-// append appends the operation as Python shows it, which is how messages quote it.
-func (n *node) append(dst []byte) []byte {
+// tree is the operation as a JSON value: what stands in errors.
+func (n *node) tree() any {
 	if n.kind == constant {
-		return pyjson.AppendFloat(dst, n.number)
+		return n.number
 	}
-	dst = pyjson.AppendRepr(append(dst, '['), n.name)
-	if n.kind == metric {
-		if len(n.refs) == 1 {
-			dst = appendTexts(append(dst, ", "...), n.refs[0])
-		} else {
-			for _, r := range n.refs {
-				dst = append(appendTexts(append(dst, ", ["...), r), ']')
-			}
-		}
+	list := []any{n.name}
+	if n.kind == metric && len(n.refs) == 1 {
+		return append(list, n.refs[0].Name, n.refs[0].Method)
+	}
+	for _, r := range n.refs {
+		list = append(list, []any{r.Name, r.Method})
 	}
 	switch n.kind {
 	case across, rolling:
-		dst = pyjson.AppendRepr(append(dst, ", "...), n.reduce.name)
+		list = append(list, n.reduce.name)
 	case resample:
-		dst = pyjson.AppendRepr(append(dst, ", "...), n.method.String())
-		dst = pyjson.AppendFloat(append(dst, ", "...), float64(n.span)/1e9)
+		list = append(list, n.method.String(), when.Seconds(n.span))
 	}
 	if n.kind == rolling {
-		dst = strconv.AppendInt(append(dst, ", "...), int64(n.window), 10)
+		list = append(list, n.window)
 	}
 	for _, a := range n.args {
-		dst = a.append(append(dst, ", "...))
+		list = append(list, a.tree())
 	}
-	return append(dst, ']')
+	return list
 }
 
-func appendTexts(dst []byte, r Ref) []byte {
-	return pyjson.AppendRepr(append(pyjson.AppendRepr(dst, r.Name), ", "...), r.Method)
-}
+// String is the operation as Python shows it.
+func (n *node) String() string { return string(pyjson.AppendRepr(nil, n.tree())) }
 
 // refer lists the series of a node and of those below. places are those of the ones that are listed.
 func (o *Operations) refer(n *node, places map[Ref]int) {

@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"granary/compat/gnocchi/series"
 	"granary/measures/aggregate"
 	"granary/policy"
 )
@@ -35,6 +36,7 @@ func (e *evaluator) aggregate(r *reduction, m matrix) (matrix, error) {
 		for i := range n {
 			to[from+i] = r.of(block[i*width:i*width+numbers[i]], &e.scratch)
 		}
+		e.spent(n * width)
 	}
 	m.columns, m.own, m.aggregated = out, true, true
 	if r.rate {
@@ -83,6 +85,7 @@ func (e *evaluator) rolling(r *reduction, window int, m matrix) (matrix, error) 
 				in = numbers
 			}
 			to[at] = r.of(in, &e.scratch)
+			e.spent(window)
 		}
 		if err := e.ctx.Err(); err != nil {
 			return m, err
@@ -107,13 +110,14 @@ func (e *evaluator) resample(method policy.Method, span int64, m matrix) (matrix
 	if err := e.work(int64(len(m.times)), int64(len(m.columns))); err != nil {
 		return m, err
 	}
+	grouping := series.Grouping{Step: span}
 	var groups []group
 	first := 0
 	if method.IsRate() {
 		first = 1 // has no difference
 	}
 	for i := first; i < len(m.times); i++ {
-		at := floor(m.times[i], span)
+		at := grouping.Floor(m.times[i])
 		if n := len(groups); n > 0 && groups[n-1].at == at {
 			groups[n-1].to = i + 1
 		} else {
@@ -146,16 +150,8 @@ func (e *evaluator) resample(method policy.Method, span int64, m matrix) (matrix
 		for j, g := range groups {
 			out[i][j], _ = aggregate.Of(method, c[g.from-first:g.to-first], &e.scratch)
 		}
+		e.spent(len(c))
 	}
 	m.granularity, m.times, m.columns, m.own = span, times, out, true
 	return m, nil
-}
-
-// floor is the last whole multiple of a span that is not behind t.
-func floor(t, span int64) int64 {
-	r := t % span
-	if r < 0 {
-		r += span
-	}
-	return t - r
 }
