@@ -1,12 +1,11 @@
 package filter
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
-	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/syntax"
 	"granary/metricdef/resource"
 )
 
@@ -28,25 +27,12 @@ func Parse(text string) (Query, error) {
 }
 
 // SyntaxError says where a filter cannot be read on.
-type SyntaxError struct {
-	Expected     string // what should stand there
-	Found        string // a word of the text, or a character; "": the end of the text
-	Char         int    // characters before the place
-	Line, Column int    // of the place, both from 1
-	Empty        bool   // there is no text at all
-}
+type SyntaxError struct{ Place *syntax.Error }
 
-// Error implements error. It says what the reference says where that makes sense.
-func (e *SyntaxError) Error() string {
-	found := ", found end of text"
-	switch {
-	case e.Empty:
-		found = ""
-	case e.Found != "":
-		found = string(pyjson.AppendRepr([]byte(", found "), e.Found))
-	}
-	return fmt.Sprintf("Invalid filter: Expected %s%s  (at char %d), (line:%d, col:%d)", e.Expected, found, e.Char, e.Line, e.Column)
-}
+// Error implements error.
+func (e *SyntaxError) Error() string { return "Invalid filter: " + e.Place.Error() }
+
+func (e *SyntaxError) Unwrap() error { return e.Place }
 
 // Kind is "invalid".
 func (*SyntaxError) Kind() string { return "invalid" }
@@ -164,8 +150,6 @@ var (
 	operator   = regexp.MustCompile(`^(>=|<=|!=|==|=|>|<|≠|≥|≤|(eq|ne|lt|gt|ge|le|in|like)\b)`)
 	id         = regexp.MustCompile(`^[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\b`)
 	number     = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?`)
-	// shown is what an error quotes of the text.
-	shown = regexp.MustCompile(`^([\pL\pN_]{1,16}|(?s:.))`)
 )
 
 // words are the values that have names.
@@ -242,14 +226,4 @@ func (p *parser) space() {
 }
 
 // want says what should stand here.
-func (p *parser) want(what string) error {
-	before := p.in[:p.at]
-	return &SyntaxError{
-		Expected: what,
-		Found:    shown.FindString(p.in[p.at:]),
-		Char:     utf8.RuneCountInString(before),
-		Line:     1 + strings.Count(before, "\n"),
-		Column:   1 + utf8.RuneCountInString(before[1+strings.LastIndexByte(before, '\n'):]),
-		Empty:    p.in == "",
-	}
-}
+func (p *parser) want(what string) error { return &SyntaxError{syntax.At(p.in, p.at, what)} }
