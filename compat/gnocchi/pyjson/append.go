@@ -1,10 +1,13 @@
 package pyjson
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"granary/api/edge"
 )
 
 // AppendName appends the name of the next member of an object, with a comma before it unless the object has just begun.
@@ -97,17 +100,12 @@ func AppendFloat(dst []byte, x float64) []byte {
 	case abs != 0 && (abs < 1e-4 || abs >= 1e16):
 		return strconv.AppendFloat(dst, x, 'e', -1, 64) // both write two digits of the exponent at least
 	}
-	if whole := int64(x); float64(whole) == x && (whole != 0 || !math.Signbit(x)) {
-		return append(strconv.AppendInt(dst, whole, 10), ".0"...)
-	}
 	n := len(dst)
-	dst = strconv.AppendFloat(dst, x, 'f', -1, 64)
-	for _, c := range dst[n:] {
-		if c == '.' {
-			return dst
-		}
+	dst = edge.AppendFloat(dst, x) // the same digits, of numbers of this size without an exponent
+	if bytes.IndexByte(dst[n:], '.') < 0 {
+		dst = append(dst, ".0"...)
 	}
-	return append(dst, ".0"...) // -0
+	return dst
 }
 
 // Append appends a value: nil, bool, string, Number, int, int64, float64, []string, []any, *Object. It panics on others.

@@ -48,7 +48,7 @@ func TestComputed(t *testing.T) {
 	keep := policy.Retention{Length: policy.Forever}
 	b.policies(policy.FallBack(keep), policy.Policy{Name: "grid", Raw: keep, Grid: 30 * time.Second})
 	minute := int64(time.Minute)
-	base := day("2020-01-01")
+	base := dayOf("2020-01-01")
 	raw, grid := b.metric(metricdef.Gauge, "raw", "default"), b.metric(metricdef.Gauge, "grid", "grid")
 	var whole measures.Batch
 	counter := b.metric(metricdef.Counter, "counter", "default")
@@ -89,7 +89,7 @@ func TestTierAlone(t *testing.T) {
 	b := newBed(t)
 	b.policies(policy.Policy{Name: "p", Raw: policy.Retention{Length: policy.Forever}, Tiers: []policy.Tier{{Granularity: time.Minute, Points: 3}, {Granularity: time.Hour}}, Methods: []policy.Method{policy.Sum, policy.Mean}})
 	ref := b.metric(metricdef.Gauge, "m", "p")
-	base := day("2020-01-01")
+	base := dayOf("2020-01-01")
 	minute := int64(time.Minute)
 	for i := range int64(10) {
 		b.post(ref, []int64{base + i*minute, base + i*minute + 30e9}, []float64{1, 2})
@@ -113,7 +113,7 @@ func TestLimits(t *testing.T) {
 	b := newBed(t)
 	b.policies(archive(t, "p", vectorPolicy{Methods: []string{"sum", "mean"}, Tiers: []vectorTier{{1, 0}}}))
 	ref := b.metric(metricdef.Gauge, "m", "p")
-	base := day("2020-01-01")
+	base := dayOf("2020-01-01")
 	b.post(ref, []int64{0, base, base + 99e9}, []float64{0, 1, 2}) // what lies between them costs nothing
 	e := query.New(b.store, query.Options{Definitions: b.store.Definitions})
 	var cost *query.CostError

@@ -10,7 +10,7 @@ import (
 	"granary/policy"
 )
 
-func day(text string) int64 {
+func dayOf(text string) int64 {
 	t, err := time.Parse("2006-01-02", text)
 	if err != nil {
 		panic(err)
@@ -42,17 +42,17 @@ func TestGrouping(t *testing.T) {
 		{"W", "2020-01-05", "2020-01-05", "2020-01-12"}, // a Sunday
 	} {
 		g := Grouping{Unit: unit(c.letter)}
-		at := day(c.day) + int64(23*time.Hour)
-		if got := g.Floor(at); got != day(c.first) {
+		at := dayOf(c.day) + int64(23*time.Hour)
+		if got := g.Floor(at); got != dayOf(c.first) {
 			t.Errorf("%s of %s begins at %s", c.letter, c.day, time.Unix(0, got).UTC())
 		}
-		if got := g.Next(at); got != day(c.next) {
+		if got := g.Next(at); got != dayOf(c.next) {
 			t.Errorf("%s behind %s begins at %s", c.letter, c.day, time.Unix(0, got).UTC())
 		}
-		if got := g.Ceil(at); got != day(c.next) {
+		if got := g.Ceil(at); got != dayOf(c.next) {
 			t.Errorf("%s from %s on begins at %s", c.letter, c.day, time.Unix(0, got).UTC())
 		}
-		if got := g.Ceil(day(c.first)); got != day(c.first) {
+		if got := g.Ceil(dayOf(c.first)); got != dayOf(c.first) {
 			t.Errorf("%s at its first day begins at %s", c.letter, time.Unix(0, got).UTC())
 		}
 	}
@@ -111,7 +111,7 @@ func TestResampled(t *testing.T) {
 	p := archive(t, "p", vectorPolicy{Methods: []string{"mean", "sum", "rate:last"}, Tiers: []vectorTier{{60, 0}}})
 	b.policies(p)
 	ref := b.metric(metricdef.Gauge, "m", "p")
-	base := day("2020-01-01")
+	base := dayOf("2020-01-01")
 	var times []int64
 	var values []float64
 	for i := range int64(500) {
