@@ -9,6 +9,7 @@ import (
 
 	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
+	"granary/measures/query"
 	"granary/tenant"
 	"granary/tenant/queue"
 )
@@ -113,7 +114,10 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 func statusOf(err error) int {
 	var full *queue.FullError
 	var limit *tenant.LimitError
+	var cost *query.CostError
 	switch {
+	case errors.As(err, &cost):
+		return http.StatusBadRequest // nothing gets better by waiting
 	case errors.As(err, &full):
 		return http.StatusServiceUnavailable
 	case errors.As(err, &limit) && limit.Lasting():

@@ -108,7 +108,10 @@ func AppendFloat(dst []byte, x float64) []byte {
 	return dst
 }
 
-// Append appends a value: nil, bool, string, Number, int, int64, float64, []string, []any, *Object. It panics on others.
+// UUID is a string that Python has as a UUID: JSON does not tell the two apart, what Python shows does.
+type UUID string
+
+// Append appends a value: nil, bool, string, UUID, Number, int, int64, float64, []string, []any, *Object. It panics on others.
 func Append(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
@@ -117,6 +120,8 @@ func Append(dst []byte, v any) []byte {
 		return strconv.AppendBool(dst, v)
 	case string:
 		return AppendString(dst, v)
+	case UUID:
+		return AppendString(dst, string(v))
 	case Number:
 		return append(dst, v...)
 	case int:

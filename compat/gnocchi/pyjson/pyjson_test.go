@@ -56,6 +56,11 @@ func TestRepr(t *testing.T) {
 	if got := string(AppendRepr(nil, v)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	o := &Object{}
+	o.Set("id", UUID("0a"))
+	if json, python := string(Append(nil, o)), string(AppendRepr(nil, o)); json != `{"id": "0a"}` || python != `{'id': UUID('0a')}` {
+		t.Errorf("%s %s", json, python)
+	}
 }
 
 // FuzzDecode: what the standard library takes is taken too and means the same; what comes out reads again as the same.

@@ -24,6 +24,8 @@ func AppendRepr(dst []byte, v any) []byte {
 		return append(dst, "False"...)
 	case string:
 		return appendReprString(dst, v)
+	case UUID:
+		return append(appendReprString(append(dst, "UUID("...), string(v)), ')')
 	case []string:
 		dst = append(dst, '[')
 		for _, s := range v {

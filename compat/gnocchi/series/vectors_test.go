@@ -207,13 +207,13 @@ func instant(text string) int64 {
 // archive is a policy as Gnocchi's are.
 func archive(tb testing.TB, name string, v vectorPolicy) policy.Policy {
 	tb.Helper()
-	p := policy.Policy{Name: name, Raw: policy.Retention{Length: policy.WindowOnly, Clock: policy.NewestClock}, Duplicates: policy.SmallestThenLater, BackWindow: v.BackWindow}
+	methods, err := policy.MethodList(v.Methods, nil, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := policy.GnocchiPolicy(name, v.BackWindow, methods)
 	for _, t := range v.Tiers {
 		p.Tiers = append(p.Tiers, policy.Tier{Granularity: time.Duration(t.Granularity * 1e9), Points: t.Points})
-	}
-	var err error
-	if p.Methods, err = policy.MethodList(v.Methods, nil); err != nil {
-		tb.Fatal(err)
 	}
 	return p
 }

@@ -1,0 +1,162 @@
+package gnocchi
+
+import (
+	"net/http"
+	"slices"
+
+	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/series"
+	"granary/compat/gnocchi/when"
+	"granary/policy"
+	"granary/tenant/identity"
+)
+
+func (d *Dialect) measuresRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: "/metric/{id}/measures", right: identity.Read, serve: (*call).measures},
+	}
+}
+
+// measures answers the measures of a metric.
+func (c *call) measures() error {
+	m, err := c.metric(c.vars["id"])
+	if err != nil {
+		return err
+	}
+	return c.measuresOf(m)
+}
+
+// measuresOf answers the measures of a metric: those of a method, at one granularity or at all.
+func (c *call) measuresOf(m *metric) error {
+	if err := c.demand(getMeasures, &m.object); err != nil {
+		return err
+	}
+	a, err := c.asked(m)
+	if err != nil {
+		return err
+	}
+	var wants []series.Want
+	if !a.none {
+		wants = a.wants(m)
+	}
+	columns, err := c.columns(m.tenant, wants)
+	if err != nil {
+		return err
+	}
+	o := c.output()
+	o.B = append(o.B, '[')
+	some := false
+	for i, col := range columns {
+		granularity := a.text
+		if granularity == "" {
+			granularity = seconds(wants[i].Granularity)
+		}
+		if a.resample {
+			col = series.Resample(col, a.method, a.grouping).Within(a.grouping.Floor(a.start), a.stop)
+		}
+		if err := o.points(series.NewPrinter(granularity), some, col); err != nil {
+			return o.end(err)
+		}
+		some = some || len(col.Times) > 0
+	}
+	o.B = append(o.B, ']')
+	return o.end(nil)
+}
+
+// seconds is a granularity as a number of seconds, as answers have it.
+func seconds(granularity int64) string {
+	return string(pyjson.AppendFloat(nil, when.Seconds(granularity)))
+}
+
+// asked is what is asked for of the measures of one metric.
+type asked struct {
+	method        policy.Method
+	granularities []int64 // coarsest first
+	start, stop   int64
+	none          bool // nothing can be the answer but nothing
+
+	resample bool
+	grouping series.Grouping
+	text     string // of the granularity of resampled measures, JSON
+}
+
+// asked reads the parameters, in the order in which Gnocchi complains about them.
+func (c *call) asked(m *metric) (a asked, err error) {
+	granularity, one, err := c.one("granularity")
+	if err != nil {
+		return a, err
+	}
+	if err := c.grouping(&a, granularity); err != nil {
+		return a, err
+	}
+	if a.start, a.stop, a.none, err = c.span(); err != nil {
+		return a, err
+	}
+	kept := c.kept(&m.Draft)
+	if one {
+		g, err := width("granularity", granularity)
+		if err != nil {
+			return a, err
+		}
+		a.granularities = []int64{g}
+	} else {
+		for _, t := range slices.Backward(kept.Tiers) {
+			a.granularities = append(a.granularities, int64(t.Granularity))
+		}
+	}
+	method, given, err := c.one("aggregation")
+	if err != nil {
+		return a, err
+	}
+	if !given {
+		method = "mean"
+	}
+	if a.method, err = policy.ParseMethod(method); err != nil || !kept.Has(a.method) {
+		detail := &pyjson.Object{}
+		detail.Set("metric", pyjson.UUID(m.ID.String()))
+		detail.Set("aggregation_method", shorten(method))
+		return a, &refusal{http.StatusNotFound, "object-unknown", because("Aggregation method does not exist for this metric", "detail", detail)}
+	}
+	// What is acknowledged can be read: there is nothing to refresh.
+	if _, err := c.flag("refresh"); err != nil {
+		return a, err
+	}
+	if one && !kept.HasGranularity(a.granularities[0]) {
+		return a, noGranularity(method, a.granularities[0], m.ID.String())
+	}
+	return a, nil
+}
+
+// grouping reads the parameter resample: a timespan, or the letter of a unit of the calendar.
+func (c *call) grouping(a *asked, granularity string) error {
+	text, _, err := c.one("resample")
+	if text == "" || err != nil {
+		return err
+	}
+	if granularity == "" {
+		return badRequest("A granularity must be specified to resample")
+	}
+	a.resample = true
+	if unit, ok := when.ParseCalendar(text); ok {
+		a.grouping.Unit, a.text = unit, `"`+unit.String()+`"`
+		return nil
+	}
+	if a.grouping.Step, err = when.Span(text); err != nil {
+		return badRequest("%s", err.Error())
+	}
+	a.text = seconds(a.grouping.Step)
+	return nil
+}
+
+// wants are the columns to be read.
+func (a *asked) wants(m *metric) []series.Want {
+	var list []series.Want
+	for _, g := range a.granularities {
+		w := series.Want{Ref: m.Ref, Method: a.method, Granularity: g, Start: a.start, Stop: a.stop}
+		if a.resample {
+			w = w.Resampled(a.grouping)
+		}
+		list = append(list, w)
+	}
+	return list
+}
