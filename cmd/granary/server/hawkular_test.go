@@ -220,7 +220,7 @@ func TestHawkularAdminToken(t *testing.T) {
 	cfg := configured(t, "granary: {identity: {failures: {allowed: 3}}, compat: {hawkular: {admin-token: {token-file: "+file+"}}}}")
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Listen = "127.0.0.1:0"
-	var said bytes.Buffer
+	var said lockedBuffer
 	s, err := New(cfg, Options{Logger: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)

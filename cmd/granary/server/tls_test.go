@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -123,9 +122,10 @@ func served(t *testing.T, s *Server, ca *certAuthority, path string, change func
 func TestCertificateReload(t *testing.T) {
 	ca := newCertAuthority(t, "ca")
 	certFile, keyFile := tlsFiles(t, ca, "first")
-	s := running(t, configured(t, fmt.Sprintf("main: {https-cert-file: %s, https-key-file: %s}\ngranary: {tls: {min-version: \"1.3\"}}", certFile, keyFile)))
-	var said bytes.Buffer
-	s.certificates.log = slog.New(slog.NewTextHandler(&said, nil)) // the ticks of the server may come too, and do the same
+	s := made(t, configured(t, fmt.Sprintf("main: {https-cert-file: %s, https-key-file: %s}\ngranary: {tls: {min-version: \"1.3\"}}", certFile, keyFile)))
+	var said lockedBuffer // the ticks of the server may come too, and do the same
+	s.certificates.log = slog.New(slog.NewTextHandler(&said, nil))
+	serve(t, s)
 	expect := func(want string) {
 		t.Helper()
 		if name, status, err := served(t, s, ca, "/healthz", nil); name != want || status != 200 || err != nil {
