@@ -114,11 +114,12 @@ func TestCrashNATSCore(t *testing.T) {
 	})
 	c.rounds(rounds(t, 15))
 	c.stopPublishing()
-	// What is published last is written last.
-	if err := conn.Publish(subject, fmt.Appendf(nil, "load_one,cluster=%s,hostname=last value=1 %d\n", cluster, epoch)); err != nil {
-		t.Fatal(err)
-	}
+	// What is published last is written last. A server that is ready has not subscribed yet, and what comes before is gone, so the
+	// message is published until it is seen.
 	poll(t, "the last message to be written", func() bool {
+		if err := conn.Publish(subject, fmt.Appendf(nil, "load_one,cluster=%s,hostname=last value=1 %d\n", cluster, epoch)); err != nil {
+			t.Fatal(err)
+		}
 		return len(c.p.mustAsk(question{Cluster: cluster, From: epoch, To: epoch + 1, Queries: []selector{{Metric: "load_one", Host: "last"}}})[0]) == 1
 	})
 	before := c.f.checked.Load()
