@@ -417,11 +417,11 @@ func (in *intake) row(o *origin, ref metricdef.Ref, i int) {
 	}
 }
 
-// flush stores the batch, and gives the turn up before. Samples whose metric ended meanwhile are written once more, to one of the same name that is made
-// anew.
+// flush stores the batch, and gives the turn up before. Samples whose metric ended meanwhile are written again, to one of the same name that is made
+// anew, for as many rounds as a writer has.
 func (in *intake) flush() error {
 	b, line := &in.batch, in.report.line
-	for round := 0; len(b.Refs) > 0; round++ {
+	for round := 1; len(b.Refs) > 0; round++ {
 		in.turn.End()
 		b.Tenant, b.Subject, b.Admitted = in.num, in.who, in.admitted
 		if err := ingest.Commit(in.ctx, in.a.o.Store, b); err != nil {
@@ -446,7 +446,7 @@ func (in *intake) flush() error {
 		if len(b.Stale) == 0 {
 			break
 		}
-		if round == 1 {
+		if round == ingest.Rounds {
 			return &ingest.UnstableError{Rows: len(b.Stale)}
 		}
 		if err := in.again(); err != nil {

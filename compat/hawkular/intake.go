@@ -313,11 +313,11 @@ func (in *intake) Piece(row int) (metric int, size int64) {
 	return m, in.dec.Size(m)
 }
 
-// flush stores the batch, and gives the turn up before. Points whose series ended meanwhile are written once more, to one that is made
-// anew.
+// flush stores the batch, and gives the turn up before. Points whose series ended meanwhile are written again, to one that is made
+// anew, for as many rounds as a writer has.
 func (in *intake) flush() error {
 	b := &in.batch
-	for round := 0; len(b.Refs) > 0; round++ {
+	for round := 1; len(b.Refs) > 0; round++ {
 		in.turn.End()
 		b.Tenant, b.Subject, b.Admitted, b.Pieces = in.num, in.who, in.admitted, in
 		if err := ingest.Commit(in.ctx, in.c.d.o.Store, b); err != nil {
@@ -338,7 +338,7 @@ func (in *intake) flush() error {
 		if len(b.Stale) == 0 {
 			break
 		}
-		if round == 1 {
+		if round == ingest.Rounds {
 			return &ingest.UnstableError{Rows: len(b.Stale)}
 		}
 		in.stale += len(b.Stale)

@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"granary/compat/hawkular/points"
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/metricdef"
 	"granary/tenant"
 )
@@ -247,6 +249,61 @@ func TestWriteEnded(t *testing.T) {
 		c := s.o.Counters.Dialect(Name)
 		if c.Stale.Load() != 4 || c.Stored.Load() != 32 {
 			t.Errorf("%v: %d stale, %d stored", typ, c.Stale.Load(), c.Stored.Load())
+		}
+	}
+}
+
+// removing is a store in which somebody removes a metric of tenant "t" before each commit, as often as left says.
+type removing struct {
+	*measures.Store
+	tb            testing.TB
+	left, commits int
+}
+
+func (r *removing) Commit(ctx context.Context, b *measures.Batch) error {
+	r.commits++
+	if r.left > 0 {
+		r.left--
+		// Who writes has looked the metric up; it is made anew, and gone again when the batch comes.
+		num, err := r.EnsureTenant(ctx, "t")
+		if err != nil {
+			r.tb.Error(err)
+		}
+		ref, ok := r.Definitions.Resolve(num, metricdef.Gauge, metricdef.AppendKey(nil, "a", nil))
+		if !ok {
+			r.tb.Error("the metric is gone already")
+		}
+		if n, err := r.DeleteDefinitions(ctx, []metricdef.Ref{ref}); n != 1 || err != nil {
+			r.tb.Error(n, err)
+		}
+		made := r.CreateDefinitions(ctx, []metricdef.Draft{{Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: "a"}, Dialect: Name}})
+		if made[0].Err != nil {
+			r.tb.Error(made[0].Err)
+		}
+	}
+	return r.Store.Commit(ctx, b)
+}
+
+// TestWriteToRemoved: points whose metric is removed by others while they are written are stored in one that is made anew, and given
+// up when all rounds have met a removal.
+func TestWriteToRemoved(t *testing.T) {
+	const body = `[{"id":"b","data":[{"timestamp":1,"value":1}]},{"id":"a","data":[{"timestamp":1,"value":1},{"timestamp":2,"value":2}]}]`
+	for _, removals := range []int{1, ingest.Rounds - 1, ingest.Rounds} {
+		r := &removing{tb: t}
+		s := newStored(t, false, func(o *Options) { r.Store = o.Store.(*measures.Store); o.Store = r })
+		s.post("/gauges/raw", body, 200, received(2))
+		r.left, r.commits = removals, 0
+		status, answer, points := 200, received(2), 2
+		if removals == ingest.Rounds {
+			status, points = 503, 0
+			answer = `2 samples not stored: their series were removed 8 times while they were being written; send them again; 1 points of the body were stored, 2 were not`
+		}
+		s.post("/gauges/raw", body, status, answer)
+		if rounds := min(removals+1, ingest.Rounds); r.commits != rounds || r.left != 0 {
+			t.Errorf("%d removals: %d commits, want %d", removals, r.commits, rounds)
+		}
+		if got := s.count(metricdef.Gauge, "a"); got != points {
+			t.Errorf("%d removals: %d points, want %d", removals, got, points)
 		}
 	}
 }

@@ -216,7 +216,7 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 // commitParts stores what is decoded. Where a tenant was deleted meanwhile, its lines are decoded once more, and may be those of another
 // part then, which was stored before or is new.
 func (w *Writer) commitParts(ctx context.Context, d *line.Decoder, from Sender, r *Result) error {
-	for round := 0; ; round++ {
+	for round := 1; ; round++ {
 		left := 0
 		for i := 0; i < len(d.Parts()); i++ {
 			p := d.Parts()[i]
@@ -239,7 +239,7 @@ func (w *Writer) commitParts(ctx context.Context, d *line.Decoder, from Sender, 
 		switch {
 		case left == 0:
 			return nil
-		case round == 2:
+		case round == Rounds:
 			return &UnstableError{Rows: left}
 		}
 	}
@@ -284,7 +284,7 @@ func wait(err error) time.Duration {
 
 // commit stores one part. Rows whose series ended meanwhile are decoded once more, which makes the series anew.
 func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, from Sender, r *Result) error {
-	for round := 0; len(p.Batch.Refs) > 0; round++ {
+	for round := 1; len(p.Batch.Refs) > 0; round++ {
 		p.Batch.Tenant, p.Batch.Subject = p.Tenant, from.Subject
 		if err := ctx.Err(); err != nil {
 			return err
@@ -313,7 +313,7 @@ func (w *Writer) commit(ctx context.Context, d *line.Decoder, p *line.Part, from
 		if stale == 0 {
 			break
 		}
-		if round == 1 {
+		if round == Rounds {
 			return &UnstableError{Rows: stale}
 		}
 		w.counters.Dialect(d.Dialect()).Stale.Add(uint64(stale))
@@ -336,11 +336,16 @@ func Commit(ctx context.Context, store Store, b *measures.Batch) error {
 	return store.Commit(ctx, b)
 }
 
-// UnstableError says that series ended twice while their samples were on their way.
+// Rounds is how often samples are committed at most whose series are removed while they are on their way. A commit that meets a
+// removal waits for its end, so each round needs a removal of its own: whoever gets to the last one writes against somebody who
+// removes the same series without a pause.
+const Rounds = 8
+
+// UnstableError says that series ended in each of the rounds while their samples were on their way.
 type UnstableError struct{ Rows int }
 
 func (e *UnstableError) Error() string {
-	return fmt.Sprintf("%d samples not stored: their series were removed twice while they were being written; send them again", e.Rows)
+	return fmt.Sprintf("%d samples not stored: their series were removed %d times while they were being written; send them again", e.Rows, Rounds)
 }
 
 // Kind is "unavailable": the sender may try again.

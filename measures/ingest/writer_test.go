@@ -221,18 +221,33 @@ func TestSeriesThatEnd(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 
-	// A series that is removed faster than it can be written.
-	refs := s.refs
+	// Series that are removed while they are written, in every round but the last.
+	rounds, removed := 0, Rounds-1
 	s.before = func() {
 		s.mu.Lock()
-		for _, ref := range refs {
+		defer s.mu.Unlock()
+		if rounds++; rounds > removed {
+			return
+		}
+		for _, ref := range s.refs {
 			s.live[ref] = false
 		}
-		s.mu.Unlock()
+		if rounds == removed {
+			clear(s.refs) // or others have made them again, and they are removed again
+		}
 	}
+	if r, err := w.WriteLines(t.Context(), mapping(), body); err != nil || r.Stored != 50 || rounds != Rounds {
+		t.Errorf("%+v, %v, %d rounds", r, err, rounds)
+	}
+	// And in the last too.
+	rounds, removed = 0, Rounds
 	var kind interface{ Kind() string }
-	if r, err := w.WriteLines(t.Context(), mapping(), body); r.Stored != 0 || !errors.As(err, &kind) || kind.Kind() != "unavailable" {
-		t.Errorf("%+v, %v", r, err)
+	r, err = w.WriteLines(t.Context(), mapping(), body)
+	if r.Stored != 0 || !errors.As(err, &kind) || kind.Kind() != "unavailable" || rounds != Rounds {
+		t.Errorf("%+v, %v, %d rounds", r, err, rounds)
+	}
+	if want := "50 samples not stored: their series were removed 8 times while they were being written; send them again"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
