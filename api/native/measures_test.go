@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/metricdef"
 	"granary/tenant"
 )
@@ -331,6 +333,152 @@ func TestWriteToEnded(t *testing.T) {
 	}
 	if w, got := s.write(t, byID); w.Code != 200 || got.Stored != 1 || got.Rejected != 1 || got.Errors[0].Code != "metric-unknown" {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// removing is a store in which something is removed before each commit, as often as left says.
+type removing struct {
+	*measures.Store
+	remove        func()
+	left, commits int
+	stale         bool // the next batch meets removals that are on their way
+}
+
+func (r *removing) Commit(ctx context.Context, b *measures.Batch) error {
+	r.commits++
+	if r.left > 0 {
+		r.left--
+		r.remove()
+	}
+	if r.stale {
+		r.stale, b.Left = false, b.Bytes
+		for row := range b.Refs {
+			b.Stale, b.Refs[row] = append(b.Stale, row), 0
+		}
+		return nil
+	}
+	return r.Store.Commit(ctx, b)
+}
+
+// newRemoving makes an API on such a store.
+func newRemoving(t *testing.T) (*realStore, *removing) {
+	r := &removing{}
+	return newStored(t, tenant.Limits{}, func(o *Options) { r.Store = o.Store.(*measures.Store); o.Store = r }), r
+}
+
+// TestWriteToRemoved: samples whose metric, or whose tenant, is removed by others while they are written are stored in one that is
+// made anew, whatever the order of the members of their items.
+func TestWriteToRemoved(t *testing.T) {
+	for _, body := range []string{
+		`[{"name":"b","samples":[[1,1]]},{"name":"a","tags":{"x":"y"},"samples":[[1,1],[2,2]]}]`,
+		`[{"samples":[[1,1]],"name":"b"},{"samples":[[1,1],[2,2]],"name":"a","tags":{"x":"y"}}]`,
+	} {
+		for _, whole := range []bool{false, true} {
+			s, r := newRemoving(t)
+			tag := metricdef.Tag{Name: "x", Value: "y"}
+			r.remove = func() {
+				var err error
+				if who, _ := s.store.Tenants.Lookup("t"); whole {
+					err = s.store.DeleteTenant(t.Context(), who.Num)
+				} else {
+					_, err = s.store.DeleteDefinitions(t.Context(), []metricdef.Ref{s.ref(t, "t", metricdef.Gauge, "a", tag)})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			for range 3 { // not known, known, known to follow
+				s.write(t, body, "Tenant", "t")
+				r.left, r.commits = 1, 0
+				if w, got := s.write(t, body, "Tenant", "t"); w.Code != 200 || got.Stored != 3 || got.Rejected != 0 || r.commits != 2 || r.left != 0 {
+					t.Errorf("%s, whole %v: %d %s after %d commits", body, whole, w.Code, w.Body, r.commits)
+				}
+				if times, _ := s.read(t, s.ref(t, "t", metricdef.Gauge, "a", tag)); len(times) != 2 {
+					t.Errorf("%s, whole %v: there are %d samples", body, whole, len(times))
+				}
+			}
+			// Without the right to make it anew it is not, and neither is its tenant.
+			r.left = 1
+			w := ask(s, "POST", "/v2/measures?create=false", body, "Tenant", "t")
+			if whole {
+				if _, there := s.store.Tenants.Lookup("t"); there || w.Code != 400 || !strings.Contains(w.Body.String(), "metric-unknown") {
+					t.Errorf("%s: %d %s", body, w.Code, w.Body)
+				}
+			} else if s.ref(t, "t", metricdef.Gauge, "a", tag) != 0 || w.Code != 200 || !strings.Contains(w.Body.String(), `"stored":1,"rejected":2,"reasons":{"metric-unknown":2}`) {
+				t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// TestWriteRounds: the removals that a write outlasts are one less than the rounds.
+func TestWriteRounds(t *testing.T) {
+	const body = `[{"name":"b","samples":[[1,1]]},{"name":"a","samples":[[1,1],[2,2]]}]`
+	for _, whole := range []bool{false, true} {
+		for _, removals := range []int{ingest.Rounds - 1, ingest.Rounds} {
+			s, r := newRemoving(t)
+			s.write(t, body)
+			// A tenant that is gone takes drafts with it. A draft of a metric finds what there is, or makes it, but for what is on its way
+			// out at that moment.
+			r.remove = func() {
+				if whole {
+					who, _ := s.store.Tenants.Lookup("_ops")
+					if err := s.store.DeleteTenant(t.Context(), who.Num); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				r.stale = true
+			}
+			r.left, r.commits = removals, 0
+			w, got := s.write(t, body)
+			if removals < ingest.Rounds && (w.Code != 200 || got.Stored != 3) {
+				t.Errorf("whole %v, %d removals: %d %s", whole, removals, w.Code, w.Body)
+			}
+			if removals == ingest.Rounds && (w.Code != 503 || !strings.Contains(w.Body.String(), "3 samples not stored: their series were removed 8 times while they were being written; send them again") || !strings.Contains(w.Body.String(), "series-unstable")) {
+				t.Errorf("whole %v, %d removals: %d %s", whole, removals, w.Code, w.Body)
+			}
+			if r.commits != ingest.Rounds || r.left != 0 {
+				t.Errorf("whole %v, %d removals: %d commits", whole, removals, r.commits)
+			}
+		}
+	}
+}
+
+// TestWriteToOtherKind: samples whose metric was deleted, and made anew by others for values of another kind, are turned into these.
+func TestWriteToOtherKind(t *testing.T) {
+	for _, kinds := range [][2]metricdef.Kind{{metricdef.KindFloat, metricdef.KindInt}, {metricdef.KindInt, metricdef.KindFloat}} {
+		s := newStored(t, tenant.Limits{})
+		num, err := s.store.EnsureTenant(t.Context(), "_ops")
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := func(kind metricdef.Kind) metricdef.Ref {
+			t.Helper()
+			m := s.store.CreateDefinitions(t.Context(), []metricdef.Draft{{Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: "x"}, Kind: kind, Dialect: "influx"}})
+			if m[0].Err != nil {
+				t.Fatal(m[0].Err)
+			}
+			return m[0].Ref
+		}
+		old := made(kinds[0])
+		for range 2 {
+			s.write(t, `[{"name":"x","samples":[[1,1]]}]`)
+		}
+		if _, err := s.store.DeleteDefinitions(t.Context(), []metricdef.Ref{old}); err != nil {
+			t.Fatal(err)
+		}
+		ref := made(kinds[1])
+		if w, got := s.write(t, `[{"name":"x","samples":[[2,7]]}]`); w.Code != 200 || got.Stored != 1 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		_, values := s.read(t, ref)
+		if len(values) == 1 && kinds[1] == metricdef.KindInt {
+			values[0] = float64(measures.WordInt(values[0]))
+		}
+		if len(values) != 1 || values[0] != 7 {
+			t.Errorf("of kind %v, then %v: %v", kinds[0], kinds[1], values)
+		}
 	}
 }
 

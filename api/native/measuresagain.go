@@ -4,13 +4,20 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/google/uuid"
+
+	"granary/api/edge"
 	"granary/measures"
-	"granary/measures/ingest"
 	"granary/metricdef"
 )
 
-// again makes the batch one of the stale rows, as drafts.
+// again makes the batch one of the stale rows, as drafts: their metrics, or the whole tenant, have ended. The error is one of the store.
 func (in *intake) again() error {
+	t, _ := in.a.o.Tenants.Lookup(in.id)
+	moved := t.Num != in.num
+	if moved {
+		in.num, in.last = t.Num, nil // 0: it comes into being with the first draft
+	}
 	old, from, at := in.batch, in.from, in.at
 	in.batch, in.from, in.at = measures.Batch{Pieces: in}, nil, nil
 	texts, tags := old.Texts, old.Tags
@@ -24,7 +31,10 @@ func (in *intake) again() error {
 			if anyStored(&old, from, o) {
 				fresh.size = 0
 			}
-			if err := in.redraft(&fresh); err != nil {
+			if err := in.redraft(&fresh, moved); err != nil {
+				if kind := edge.KindOf(err); kind != edge.Invalid && kind != edge.NotFound {
+					return err
+				}
 				in.report.line = o.line
 				in.report.add(o.index, o.path.String(), err)
 				last = nil
@@ -65,21 +75,22 @@ func anyStored(b *measures.Batch, from []origin, o *origin) bool {
 	return slices.ContainsFunc(b.Refs[o.row:end], func(ref metricdef.Ref) bool { return ref != 0 })
 }
 
-// redraft gives an item whose metric has ended the draft of one like it.
-func (in *intake) redraft(o *origin) error {
-	text := o.header
-	if o.known != nil {
-		text = []byte(o.known.Text)
-	}
-	if text == nil {
-		if o.draft != nil {
-			return nil
+// redraft gives an item whose metric has ended the draft of one like it. Its samples stay of the kind that they were read as. If the tenant
+// has ended, in.num is that of the one that has its name now.
+func (in *intake) redraft(o *origin, moved bool) error {
+	it, kind := o.item, o.kind
+	if it == nil {
+		if moved && o.known != nil { // what is known is known of the other tenant
+			o.header, o.known = []byte(o.known.Text), nil
 		}
-		return &ingest.UnstableError{Rows: 1}
-	}
-	it, err := readItem(append(bytes.Clone(text), "]}"...))
-	if err != nil {
-		return err
+		text := o.header
+		if o.known != nil {
+			text = []byte(o.known.Text)
+		}
+		var err error
+		if it, err = readItem(append(bytes.Clone(text), "]}"...)); err != nil {
+			return err
+		}
 	}
 	o.draft = nil
 	ref, err := in.resolve(it, o)
@@ -89,11 +100,22 @@ func (in *intake) redraft(o *origin) error {
 	if o.draft == nil {
 		// Somebody else has made it already: the draft finds it.
 		d, ok := in.a.o.Definitions.Get(ref)
-		if !ok {
-			return &ingest.UnstableError{Rows: 1}
+		switch {
+		case ok:
+			o.draft = &d.Draft
+		case it.ID != nil:
+			return edge.At("/id", &metricError{uuid.MustParse(*it.ID)})
+		default: // or is about to, or it has ended again
+			if o.draft, err = it.draft(); err != nil {
+				return err
+			}
 		}
-		o.draft = &d.Draft
 	}
-	o.draft.Tenant = in.num
+	if in.num == 0 {
+		if in.num, err = in.a.o.Store.EnsureTenant(in.ctx, in.id); err != nil {
+			return err
+		}
+	}
+	o.draft.Tenant, o.kind = in.num, kind
 	return nil
 }

@@ -72,6 +72,7 @@ type origin struct {
 	path   place            // of the item
 	known  *known.Entry     // nil: it was not known
 	header []byte           // what may be learned; nil: nothing
+	item   *item            // where neither known nor header has its text
 	draft  *metricdef.Draft // nil: the metric is there
 	kind   metricdef.Kind
 	size   int64 // its bytes, if they count in this batch
@@ -232,6 +233,9 @@ func (in *intake) strictItem(raw []byte, n int, path place) error {
 		if stop < len(raw) && bytes.Equal(raw[end-1:stop], it.Samples) && raw[scan.Space(raw, stop)] == '}' {
 			o.header = raw[:end]
 		}
+	}
+	if o.header == nil {
+		o.item = it
 	}
 	ref, err := in.resolve(it, &o)
 	switch {
