@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"granary/compat/gnocchi/pyjson"
 	"granary/metricdef"
 	"granary/policy"
 )
@@ -219,7 +220,7 @@ func TestMeasuresAtLength(t *testing.T) {
 	}
 }
 
-// long has a metric of so many minutes with a point each.
+// long has a metric of so many minutes with three points each, so that means have all digits that there are.
 func long(tb testing.TB, n int) (*bed, uuid.UUID, []string) {
 	b := newBed(tb)
 	b.policies(window(tb, "medium", 0, "", policy.Tier{Granularity: time.Minute, Points: int64(n)}, policy.Tier{Granularity: time.Hour, Points: 8760}))
@@ -229,9 +230,13 @@ func long(tb testing.TB, n int) (*bed, uuid.UUID, []string) {
 	var rows []string
 	const at = 1577836800
 	for i := range n {
-		v := math.Round(rng.NormFloat64()*1e4)/100 + 0.001
-		points = append(points, [2]float64{float64(at + 60*i), v})
-		rows = append(rows, fmt.Sprintf(`["%s+00:00", 60.0, %v]`, time.Unix(int64(at+60*i), 0).UTC().Format("2006-01-02T15:04:05"), v))
+		sum := 0.0
+		for k := range 3 {
+			v := math.Round(rng.NormFloat64()*1e4) / 100
+			points = append(points, [2]float64{float64(at + 60*i + 20*k), v})
+			sum += v
+		}
+		rows = append(rows, fmt.Sprintf(`["%s+00:00", 60.0, %s]`, time.Unix(int64(at+60*i), 0).UTC().Format("2006-01-02T15:04:05"), pyjson.AppendFloat(nil, sum/3)))
 	}
 	b.post(id, points...)
 	b.store.TendTiers()
