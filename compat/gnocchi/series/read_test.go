@@ -124,3 +124,40 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestOneBatch: what is in one batch is judged by the window as it was before, and the smallest of equal times stays, however many points
+// there are.
+func TestOneBatch(t *testing.T) {
+	b := newBed(t)
+	b.policies(archive(t, "p", vectorPolicy{BackWindow: 1, Methods: []string{"count", "sum", "rate:count"}, Tiers: []vectorTier{{60, 0}, {3600, 0}}}))
+	ref := b.metric(metricdef.Gauge, "m", "p")
+	base := dayOf("2020-01-01")
+	hour := int64(time.Hour)
+	b.post(ref, []int64{base + 5*hour + 1}, []float64{1})
+	// The window reaches back to 3:00: a back window of one, and one for the rate.
+	const n = 150_000
+	times, values := []int64{base + 5000*hour, base + 3*hour - 1}, []float64{7, 1}
+	for i := range int64(n) {
+		times, values = append(times, base+3*hour+i%(n/2)*40e6), append(values, float64(2-i/(n/2)))
+	}
+	if refused := b.post(ref, times, values); refused != 1 {
+		t.Errorf("%d points are refused, want 1", refused)
+	}
+	for range 2 {
+		got := b.read(Want{ref, policy.Count, hour, Earliest, Latest}, Want{ref, policy.Sum, hour, Earliest, Latest}, Want{ref, policy.Count.Rate(), hour, Earliest, Latest})
+		for i, want := range []Column{
+			{[]int64{base + 3*hour, base + 5*hour, base + 5000*hour}, []float64{n / 2, 1, 1}},
+			{[]int64{base + 3*hour, base + 5*hour, base + 5000*hour}, []float64{n / 2, 1, 7}},
+			{[]int64{base + 3*hour, base + 5*hour, base + 5000*hour}, []float64{n/2 - 1, 1, 1}},
+		} {
+			if !slices.Equal(got[i].Times, want.Times) || !slices.Equal(got[i].Values, want.Values) {
+				t.Errorf("%d: %v, want %v", i, got[i], want)
+			}
+		}
+		b.store.TendTiers()
+	}
+	// Now the window begins at 4998:00.
+	if refused := b.post(ref, []int64{base + 4998*hour - 1, base + 4998*hour}, []float64{1, 1}); refused != 1 {
+		t.Errorf("%d points are refused, want 1", refused)
+	}
+}
