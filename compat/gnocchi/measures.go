@@ -31,36 +31,35 @@ func (c *call) measuresOf(m *metric) error {
 	if err := c.demand(getMeasures, &m.object); err != nil {
 		return err
 	}
-	a, err := c.asked(m)
-	if err != nil {
-		return err
-	}
-	var wants []series.Want
-	if !a.none {
-		wants = a.wants(m)
-	}
-	columns, err := c.columns(m.tenant, wants)
+	runs, err := c.runsOf(m)
 	if err != nil {
 		return err
 	}
 	o := c.output()
-	o.B = append(o.B, '[')
-	some := false
-	for i, col := range columns {
-		granularity := a.text
-		if granularity == "" {
-			granularity = seconds(wants[i].Granularity)
-		}
-		if a.resample {
-			col = series.Resample(col, a.method, a.grouping).Within(a.grouping.Floor(a.start), a.stop)
-		}
-		if err := o.points(series.NewPrinter(granularity), some, col); err != nil {
-			return o.end(err)
-		}
-		some = some || len(col.Times) > 0
+	return o.end(o.runs(runs))
+}
+
+// runsOf reads the measures of a metric that the request asks for, coarsest first.
+func (c *call) runsOf(m *metric) ([]run, error) {
+	a, err := c.asked(m)
+	if err != nil || a.none {
+		return nil, err
 	}
-	o.B = append(o.B, ']')
-	return o.end(nil)
+	wants := a.wants(m)
+	columns, err := c.columns(m.tenant, wants)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]run, len(columns))
+	for i, col := range columns {
+		runs[i] = run{a.text, col}
+		if a.resample {
+			runs[i].Column = series.Resample(col, a.method, a.grouping).Within(a.grouping.Floor(a.start), a.stop)
+		} else {
+			runs[i].granularity = seconds(wants[i].Granularity)
+		}
+	}
+	return runs, nil
 }
 
 // seconds is a granularity as a number of seconds, as answers have it.

@@ -23,6 +23,26 @@ func (c *call) output() *output {
 // end ends the answer, which is an error if err is one and nothing has been sent yet.
 func (o *output) end(err error) error { return o.c.endStream(o.Stream, err) }
 
+// run is points of one granularity, which is JSON.
+type run struct {
+	granularity string
+	series.Column
+}
+
+// runs prints runs as one list of points.
+func (o *output) runs(list []run) error {
+	o.B = append(o.B, '[')
+	some := false
+	for _, r := range list {
+		if err := o.points(series.NewPrinter(r.granularity), some, r.Column); err != nil {
+			return err
+		}
+		some = some || len(r.Times) > 0
+	}
+	o.B = append(o.B, ']')
+	return nil
+}
+
 // partPoints is how many points are printed in one go.
 const partPoints = 512
 
