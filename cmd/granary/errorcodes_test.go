@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// errorCodes finds the stable codes of errors in the source: the texts that methods named Code return, and the first
-// arguments of functions named unavailable, which make errors of package measures.
+// errorCodes finds the stable codes of errors in the source: the texts that methods named Code return, the first arguments of
+// functions named unavailable, which make errors of package measures, and the second members of Gnocchi's refusals.
 func errorCodes(t *testing.T) []string {
 	t.Helper()
 	var codes []string
@@ -49,6 +49,10 @@ func errorCodes(t *testing.T) []string {
 					}
 					return true
 				})
+			case *ast.CompositeLit:
+				if f, ok := n.Type.(*ast.Ident); ok && f.Name == "refusal" && len(n.Elts) > 1 {
+					add(n.Elts[1])
+				}
 			case *ast.CallExpr:
 				if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "unavailable" && len(n.Args) > 0 {
 					add(n.Args[0])
