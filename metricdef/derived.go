@@ -119,6 +119,18 @@ func (r *Registry) checkDerived(x *index, d *packed, u *Update) error {
 	return nil
 }
 
+// Tag is the value that a visible definition has of a tag, its own or a derived one; "" if it has none. NameTag is the name.
+func (r *Registry) Tag(ref Ref, name string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	d, symbol := r.seen(ref), r.symbols.find(name)
+	if d == nil || symbol == 0 {
+		return ""
+	}
+	x := r.tenants[tenant.Num(d.tenant)]
+	return r.symbols.text(x.pairs[r.pairOf(x, d, symbol)].value)
+}
+
 // Derived returns the tags that a visible definition has by its label and its resource and does not hide, by name. They are found by
 // searches and belong to no record.
 func (r *Registry) Derived(ref Ref) []Tag {

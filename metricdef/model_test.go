@@ -497,6 +497,11 @@ func compare(t *rapid.T, r *Registry, m *model) {
 			}
 			linked[resourceKey{d.Tenant, d.Resource}]++
 		}
+		for _, name := range []string{NameTag, "cluster", "p", "y", LabelTag, ResourceTag, "absent"} {
+			if got := r.Tag(ref, name); got != m.valueOf(d, name) {
+				t.Fatalf("%d has %q for %s, want %q", ref, got, name, m.valueOf(d, name))
+			}
+		}
 		for _, tag := range r.Derived(ref) {
 			if hasTag(d.Tags, tag.Name) || hasTag(d.Plain, tag.Name) || m.valueOf(d, tag.Name) != tag.Value {
 				t.Fatalf("%d has the derived tag %v", ref, tag)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"granary/api/edge"
 	"granary/metricdef"
 )
@@ -40,6 +42,7 @@ func (a *API) appendMetric(b []byte, d *metricdef.Definition, samples bool, form
 	b = edge.AppendBool(b, d.Explicit)
 	b = append(b, `,"dialect":`...)
 	b = edge.AppendString(b, d.Dialect)
+	b = a.appendLink(b, d)
 	if samples {
 		b = append(b, `,"samples":`...)
 		if first, last, ok := a.o.Ends.Ends(d.Ref); ok {
@@ -49,6 +52,27 @@ func (a *API) appendMetric(b []byte, d *metricdef.Definition, samples bool, form
 			b = append(format.Append(b, last), '}')
 		} else {
 			b = append(b, "null"...)
+		}
+	}
+	return append(b, '}')
+}
+
+// appendLink appends what a metric says of people and resources, if it says anything.
+func (a *API) appendLink(b []byte, d *metricdef.Definition) []byte {
+	if d.Label != "" {
+		b = edge.AppendString(append(b, `,"label":`...), d.Label)
+	}
+	if d.Creator != "" {
+		b = edge.AppendString(append(b, `,"creator":`...), d.Creator)
+	}
+	if d.Resource == (uuid.UUID{}) {
+		return b
+	}
+	b = append(append(b, `,"resource":{"id":"`...), d.Resource.String()...)
+	b = append(b, '"')
+	if a.o.ResourceType != nil {
+		if typ, ok := a.o.ResourceType(d.Tenant, d.Resource); ok {
+			b = edge.AppendString(append(b, `,"type":`...), typ)
 		}
 	}
 	return append(b, '}')

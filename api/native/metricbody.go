@@ -87,11 +87,14 @@ var memberOf = map[string]string{
 func atField(err error) error {
 	var invalid *metricdef.InvalidError
 	var identity *metricdef.IdentityTagError
+	var derived *metricdef.DerivedTagError
 	switch {
 	case errors.As(err, &invalid):
 		return edge.At(memberOf[invalid.Field], err)
 	case errors.As(err, &identity):
 		return edge.At(edge.Pointer("/plain_tags", identity.Tag), err)
+	case errors.As(err, &derived):
+		return edge.At(edge.Pointer("/plain_tags", derived.Tag), err)
 	}
 	if edge.CodeOf(err) == "policy-unknown" {
 		return edge.At("/policy", err)

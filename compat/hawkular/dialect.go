@@ -41,6 +41,8 @@ const settingRequest = "granary.compat.hawkular.max-request"
 type Definitions interface {
 	Resolve(t tenant.Num, typ metricdef.Type, key []byte) (metricdef.Ref, bool)
 	Get(ref metricdef.Ref) (metricdef.Definition, bool)
+	// Tag is the value of a tag by which a search finds the metric, "" if there is none of that name.
+	Tag(ref metricdef.Ref, name string) string
 	Kind(ref metricdef.Ref) metricdef.Kind
 	ByID(id uuid.UUID) (metricdef.Ref, bool)
 	Count(t tenant.Num) int

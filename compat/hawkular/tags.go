@@ -306,10 +306,7 @@ func (d *Dialect) removeTags(c *call) error {
 	}
 	if def, ok := c.definition(c.typ, c.vars["id"]); ok {
 		// The store has its locks while it looks for them.
-		names = slices.DeleteFunc(names, func(name string) bool {
-			named := func(t metricdef.Tag) bool { return t.Name == name }
-			return !slices.ContainsFunc(def.Tags, named) && !slices.ContainsFunc(def.Plain, named)
-		})
+		names = slices.DeleteFunc(names, func(name string) bool { return d.o.Definitions.Tag(def.Ref, name) == "" })
 		err := d.o.Store.UpdateDefinition(c.ctx, def.Ref, metricdef.Update{Remove: names})
 		if err != nil && edge.KindOf(err) != edge.NotFound {
 			return err

@@ -14,6 +14,8 @@ import (
 type Definitions interface {
 	Get(ref metricdef.Ref) (metricdef.Definition, bool)
 	Kind(ref metricdef.Ref) metricdef.Kind
+	// Tag is the value of a tag by which a search finds the series, "" if there is none of that name.
+	Tag(ref metricdef.Ref, name string) string
 }
 
 // Cost bounds what a query goes through.
@@ -293,13 +295,12 @@ func (q *Query) group() error {
 	places := make(map[string]int)
 	for i, ref := range q.refs {
 		tags := make([]metricdef.Tag, len(by))
-		var def metricdef.Definition
-		if len(by) > 0 && q.engine.o.Definitions != nil {
-			def, _ = q.engine.o.Definitions.Get(ref)
-		}
 		var key strings.Builder
 		for j, name := range by {
-			tags[j] = metricdef.Tag{Name: name, Value: tagOf(&def, name)}
+			tags[j] = metricdef.Tag{Name: name}
+			if defs := q.engine.o.Definitions; defs != nil {
+				tags[j].Value = defs.Tag(ref, name)
+			}
 			key.WriteString(tags[j].Value)
 			key.WriteByte(0xff) // stands in no value: they are UTF-8
 		}
@@ -336,18 +337,6 @@ func (q *Query) groupKind(g *group, series metricdef.Kind) (values, made metricd
 	}
 	made, err = acrossKind(values, q.request.Across)
 	return values, made, err
-}
-
-// tagOf is the value of a tag, "" if the series has none of that name.
-func tagOf(d *metricdef.Definition, name string) string {
-	for _, list := range [][]metricdef.Tag{d.Tags, d.Plain} {
-		for _, t := range list {
-			if t.Name == name {
-				return t.Value
-			}
-		}
-	}
-	return ""
 }
 
 func (e *Engine) kind(ref metricdef.Ref) metricdef.Kind {

@@ -156,8 +156,7 @@ func TestAgainstModel(t *testing.T) {
 		for i, at := range r.Times {
 			samples[ref] = append(samples[ref], modelPoint{at, r.Values[i], true})
 		}
-		def, _ := s.Definitions.Get(ref)
-		racks[ref] = tagOf(&def, "rack")
+		racks[ref] = s.Definitions.Tag(ref, "rack")
 	}
 	e := New(s, Options{Definitions: s.Definitions})
 	for i := range 1000 {

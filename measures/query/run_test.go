@@ -130,6 +130,28 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestByDerivedTags puts series into groups by what their label says, as by a tag of theirs.
+func TestByDerivedTags(t *testing.T) {
+	e, s := small(t)
+	num := s.Definitions.Tenant(1)
+	var refs []metricdef.Ref
+	for i, label := range []string{"cpu", "mem", "cpu"} {
+		name := fmt.Sprintf("0%d020304-0506-4708-890a-0b0c0d0e0f10", i)
+		made := s.CreateDefinitions(t.Context(), []metricdef.Draft{{Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: name}, ByID: true, Label: label, Explicit: true}})
+		if made[0].Err != nil {
+			t.Fatal(made[0].Err)
+		}
+		refs = append(refs, made[0].Ref)
+		var b measures.Batch
+		b.Add(made[0].Ref, epoch, float64(i+1))
+		commit(t, s, &b)
+	}
+	got, err := answer(t, e, Request{Refs: refs, From: epoch, To: epoch + sec, Over: policy.Max, Across: policy.Sum, By: []string{metricdef.LabelTag}})
+	if want := "0[{metric_name cpu}]: 0=4\n0[{metric_name mem}]: 0=2"; err != nil || got != want {
+		t.Errorf("%s, want %s (%v)", got, want, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	_, s := small(t)
 	e := New(s, Options{Definitions: s.Definitions, MaxPoints: 1000, MaxSamples: 9, MaxSeries: 2})

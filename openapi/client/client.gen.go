@@ -1554,6 +1554,9 @@ type Metric struct {
 	// Created Milliseconds since 1970, or what `times` asks for.
 	Created Time `json:"created"`
 
+	// Creator Who made it, as Gnocchi says it: the user, or user and project with a colon between them.
+	Creator *string `json:"creator,omitempty"`
+
 	// Dialect The way through which it was made.
 	Dialect string `json:"dialect"`
 
@@ -1566,7 +1569,10 @@ type Metric struct {
 	// Kind What the samples are: numbers of 64 bits with a point (`float`), whole numbers of 64 bits (`int`), states (`state`) or texts (`text`). Without another word a gauge
 	// holds `float`, a counter `int`, an availability `state`, a string `text`.
 	Kind ValueKind `json:"kind"`
-	Name string    `json:"name"`
+
+	// Label The name that people gave it, where its name is an id, and the name under which its resource has it. Searches find it as the tag `metric_name`.
+	Label *string `json:"label,omitempty"`
+	Name  string  `json:"name"`
 
 	// PlainTags The tags that may change.
 	PlainTags Tags `json:"plain_tags"`
@@ -1575,6 +1581,13 @@ type Metric struct {
 		Explicit bool   `json:"explicit"`
 		Name     string `json:"name"`
 	} `json:"policy"`
+
+	// Resource The resource that it belongs to. Searches find the metric by what the resource says as by tags: `resource_id`, `resource_type`, `original_resource_id`, `user_id`,
+	// `project_id`, and each attribute under its own name. Those tags are read-only, and a tag of the metric's own hides the one of that name.
+	Resource *struct {
+		Id   openapi_types.UUID `json:"id"`
+		Type *string            `json:"type,omitempty"`
+	} `json:"resource,omitempty"`
 
 	// Retention How long its raw samples are kept, above what policy and tenant say; only if it has one of its own.
 	Retention        *string  `json:"retention,omitempty"`

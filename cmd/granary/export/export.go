@@ -20,6 +20,8 @@ import (
 type Source interface {
 	// EachSeries calls fn for every definition, in the order of refs, until it answers an error, which is returned.
 	EachSeries(fn func(metricdef.Definition) error) error
+	// Derived are the tags that a series has by its label and its resource, beside those of its definition.
+	Derived(ref metricdef.Ref) []metricdef.Tag
 	// ReadRaw calls fn for the samples of a series in [from, to), times in nanoseconds since 1970 UTC, in the order of time,
 	// until it answers an error, which is returned.
 	ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v lineout.Value) error) error
@@ -31,7 +33,7 @@ type Selection struct {
 	// Metric is a pattern for the name, with * and ? as in file names, for which a slash is a character like any other;
 	// empty means all.
 	Metric string
-	// Tags are what a series must have, among its identity or its plain tags.
+	// Tags are what a series must have, among its identity tags, its plain tags, or those that it has by its resource.
 	Tags     []metricdef.Tag
 	From, To int64 // nanoseconds since 1970 UTC, To excluded
 }
@@ -77,10 +79,11 @@ func (e *exporter) series(ctx context.Context, d metricdef.Definition) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !e.selected(&d) {
+	derived := e.src.Derived(d.Ref)
+	if !e.selected(&d, derived) {
 		return nil
 	}
-	e.tags = appendTags(e.tags[:0], &d)
+	e.tags = appendTags(e.tags[:0], &d, derived)
 	key, nameless := lineout.AppendSeries(e.line[:0], d.Name, e.tags)
 	printed := false
 	err := e.src.ReadRaw(ctx, d.Ref, e.sel.From, e.sel.To, func(t int64, v lineout.Value) error {
@@ -108,7 +111,7 @@ func (e *exporter) series(ctx context.Context, d metricdef.Definition) error {
 	return nil
 }
 
-func (e *exporter) selected(d *metricdef.Definition) bool {
+func (e *exporter) selected(d *metricdef.Definition, derived []metricdef.Tag) bool {
 	if e.sel.Tenant != 0 && d.Tenant != e.sel.Tenant {
 		return false
 	}
@@ -118,15 +121,16 @@ func (e *exporter) selected(d *metricdef.Definition) bool {
 		}
 	}
 	for _, want := range e.sel.Tags {
-		if !slices.Contains(d.Tags, want) && !slices.Contains(d.Plain, want) {
+		if !slices.Contains(d.Tags, want) && !slices.Contains(d.Plain, want) && !slices.Contains(derived, want) {
 			return false
 		}
 	}
 	return true
 }
 
-// appendTags appends the tags of a series sorted by name: those of its identity, those that are plain, and the unit.
-func appendTags(dst []metricdef.Tag, d *metricdef.Definition) []metricdef.Tag {
+// appendTags appends the tags of a series sorted by name: those of its identity, those that are plain, the unit, and those that it has by
+// its label and its resource.
+func appendTags(dst []metricdef.Tag, d *metricdef.Definition, derived []metricdef.Tag) []metricdef.Tag {
 	dst = append(dst, d.Tags...)
 	add := func(t metricdef.Tag) {
 		if !slices.ContainsFunc(dst, func(have metricdef.Tag) bool { return have.Name == t.Name }) {
@@ -140,6 +144,9 @@ func appendTags(dst []metricdef.Tag, d *metricdef.Definition) []metricdef.Tag {
 	}
 	if d.Unit != "" {
 		add(metricdef.Tag{Name: "unit", Value: d.Unit})
+	}
+	for _, t := range derived {
+		add(t)
 	}
 	slices.SortFunc(dst, func(a, b metricdef.Tag) int { return strings.Compare(a.Name, b.Name) })
 	return dst

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
 	"granary/measures/ingest/lineout"
@@ -48,6 +49,14 @@ func (s *fakeStore) add(t tenant.Num, typ metricdef.Type, name string, tags []me
 	}
 	s.samples[d.Ref] = samples
 	return &s.defs[len(s.defs)-1]
+}
+
+func (s *fakeStore) Derived(ref metricdef.Ref) []metricdef.Tag {
+	d := &s.defs[ref-1]
+	if d.Label == "" {
+		return nil
+	}
+	return []metricdef.Tag{{Name: metricdef.LabelTag, Value: d.Label}, {Name: metricdef.ResourceTag, Value: d.Resource.String()}}
 }
 
 func (s *fakeStore) EachSeries(fn func(metricdef.Definition) error) error {
@@ -137,6 +146,25 @@ holes value=7 1700000000
 				t.Errorf("%+v", stats)
 			}
 		})
+	}
+}
+
+// TestWriteDerivedTags: a series whose name is an id is of use elsewhere only with what people know it by.
+func TestWriteDerivedTags(t *testing.T) {
+	s := newStore()
+	d := s.add(1, metricdef.Gauge, "01020304-0506-4708-890a-0b0c0d0e0f10", nil, sample{at, 1})
+	d.ByID, d.Label, d.Resource, d.Plain = true, "cpu", uuid.UUID{9}, tags("metric_name", "mine")
+	for _, want := range [][]metricdef.Tag{nil, tags("resource_id", "09000000-0000-0000-0000-000000000000"), tags("resource_id", "other")} {
+		sel := Everything()
+		sel.Metric, sel.Tags = "01*", want
+		line := "01020304-0506-4708-890a-0b0c0d0e0f10,metric_name=mine,resource_id=09000000-0000-0000-0000-000000000000 value=1 1700000000\n"
+		if len(want) > 0 && want[0].Value == "other" {
+			line = ""
+		}
+		var out bytes.Buffer
+		if _, err := Write(t.Context(), s, &out, sel); err != nil || out.String() != line {
+			t.Errorf("%v: %v\n%swant\n%s", want, err, out.String(), line)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *Server) native() native.Options {
 
 // policyOf names the policy of a definition.
 func (s *Server) policyOf(d *metricdef.Definition) (name string, explicit bool) {
-	p, _ := s.store.Policies.For(d.Tenant).Resolve(d.Dialect, d.Name, d.Policy)
+	p, _ := s.store.Policies.For(d.Tenant).Resolve(d.Dialect, d.Called(), d.Policy)
 	return p.Name, d.Policy != "" && p.Name == d.Policy
 }
 

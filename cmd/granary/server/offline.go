@@ -113,6 +113,9 @@ func (f *Offline) EachSeries(fn func(metricdef.Definition) error) error {
 	return nil
 }
 
+// Derived is part of export.Source.
+func (f *Offline) Derived(ref metricdef.Ref) []metricdef.Tag { return f.store.Definitions.Derived(ref) }
+
 // ReadRaw is part of export.Source.
 func (f *Offline) ReadRaw(ctx context.Context, ref metricdef.Ref, from, to int64, fn func(t int64, v lineout.Value) error) error {
 	// The store counts from these bounds, so they keep away from the ends of int64.

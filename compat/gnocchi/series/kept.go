@@ -62,7 +62,7 @@ type Policies interface {
 
 // PolicyOf is the policy of a metric as its definition and its tenant's rules choose it, with the retention that is its own if it has one.
 func PolicyOf(policies Policies, d *metricdef.Draft) policy.Policy {
-	p, _ := policies.For(d.Tenant).Resolve(d.Dialect, d.Name, d.Policy)
+	p, _ := policies.For(d.Tenant).Resolve(d.Dialect, d.Called(), d.Policy)
 	if d.Retention > 0 {
 		p.Raw.Length = d.Retention
 	}
