@@ -50,7 +50,7 @@ func errorCodes(t *testing.T) []string {
 					return true
 				})
 			case *ast.CompositeLit:
-				if f, ok := n.Type.(*ast.Ident); ok && f.Name == "refusal" && len(n.Elts) > 1 {
+				if f, ok := n.Type.(*ast.Ident); ok && f.Name == "refusal" && parsed.Name.Name == "gnocchi" && len(n.Elts) > 1 {
 					add(n.Elts[1])
 				}
 			case *ast.CallExpr:
