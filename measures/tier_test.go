@@ -194,6 +194,25 @@ func checkTiers(t *testing.T, s *Store, ref metricdef.Ref, m *tierModel, rnd *ra
 				if n := s.TierWeight(ref, i, method, from, to); n < int64(hi-lo) {
 					t.Fatalf("%s: tier %v, %v from %d to %d: weight %d of %d buckets", what, tier.Granularity, method, from, to, n, hi-lo)
 				}
+				// In slices, whatever their size, it is the same.
+				n, k := 1+rnd.Int64N(400), lo
+				for from = floorDiv(from, step) * step; from < to; {
+					end := s.TierBorder(ref, i, method, from, to, n)
+					if end <= from || end > to || end < to && end%step != 0 {
+						t.Fatalf("%s: tier %v, %v: the border between %d and %d is %d", what, tier.Granularity, method, from, to, end)
+					}
+					if err := s.ReadTier(context.Background(), &r, ref, i, method, from, end); err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(r.Times, times[k:min(k+len(r.Times), hi)]) {
+						t.Fatalf("%s: tier %v, %v: the slice from %d to %d has other buckets", what, tier.Granularity, method, from, end)
+					}
+					k += len(r.Times)
+					from = end
+				}
+				if k != hi {
+					t.Fatalf("%s: tier %v, %v to %d: the slices have %d buckets of %d", what, tier.Granularity, method, to, k-lo, hi-lo)
+				}
 			}
 		}
 	}

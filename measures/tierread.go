@@ -364,6 +364,52 @@ func (s *Store) TierWeight(ref metricdef.Ref, tier int, m policy.Method, from, t
 	return n
 }
 
+// TierBorder divides [from, to) at the start of a bucket, so that the part before it has about n buckets that are finished or samples of
+// others: it is to if there are no more. From is the start of a bucket.
+func (s *Store) TierBorder(ref metricdef.Ref, tier int, m policy.Method, from, to, n int64) int64 {
+	sr := s.table.at(ref)
+	if sr == nil {
+		return to
+	}
+	plan := s.policyOf(ref, sr).tiers
+	if plan == nil || tier < 0 || tier >= len(plan.tiers) {
+		return to
+	}
+	step := int64(plan.tiers[tier].Granularity)
+	sh := s.shardOf(ref)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	sum, fresh := int64(0), from
+	if c := sh.tiers[ref].column(step, columnsOf(m)[0]); c != nil && c.done > from {
+		for i := c.from(from); i < len(c.chunks) && c.chunks[i].start < to; i++ {
+			if sum >= n && c.chunks[i].start > from {
+				return c.chunks[i].start
+			}
+			sum += int64(c.chunks[i].shape.span())
+		}
+		fresh = c.done
+	}
+	if fresh >= to {
+		return to
+	}
+	ends := func(t int64) (int64, bool) {
+		t = bucketOf(t, step)
+		return t, sum >= n && t > max(from, fresh) && t < to
+	}
+	for i := sr.chunkAt(fresh); i < len(sr.chunks) && sr.chunks[i].start < to; i++ {
+		if t, ok := ends(sr.chunks[i].start); ok {
+			return t
+		}
+		sum += int64(sr.chunks[i].shape.span())
+	}
+	if sr.values != 0 {
+		if t, ok := ends(sr.headStart); ok {
+			return t
+		}
+	}
+	return to
+}
+
 // oldestRaw is a time at or before the oldest raw sample, the end of time if there is none. REQUIRES: sh.mu, at least for
 // reading.
 func (sr *series) oldestRaw(sh *shard, ref metricdef.Ref) int64 {

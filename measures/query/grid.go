@@ -47,6 +47,7 @@ type Source interface {
 	TierBounds(ref metricdef.Ref, tier int) (first, last int64, ok bool)
 	TierGranularity(ref metricdef.Ref, tier int) int64
 	TierWeight(ref metricdef.Ref, tier int, m policy.Method, from, to int64) int64
+	TierBorder(ref metricdef.Ref, tier int, m policy.Method, from, to, n int64) int64
 	WindowOnly(ref metricdef.Ref) bool
 	ReadTier(ctx context.Context, r *measures.Reader, ref metricdef.Ref, tier int, m policy.Method, from, to int64) error
 	ReadTags(ctx context.Context, r *measures.TextReader, ref metricdef.Ref, from, to int64) error

@@ -209,15 +209,8 @@ func (w *worker) tierColumn(ctx context.Context, ref metricdef.Ref, q *Query, s 
 
 // tierWalk reads a method of a tier in slices.
 func (w *worker) tierWalk(ctx context.Context, ref metricdef.Ref, s stretch, m policy.Method, fn func(times []int64, values []float64)) error {
-	most := int64(farthest)
-	if s.granularity < farthest/sliceSamples {
-		most = s.granularity * sliceSamples
-	}
 	for from := s.tierFrom; from < s.tierTo; {
-		to := s.tierTo
-		if to-from > most {
-			to = from + most
-		}
+		to := w.source.TierBorder(ref, s.tier, m, from, s.tierTo, sliceSamples)
 		if err := w.source.ReadTier(ctx, &w.reader, ref, s.tier, m, from, to); err != nil {
 			return err
 		}

@@ -161,3 +161,25 @@ func TestOneBatch(t *testing.T) {
 		t.Errorf("%d points are refused, want 1", refused)
 	}
 }
+
+// TestNarrow: what a read takes depends on what there is, not on how many buckets might lie between: here there are two in sixty years of
+// nanoseconds.
+func TestNarrow(t *testing.T) {
+	b := newBed(t)
+	b.policies(archive(t, "p", vectorPolicy{Methods: []string{"mean", "sum"}, Tiers: []vectorTier{{1e-9, 0}, {60, 0}}}))
+	ref := b.metric(metricdef.Gauge, "m", "p")
+	for range 2 {
+		far := dayOf("2030-01-01")
+		b.post(ref, []int64{1, far}, []float64{1, 2})
+		want := Column{[]int64{1, far}, []float64{1, 2}}
+		for range 2 {
+			for _, m := range []policy.Method{policy.Sum, policy.Mean} {
+				if got := b.read(Want{ref, m, 1, Earliest, Latest})[0]; !slices.Equal(got.Times, want.Times) || !slices.Equal(got.Values, want.Values) {
+					t.Errorf("%v: %v, want %v", m, got, want)
+				}
+			}
+			b.store.TendTiers()
+			b.store.Expire(t.Context())
+		}
+	}
+}
