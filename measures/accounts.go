@@ -149,6 +149,13 @@ func (s *Store) appendAccount(p *pending, payload []byte) {
 
 // appendChanges accounts for series that are made and ended without samples. REQUIRES: s.seq.mu.
 func (s *Store) appendChanges(p *pending, made, ended map[tenant.Num]uint64) {
+	if len(made)+len(ended) > 0 {
+		s.appendAccount(p, accountOf(made, ended))
+	}
+}
+
+// accountOf is the account of series that are made and ended without samples.
+func accountOf(made, ended map[tenant.Num]uint64) []byte {
 	payload := usage.AppendAccount(nil)
 	for t, n := range made {
 		payload = usage.AppendEntry(payload, &usage.Entry{Tenant: t, Counts: usage.Counts{Created: n}})
@@ -156,9 +163,7 @@ func (s *Store) appendChanges(p *pending, made, ended map[tenant.Num]uint64) {
 	for t, n := range ended {
 		payload = usage.AppendEntry(payload, &usage.Entry{Tenant: t, Counts: usage.Counts{Removed: n}})
 	}
-	if len(made)+len(ended) > 0 {
-		s.appendAccount(p, payload)
-	}
+	return payload
 }
 
 // accountRemoval accounts for the series that a removal record ends. REQUIRES: s.seq.mu.
@@ -205,6 +210,8 @@ func (s *Store) countAccount(payload []byte, wrote int64) {
 func (s *Store) replayAccount(r journal.Record, held bool) error {
 	a := &s.account
 	switch r.Kind {
+	case recTogether:
+		return eachPart(&r, func(part journal.Record) error { return s.replayAccount(part, held) })
 	case recDefinitions, recDictionary, recUpdate:
 		s.nameSeries(r.Payload)
 	}

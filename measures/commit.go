@@ -8,6 +8,7 @@ import (
 
 	"granary/measures/journal"
 	"granary/metricdef"
+	"granary/metricdef/resource"
 	"granary/tenant"
 )
 
@@ -138,28 +139,7 @@ func (s *Store) fail(list []*pending, cause error) {
 	defer q.mu.Unlock()
 	err := unavailable("journal-unavailable", cause, "the journal does not take writes")
 	for i := len(q.undo) - 1; i >= 0; i-- {
-		u := q.undo[i]
-		sr := s.table.at(u.ref)
-		switch u.what {
-		case undoReserve:
-			s.Definitions.Withdraw(u.ref)
-			sr.state, sr.anchored, sr.takes = unused, false, 0
-		case undoDictionary:
-			sr.dictionary = 0
-		case undoGrid:
-			sr.grid, sr.last, sr.anchored = u.grid, u.time, u.grid.step != 0
-		case undoMark:
-			sr.lowMark = u.time
-		case undoRemove:
-			sr.state = live
-		case undoLeave:
-			s.Tenants.Return(u.tenant)
-			s.endSeries(u.tenant, live)
-		case undoTenant:
-			s.Tenants.Withdraw(u.tenant)
-		case undoPolicies:
-			s.Policies.Withdraw()
-		}
+		s.takeBack(q.undo[i])
 	}
 	q.undo = q.undo[:0]
 	q.duplicates.forget()
@@ -183,6 +163,31 @@ func (s *Store) fail(list []*pending, cause error) {
 	s.sayRefused(failed, cause)
 }
 
+// takeBack takes back one thing that the sequencer did. REQUIRES: s.seq.mu.
+func (s *Store) takeBack(u undo) {
+	sr := s.table.at(u.ref)
+	switch u.what {
+	case undoReserve:
+		s.Definitions.Withdraw(u.ref)
+		sr.state, sr.anchored, sr.takes = unused, false, 0
+	case undoDictionary:
+		sr.dictionary = 0
+	case undoGrid:
+		sr.grid, sr.last, sr.anchored = u.grid, u.time, u.grid.step != 0
+	case undoMark:
+		sr.lowMark = u.time
+	case undoRemove:
+		sr.state = live
+	case undoLeave:
+		s.Tenants.Return(u.tenant)
+		s.endSeries(u.tenant, live)
+	case undoTenant:
+		s.Tenants.Withdraw(u.tenant)
+	case undoPolicies:
+		s.Policies.Withdraw()
+	}
+}
+
 // resetTops lets the newest sequenced samples of some series be the newest applied ones, since all behind those has failed.
 // REQUIRES: s.com.mu and s.seq.mu.
 func (s *Store) resetTops(refs []metricdef.Ref) {
@@ -197,11 +202,15 @@ func (s *Store) resetTops(refs []metricdef.Ref) {
 func (s *Store) beginSegment() {
 	s.seq.segment = s.log.Segment() + 1
 	s.seq.tenants = make(map[tenant.Num]bool)
+	s.seq.resources, s.seq.types = make(map[resource.Ref]bool), make(map[string]bool)
 }
 
 // apply brings one committed write into the state. REQUIRES: s.com.mu.
 func (s *Store) apply(p *pending) {
 	s.applying = p.seq
+	if p.first != nil {
+		p.first()
+	}
 	for rest := p.fresh; len(rest) > 0; {
 		n, ref, err := s.Definitions.Apply(rest)
 		if err != nil {

@@ -147,14 +147,19 @@ func promote(d *metricdef.Draft) *metricdef.Update {
 
 // checkDraft says why a definition cannot be made.
 func (s *Store) checkDraft(d *metricdef.Draft) error {
+	if err := s.checkDefinition(d); err != nil {
+		return err
+	}
+	return s.checkResource(d.Tenant, d.Resource)
+}
+
+// checkDefinition is checkDraft without asking for the resource.
+func (s *Store) checkDefinition(d *metricdef.Draft) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}
 	if _, ok := s.Tenants.ByNum(d.Tenant); !ok {
 		return &tenant.UnknownError{Num: d.Tenant}
-	}
-	if err := s.checkResource(d.Tenant, d.Resource); err != nil {
-		return err
 	}
 	return s.checkPolicy(d.Tenant, d.Policy)
 }
@@ -178,7 +183,7 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 	if err := s.checkTags(limits, d); err != nil {
 		return 0, err
 	}
-	if err := s.memoryFull(d.Tenant); err != nil {
+	if err := s.memoryFull(d.Tenant, newSeriesBytes); err != nil {
 		return 0, err
 	}
 	ref := s.Definitions.Reserve(d, now)

@@ -15,7 +15,7 @@ var errNoResource = errors.New("there is no such resource")
 // checkResource says whether definitions of a tenant may belong to a resource; zero is none. REQUIRES: s.defining, under which
 // resources end.
 func (s *Store) checkResource(num tenant.Num, id uuid.UUID) error {
-	if id == (uuid.UUID{}) || s.hasResource(num, id) {
+	if id == (uuid.UUID{}) || s.Resources.Has(num, id) {
 		return nil
 	}
 	return &metricdef.InvalidError{Field: "resource", Value: id.String(), Err: errNoResource}
@@ -35,17 +35,25 @@ func (*IDError) Code() string { return "id-taken" }
 // checkTaken says whether the id or the label of a draft, which is valid and whose key nothing has, is that of another definition. Reserved
 // are the ids that the same call has given. REQUIRES: s.defining.
 func (s *Store) checkTaken(d *metricdef.Draft, reserved map[string]bool) error {
-	if d.ByID {
-		id := uuid.MustParse(d.Name)
-		if _, ok := s.Definitions.ByID(id); ok || reserved[d.Name] {
-			return &IDError{id}
-		}
+	if err := s.checkID(d, reserved); err != nil {
+		return err
 	}
 	if d.Resource == (uuid.UUID{}) {
 		return nil
 	}
 	if other, ok := s.Definitions.ResolveLink(d.Tenant, d.Resource, d.Label); ok {
 		return &metricdef.LinkError{Resource: d.Resource, Label: d.Label, Ref: other}
+	}
+	return nil
+}
+
+// checkID is the part of checkTaken that is about ids.
+func (s *Store) checkID(d *metricdef.Draft, reserved map[string]bool) error {
+	if d.ByID {
+		id := uuid.MustParse(d.Name)
+		if _, ok := s.Definitions.ByID(id); ok || reserved[d.Name] {
+			return &IDError{id}
+		}
 	}
 	return nil
 }

@@ -9,16 +9,17 @@ import (
 
 	"granary/metricdef"
 	"granary/metricdef/match"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 )
 
-// linkTest is a store in which tenants have the resources 1 and 2.
-func linkTest(tb testing.TB, o Options) *Store {
+// giveResources makes the resources 1 and 2 of a tenant.
+func giveResources(tb testing.TB, s *Store, num tenant.Num) {
 	tb.Helper()
-	s := openTest(tb, o)
-	s.hasResource = func(_ tenant.Num, id uuid.UUID) bool { return id == uuid.UUID{1} || id == uuid.UUID{2} }
-	return s
+	for _, id := range []uuid.UUID{{1}, {2}} {
+		mustChange(tb, s, &ResourceChange{Tenant: num, ID: id, Create: &resource.Draft{Original: id.String(), Type: resource.Generic}})
+	}
 }
 
 // byID is number i of metrics as Gnocchi makes them.
@@ -32,8 +33,9 @@ func byID(num tenant.Num, i byte, resource uuid.UUID, label string) metricdef.Dr
 // TestCreateByID makes definitions by id, some of which cannot be, and finds them again after a crash, a stop, and without the catalog.
 func TestCreateByID(t *testing.T) {
 	o := testOptions(t.TempDir(), &clock{testEpoch})
-	s := linkTest(t, o)
+	s := openTest(t, o)
 	num := setup(t, s, policy.Forever)
+	giveResources(t, s, num)
 	other, err := s.EnsureTenant(t.Context(), "other")
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +93,7 @@ func TestCreateByID(t *testing.T) {
 	}
 	check("at once")
 	s.crash()
-	s = linkTest(t, o)
+	s = openTest(t, o)
 	check("after a crash")
 	var b Batch
 	b.Add(results[1].Ref, testEpoch, 5)
@@ -101,7 +103,7 @@ func TestCreateByID(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = linkTest(t, o)
+	s = openTest(t, o)
 	check("after a stop")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -111,8 +113,9 @@ func TestCreateByID(t *testing.T) {
 // TestUpdateLinks gives, takes and swaps labels and resources, one list at a time.
 func TestUpdateLinks(t *testing.T) {
 	o := testOptions(t.TempDir(), &clock{testEpoch})
-	s := linkTest(t, o)
+	s := openTest(t, o)
 	num := setup(t, s, policy.Forever)
+	giveResources(t, s, num)
 	one, two := uuid.UUID{1}, uuid.UUID{2}
 	var refs []metricdef.Ref
 	for _, r := range s.CreateDefinitions(t.Context(), []metricdef.Draft{byID(num, 1, one, "a"), byID(num, 2, one, "b"), byID(num, 3, two, "a"), byID(num, 4, uuid.UUID{}, "")}) {
@@ -169,7 +172,7 @@ func TestUpdateLinks(t *testing.T) {
 	}
 	check("at once")
 	s.crash()
-	s = linkTest(t, o)
+	s = openTest(t, o)
 	check("after a crash")
 	if n, err := s.DeleteDefinitions(t.Context(), refs[:1]); n != 1 || err != nil {
 		t.Fatal(n, err)

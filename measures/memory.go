@@ -56,6 +56,6 @@ func (s *Store) Held(num tenant.Num) Held {
 		all.add(&of)
 	}
 	out := Held{Memory: all.memory(), Files: all.file, Samples: all.samples}
-	out.Memory.Definitions = int64(s.Definitions.BytesOf(num))
+	out.Memory.Definitions = int64(s.Definitions.BytesOf(num)) + s.Resources.BytesOf(num)
 	return out
 }

@@ -14,21 +14,21 @@ type memoryRoom struct {
 // newSeriesBytes is about what a series takes from its first sample on: itself, a head, its definition, the index.
 const newSeriesBytes = seriesBytes + int64(headSlots/4)*8 + 256
 
-// memoryFull refuses a new series of a tenant whose heads, definitions and lists alone are as much as its limit on memory. Chunks do
+// memoryFull refuses a new series or resource, which takes about so many bytes, of a tenant whose heads, definitions and lists alone are as much as its limit on memory. Chunks do
 // not count: they leave memory as soon as a file holds them. REQUIRES: s.seq.mu.
-func (s *Store) memoryFull(num tenant.Num) error {
+func (s *Store) memoryFull(num tenant.Num, bytes int64) error {
 	limit := s.Tenants.Standing(num).Limits().Memory
 	if limit <= 0 {
 		return nil
 	}
 	m := &s.seq.memory
-	if m.tenant != num || m.next != s.seq.next || m.left < newSeriesBytes {
+	if m.tenant != num || m.next != s.seq.next || m.left < bytes {
 		h := s.Held(num).Memory
 		m.tenant, m.next, m.left = num, s.seq.next, limit-(h.Total()-h.Chunks)
-		if m.left < newSeriesBytes {
-			return tenant.Over(s.Tenants.ID(num), tenant.LimitMemory, limit-m.left+newSeriesBytes, limit)
+		if m.left < bytes {
+			return tenant.Over(s.Tenants.ID(num), tenant.LimitMemory, limit-m.left+bytes, limit)
 		}
 	}
-	m.left -= newSeriesBytes
+	m.left -= bytes
 	return nil
 }

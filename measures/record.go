@@ -27,6 +27,11 @@ const (
 	recKeys        journal.Kind = 15 // API keys as they are from now on, identity's form
 	recAccount     journal.Kind = 16 // usage's form: what the samples behind it, or series that are made or end, count for
 	recReads       journal.Kind = 17 // usage's form: what was read
+	recTypes       journal.Kind = 18 // a resource type as it is from now on, or its end, resource's form
+	recResources   journal.Kind = 19 // resources as they are from now on, resource's form, one behind the other
+	recUnresource  journal.Kind = 20 // resources that end, resource's form
+	recNaming      journal.Kind = 21 // parts: types and resources that are known, named again for this segment
+	recTogether    journal.Kind = 22 // parts: records that stand or fall with each other
 	// 14 is taken: tiers.
 )
 

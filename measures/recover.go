@@ -14,6 +14,7 @@ import (
 	"granary/measures/segment"
 	"granary/metricdef"
 	"granary/metricdef/catalog"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/identity"
@@ -42,6 +43,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Definitions.RelinkAll() // to the resources as replay has left them
 	s.settleUsage()
 	// A series of which a damaged file has left nothing but the definition takes samples as the others do.
 	for ref := range s.Definitions.All() {
@@ -165,6 +167,12 @@ func (s *Store) openCatalog() (lost bool, err error) {
 	for key, rec := range s.Policies.Records {
 		sink{s}.Put(policy.Bucket, key, rec)
 	}
+	for key, rec := range s.Resources.TypeRecords {
+		sink{s}.Put(resource.TypeBucket, key, rec)
+	}
+	for key, rec := range s.Resources.Records {
+		sink{s}.Put(resource.Bucket, key, rec)
+	}
 	for ref := range s.Definitions.All() {
 		sink{s}.Put(metricdef.Bucket, binary.BigEndian.AppendUint32(nil, uint32(ref)), s.Definitions.AppendRecord(nil, ref))
 	}
@@ -200,6 +208,13 @@ func (s *Store) loadCatalog() error {
 		return err
 	}
 	if err := s.catalog.Load(policy.Bucket, func(k, v []byte) error { return skip(s.Policies.Restore(k, v)) }); err != nil {
+		return err
+	}
+	// Resources come first, so that definitions find the tags that they have by them.
+	if err := s.catalog.Load(resource.TypeBucket, func(k, v []byte) error { return skip(s.Resources.RestoreType(k, v)) }); err != nil {
+		return err
+	}
+	if err := s.catalog.Load(resource.Bucket, func(k, v []byte) error { return skip(s.Resources.Restore(k, v)) }); err != nil {
 		return err
 	}
 	if err := s.catalog.Load(metricdef.Bucket, func(k, v []byte) error { return skip(s.Definitions.Restore(k, v)) }); err != nil {
@@ -363,6 +378,18 @@ func (s *Store) replayRecord(r journal.Record, b *Batch, n *replayCounts) error 
 		return nil
 	case recAccount, recReads:
 		return nil // replayAccount has looked at it
+	case recTypes, recResources, recUnresource:
+		if seq <= s.catalog.Position() {
+			return nil // the catalog has what became of it
+		}
+		return s.applyResourceRecord(&r)
+	case recNaming:
+		if seq <= s.catalog.Position() {
+			return nil
+		}
+		return s.applyNaming(&r)
+	case recTogether:
+		return eachPart(&r, func(part journal.Record) error { return s.replayRecord(part, b, n) })
 	case recTenantState:
 		return s.applyTenantState(r.Payload, r.Time)
 	case recKeys:

@@ -6,6 +6,7 @@ import (
 
 	"granary/measures/journal"
 	"granary/metricdef"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/usage"
@@ -36,8 +37,10 @@ type sequencer struct {
 	closed  bool
 	undo    []undo
 
-	// tenants are those that this segment names already.
-	tenants map[tenant.Num]bool
+	// What this segment names already: tenants, resources, and types of those.
+	tenants   map[tenant.Num]bool
+	resources map[resource.Ref]bool
+	types     map[string]bool
 
 	// Scratch.
 	unnamed []metricdef.Ref // refs that this segment's dictionary lacks
@@ -51,10 +54,10 @@ type sequencer struct {
 
 // pending is one write between the sequencer and its acknowledgement.
 type pending struct {
-	// apply brings the change into the state; it cannot fail.
-	apply func()
-	batch *Batch // instead of apply: samples
-	fresh []byte // definitions to show to readers before the batch is applied
+	// first is applied before all else, apply behind it; neither can fail.
+	first, apply func()
+	batch        *Batch // instead of apply: samples
+	fresh        []byte // definitions to show to readers before the batch is applied
 	// updates are the definitions that change, as they are from now on.
 	updates []byte
 	grids   []gridChange // grids that begin with the batch
@@ -399,16 +402,22 @@ func (s *Store) touch(ref metricdef.Ref, sr *series, t int64) *policyState {
 	return pol
 }
 
-// appendDictionary names the series that this segment does not know, and their tenants: new ones under a kind of their own, since only
+// nameTenant puts a tenant into the present journal segment, with the policies that it sees. REQUIRES: s.seq.mu.
+func (s *Store) nameTenant(p *pending, num tenant.Num) {
+	if !s.seq.tenants[num] {
+		s.seq.tenants[num] = true
+		s.record(recTenants, p, func(b []byte) []byte { return s.Tenants.AppendRecord(b, num) })
+		s.nameScopes(p, num)
+	}
+}
+
+// appendDictionary names the series that this segment does not know, with their tenants and resources: new ones under a kind of their own, since only
 // those change the state. REQUIRES: s.seq.mu.
 func (s *Store) appendDictionary(p *pending) {
 	q := &s.seq
 	for _, ref := range q.unnamed {
-		if num := s.Definitions.Owner(ref); !q.tenants[num] {
-			q.tenants[num] = true
-			s.record(recTenants, p, func(b []byte) []byte { return s.Tenants.AppendRecord(b, num) })
-			s.nameScopes(p, num)
-		}
+		s.nameTenant(p, s.Definitions.Owner(ref))
+		s.nameResource(p, resource.Ref{Tenant: s.Definitions.Owner(ref), ID: s.Definitions.Belongs(ref)})
 	}
 	for _, kind := range [...]journal.Kind{recDefinitions, recDictionary} {
 		start, open := 0, false

@@ -11,13 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"granary/measures/journal"
 	"granary/measures/segment"
 	"granary/metricdef"
 	"granary/metricdef/catalog"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/identity"
@@ -77,7 +77,9 @@ type Store struct {
 	Tenants     *tenant.Registry
 	Policies    *policy.Registry
 	Definitions *metricdef.Registry
-	Keys        *identity.Keys
+	// Resources are what definitions may belong to, with their types.
+	Resources *resource.Registry
+	Keys      *identity.Keys
 	// Usage is the ledger of what tenants use.
 	Usage *usage.Ledger
 
@@ -93,9 +95,6 @@ type Store struct {
 	seq     sequencer
 	com     committer
 	account accounting
-
-	// hasResource says whether a tenant has a resource of that id, that definitions may belong to.
-	hasResource func(tenant.Num, uuid.UUID) bool
 
 	defining     sync.Mutex        // one call at a time that makes, changes or ends definitions or tenants
 	maintenance  sync.Mutex        // one snapshot, expiry or eviction at a time
@@ -155,7 +154,7 @@ func Open(o Options) (*Store, error) {
 			return nil, fmt.Errorf("data folder: %w", err)
 		}
 	}
-	s := &Store{o: o, segments: newSegmentSet(), hasResource: func(tenant.Num, uuid.UUID) bool { return false }}
+	s := &Store{o: o, segments: newSegmentSet()}
 	s.table.blocks.Store(new([]*block))
 	if err := s.takeLock(); err != nil {
 		return nil, err
@@ -165,7 +164,8 @@ func Open(o Options) (*Store, error) {
 	s.Keys = identity.NewKeys(sink{s})
 	s.policies.standing, s.policies.now, s.policies.held = s.Tenants.Standing, o.Now, &s.retentionHeld
 	s.Policies = policy.NewRegistry(policy.Options{Sink: sink{s}, MaxRecord: journal.MaxRecord})
-	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID})
+	s.Resources = resource.NewRegistry(resource.Options{Sink: sink{s}, Gone: s.Tenants.Gone})
+	s.Definitions = metricdef.NewRegistry(metricdef.Options{Sink: sink{s}, TenantID: s.Tenants.ID, Derived: s.Resources.Tags})
 	s.Usage = s.newLedger()
 	s.seq.group, s.com.spare = new(journal.Group), new(journal.Group)
 	s.setStep("opening files")

@@ -167,6 +167,9 @@ func (s *Store) SweepTenants(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.dropResources(ctx, num); err != nil {
+			return err
+		}
 		if err := s.clearScope(ctx, policy.OfTenant(num)); err != nil {
 			return err
 		}

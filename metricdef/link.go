@@ -282,6 +282,21 @@ func (r *Registry) Linked(t tenant.Num, resource uuid.UUID) []Ref {
 	return refs[:len(refs):len(refs)]
 }
 
+// Belongs is the resource that a definition belongs to, reserved or visible; zero if it belongs to none.
+func (r *Registry) Belongs(ref Ref) uuid.UUID {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	d := r.defs.get(ref)
+	if d == nil {
+		return uuid.UUID{}
+	}
+	_, _, n, _ := r.linkOf(d)
+	if n == 0 {
+		return uuid.UUID{}
+	}
+	return r.tenants[tenant.Num(d.tenant)].links.list[n].resource
+}
+
 // Link is a definition as its resource has it.
 type Link struct {
 	Label string
@@ -311,7 +326,7 @@ func (r *Registry) AppendLinks(dst []Link, t tenant.Num, resource uuid.UUID) []L
 type LinkError struct {
 	Resource uuid.UUID
 	Label    string
-	Ref      Ref // the metric that it has
+	Ref      Ref // the metric that it has; 0: one of the same call
 }
 
 func (e *LinkError) Error() string {

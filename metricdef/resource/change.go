@@ -160,14 +160,15 @@ func (r *Registry) applyType(rec []byte, naming, sink bool) (n int, name string,
 }
 
 // guess makes up a type that is lost, or widens one that was made up, so that it has room for the values of a resource. REQUIRES: r.mu.
-func (r *Registry) guess(t *typeState, res *Resource, mark uint64) *typeState {
+func (r *Registry) guess(t *typeState, res *Resource, mark uint64, sink bool) *typeState {
 	old := t
 	if t == nil {
 		t = &typeState{Type: Type{Name: res.Type, Created: res.Created}, guessed: true}
 	}
 	if t = t.guess(res.Attributes, mark); t != old {
-		r.retype(old, t)
-		r.sink(TypeBucket, []byte(t.Name), t.append(nil))
+		if r.retype(old, t); sink {
+			r.sink(TypeBucket, []byte(t.Name), t.append(nil))
+		}
 	}
 	return t
 }

@@ -92,22 +92,6 @@ func (*InUseError) Kind() string { return "conflict" }
 // Code is the stable code of the error.
 func (*InUseError) Code() string { return "resource-type-in-use" }
 
-// NamedError says that a resource has already a metric of that name.
-type NamedError struct {
-	ID    uuid.UUID
-	Label string
-}
-
-func (e *NamedError) Error() string {
-	return fmt.Sprintf("resource %s has a metric named %q already", e.ID, shorten(e.Label))
-}
-
-// Kind is the kind of the error for the edges.
-func (*NamedError) Kind() string { return "conflict" }
-
-// Code is the stable code of the error.
-func (*NamedError) Code() string { return "resource-metric-exists" }
-
 // KindChangeError says that an attribute that is there cannot become one of another kind.
 type KindChangeError struct {
 	Type, Attribute string

@@ -236,6 +236,41 @@ func (r *Registry) Tags(t tenant.Num, id uuid.UUID) []metricdef.Tag {
 	return slices.CompactFunc(tags, func(a, b metricdef.Tag) bool { return a.Name == b.Name })
 }
 
+// TypeOf is the name of the type of a resource, "" if there is none of that id.
+func (r *Registry) TypeOf(t tenant.Num, id uuid.UUID) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if b, _ := r.find(t, id); b != nil {
+		return b.t.typ.Name
+	}
+	return ""
+}
+
+// OfType lists the resources of a type, those of tenants that have ended too.
+func (r *Registry) OfType(name string) (list []Ref) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for k, tab := range r.tables {
+		if k.typ != name {
+			continue
+		}
+		for _, b := range tab.now.blocks {
+			for i, rev := range b.revision {
+				if rev != 0 {
+					list = append(list, Ref{k.tenant, b.id[i]})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Ref addresses a resource.
+type Ref struct {
+	Tenant tenant.Num
+	ID     uuid.UUID
+}
+
 // typeState is the state of a type, nil if there is none. REQUIRES: r.mu.
 func (r *Registry) typeState(name string) *typeState {
 	if name == Generic {
@@ -385,7 +420,7 @@ func (r *Registry) Restore(k, value []byte) error {
 func (r *Registry) apply(res *Resource, mark uint64, rec []byte) {
 	t := r.typeState(res.Type)
 	if t == nil || t.guessed {
-		t = r.guess(t, res, mark)
+		t = r.guess(t, res, mark, rec != nil)
 	}
 	res.Attributes = t.settle(res.Attributes, mark)
 	b, i := r.find(res.Tenant, res.ID)
@@ -519,4 +554,36 @@ func (r *Registry) end(n tenant.Num, id uuid.UUID) bool {
 		}
 	}
 	return true
+}
+
+// TypeRecords yields what the catalog has to hold in TypeBucket, as keys and records, and Records what in Bucket.
+func (r *Registry) TypeRecords(yield func(key, record []byte) bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, t := range r.types {
+		if !yield([]byte(name), t.append(nil)) {
+			return
+		}
+	}
+}
+
+// Records is as TypeRecords says.
+func (r *Registry) Records(yield func(key, record []byte) bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, tab := range r.tables {
+		for _, p := range [...]*part{&tab.now, &tab.former} {
+			for _, b := range p.blocks {
+				for i, rev := range b.revision {
+					if rev == 0 {
+						continue
+					}
+					res := b.get(i)
+					if !yield(key(res.Tenant, res.ID, res.Revision), appendRecord(nil, &res, tab.typ.mark)) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
