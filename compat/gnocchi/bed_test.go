@@ -145,5 +145,6 @@ func basic(user string) string {
 
 // limited are the queries of a bed, with at most so many points in an answer.
 func limited(o *Options, points int64) Queries {
-	return query.New(o.Store.(*measures.Store), query.Options{Definitions: o.Definitions, MaxPoints: points})
+	s := o.Store.(*measures.Store)
+	return query.New(s, query.Options{Definitions: s.Definitions, MaxPoints: points})
 }
