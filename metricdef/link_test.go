@@ -1,6 +1,7 @@
 package metricdef
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,7 +64,8 @@ func (m resources) derived(_ tenant.Num, id uuid.UUID) []Tag { return m[id] }
 
 // gnocchi is number i of metrics that belong to a resource as those of Gnocchi do.
 func gnocchi(i int, resource uuid.UUID, label string) Draft {
-	id := uuid.UUID{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i), 6: 0x40, 8: 0x80, 15: 1}
+	id := uuid.UUID{6: 0x40, 8: 0x80, 15: 1}
+	binary.BigEndian.PutUint32(id[:], uint32(i)*0x9e3779b1) // spread as random ones are
 	return Draft{Identity: Identity{Tenant: 1, Type: Gauge, Name: id.String()}, ByID: true, Label: label, Creator: "u:p", Resource: resource, Dialect: "gnocchi", Policy: "low", Explicit: true}
 }
 
