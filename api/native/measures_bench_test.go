@@ -47,7 +47,7 @@ func spent() time.Duration {
 
 // BenchmarkWriteJSON writes to known metrics, through the journal.
 func BenchmarkWriteJSON(b *testing.B) {
-	for _, c := range []struct{ items, samples int }{{10_000, 1}, {1000, 10}, {100, 1000}} {
+	for _, c := range []struct{ items, samples int }{{10_000, 1}, {1000, 10}, {1000, 100}, {100, 1000}} {
 		b.Run(fmt.Sprintf("%dx%d", c.items, c.samples), func(b *testing.B) {
 			s := newStored(b, tenant.Limits{})
 			in := &intake{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -139,6 +140,8 @@ type Dialect struct {
 	o      Options
 	router *mux.Router
 	routes []edge.Route
+
+	intakes sync.Pool // of *intake
 }
 
 // New makes the dialect.

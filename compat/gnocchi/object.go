@@ -22,14 +22,20 @@ type metric struct {
 // metric finds the metric of an id in the caller's sight. What lies beyond it, what has no numbers, and what there is not is answered
 // alike.
 func (c *call) metric(text string) (*metric, error) {
-	if id, err := uuid.Parse(text); err == nil {
-		if ref, ok := c.d.o.Definitions.ByID(id); ok {
-			if m, ok := c.metricOf(ref); ok {
-				return m, nil
-			}
+	if id, ok := parseUUID(text); ok {
+		if m, ok := c.metricByID(id); ok {
+			return m, nil
 		}
 	}
 	return nil, noObject("Metric %s does not exist", shorten(text))
+}
+
+// metricByID is the metric of an id, if it is there, of numbers, and in the caller's sight.
+func (c *call) metricByID(id uuid.UUID) (*metric, bool) {
+	if ref, ok := c.d.o.Definitions.ByID(id); ok {
+		return c.metricOf(ref)
+	}
+	return nil, false
 }
 
 // metricOf is the metric of a ref, if it is there, of numbers, and in the caller's sight.

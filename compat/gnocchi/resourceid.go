@@ -33,14 +33,7 @@ func resourceID(text, creator string) (uuid.UUID, error) {
 	return uuid.NewSHA1(resourceSpace, []byte(text+"\x00"+creator)), nil
 }
 
-// parseUUID reads a UUID in any spelling: with hyphens or without, in braces, as a URN.
-func parseUUID(text string) (uuid.UUID, bool) {
-	if len(text) == 38 && (text[0] != '{' || text[37] != '}') {
-		return uuid.Nil, false // the library does not look at what stands around it
-	}
-	id, err := uuid.Parse(text)
-	return id, err == nil
-}
+func parseUUID(text string) (uuid.UUID, bool) { return schema.UUID(text) }
 
 // namedResource is a resource as a body names it.
 type namedResource struct {

@@ -37,6 +37,7 @@ type route struct {
 func (d *Dialect) table() []route {
 	return slices.Concat(
 		d.rootRoutes(),
+		d.writeRoutes(),
 		d.measuresRoutes(),
 	)
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/google/uuid"
-
 	"granary/api/edge/scan"
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/schema"
@@ -27,8 +25,8 @@ func (d *Decoder) Metrics(body []byte, now time.Time, turn *queue.Turn) error {
 	return d.read(body, now, turn, func(i int) (int, error) {
 		d.depth = 1
 		return d.object(i, func(name part, i int) (int, error) {
-			id, err := uuid.ParseBytes(d.text(name))
-			if err != nil {
+			id, ok := schema.UUID(string(d.text(name)))
+			if !ok {
 				return i, schema.At(&schema.Error{Text: "extra keys not allowed"}, string(d.text(name)), false)
 			}
 			end, err := d.list(i, name)

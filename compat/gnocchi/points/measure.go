@@ -2,6 +2,7 @@ package points
 
 import (
 	"fmt"
+	"slices"
 
 	"granary/api/edge"
 	"granary/api/edge/scan"
@@ -55,8 +56,24 @@ func (d *Decoder) quick(b []byte, i int) (end int, ok bool) {
 		return i, false
 	}
 	d.fixed = true
-	d.Times, d.Values = append(d.Times, t), append(d.Values, v)
+	d.add(i, t, v)
 	return i + 1, true
+}
+
+// add adds a measure that has been read up to a place in the body.
+func (d *Decoder) add(i int, t int64, v float64) {
+	if len(d.Times) == cap(d.Times) || len(d.Values) == cap(d.Values) {
+		d.grow(i)
+	}
+	d.Times, d.Values = append(d.Times, t), append(d.Values, v)
+}
+
+// grow makes room for as many measures as the rest of the body may have, if they are like those before, but for not many more than there
+// are: a body that begins with little things must not take room for large ones.
+func (d *Decoder) grow(i int) {
+	n, rest := len(d.Times), len(d.body)-i
+	more := min(int(float64(rest)/float64(i)*float64(n+1)*1.05)+16, max(4*n, 1024))
+	d.Times, d.Values = slices.Grow(d.Times, more), slices.Grow(d.Values, more)
 }
 
 // quickTime reads a time of the format of the list, and where it is the first of it sets that format.
@@ -130,7 +147,7 @@ func (d *Decoder) slow(i int) (end int, err error) {
 	t, timed := d.time(time)
 	v, valued := d.value(value)
 	if timed && valued {
-		d.Times, d.Values = append(d.Times, t), append(d.Values, v)
+		d.add(end, t, v)
 	}
 	return end, nil
 }

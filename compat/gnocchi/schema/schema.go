@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"granary/compat/gnocchi/pyjson"
 )
 
@@ -75,6 +77,15 @@ func At(err error, where any, member bool) error {
 		e = &Error{Text: err.Error()}
 	}
 	return &Error{e.Text, append([]any{where}, e.Path...), e.ofMember || member && len(e.Path) == 0}
+}
+
+// UUID reads a UUID in any spelling: with hyphens or without, in braces, as a URN.
+func UUID(text string) (uuid.UUID, bool) {
+	if len(text) == 38 && (text[0] != '{' || text[37] != '}') {
+		return uuid.Nil, false // the library does not look at what stands around it
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
 }
 
 // Field is a member that an object may have.
