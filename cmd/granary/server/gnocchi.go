@@ -11,7 +11,7 @@ import (
 func (s *Server) gnocchi() gnocchi.Options {
 	cfg := s.cfg
 	return gnocchi.Options{
-		Definitions: s.store.Definitions, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants, Policies: s.store.Policies,
+		Definitions: s.store.Definitions, Resources: s.store.Resources, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants, Policies: s.store.Policies,
 		MaxLimit: int(cfg.Gnocchi.MaxLimit), Version: s.o.Version, Mode: cfg.Gnocchi.Mode,
 		Auth: s.guard, Locked: s.locked, Proxies: cfg.TrustedProxies, Default: cfg.Tenants.Default,
 		Origins: cfg.Gnocchi.Origins, ProxyHeaders: cfg.Gnocchi.ProxyHeaders, Audit: s.audits(), Ready: s.ready,
