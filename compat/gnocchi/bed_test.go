@@ -35,7 +35,12 @@ type bed struct {
 
 func newBed(tb testing.TB, change ...func(*Options)) *bed {
 	tb.Helper()
-	clock := func() time.Time { return testNow }
+	return newBedAt(tb, func() time.Time { return testNow }, change...)
+}
+
+// newBedAt is newBed with a clock of its own.
+func newBedAt(tb testing.TB, clock func() time.Time, change ...func(*Options)) *bed {
+	tb.Helper()
 	s, err := measures.Open(measures.Options{Dir: tb.TempDir(), Sync: journal.Never, Now: clock, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)

@@ -281,5 +281,5 @@ func (c *call) next(p page, sort []string, marker string) {
 		q[name] = values
 	}
 	q["limit"], q["sort"], q["marker"] = []string{strconv.Itoa(p.limit)}, sort, []string{marker}
-	c.w.Header()["Link"] = []string{"<" + c.url(strings.TrimPrefix(c.r.URL.Path, Prefix)) + "?" + q.Encode() + `>; rel="next"`}
+	c.w.Header()["Link"] = []string{"<" + c.url(strings.TrimPrefix(c.r.URL.EscapedPath(), Prefix)) + "?" + q.Encode() + `>; rel="next"`}
 }

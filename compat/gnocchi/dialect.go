@@ -48,6 +48,7 @@ type Definitions interface {
 
 // Store keeps samples and changes definitions; measures.Store does.
 type Store interface {
+	PolicyStore
 	EnsureTenant(ctx context.Context, id tenant.ID) (tenant.Num, error)
 	Commit(ctx context.Context, b *measures.Batch) error
 	CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []measures.CreateResult

@@ -2,6 +2,7 @@ package gnocchi
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -38,6 +39,9 @@ func (d *Dialect) table() []route {
 	return slices.Concat(
 		d.rootRoutes(),
 		d.writeRoutes(),
+		d.statusRoutes(),
+		d.archivePolicyRoutes(),
+		d.archivePolicyRuleRoutes(),
 		d.measuresRoutes(),
 	)
 }
@@ -98,7 +102,7 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	other := r.Clone(withBase(r.Context(), base))
 	other.URL.RawPath = plain
-	other.URL.Path = plain // the router looks at the encoded form alone
+	other.URL.Path, _ = url.PathUnescape(plain) // it came in a form that can be decoded
 	d.router.ServeHTTP(w, other)
 }
 
@@ -111,13 +115,7 @@ func normal(path string) string {
 }
 
 // notFound answers a path that there is not.
-func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
-	if err := acceptable(r, typeJSON); err != nil {
-		d.fail(w, r, err)
-		return
-	}
-	d.fail(w, r, errNoRoute)
-}
+func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNoRoute) }
 
 // endpoint is a path with its operations.
 type endpoint struct {
