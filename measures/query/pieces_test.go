@@ -10,6 +10,7 @@ import (
 
 	"granary/measures"
 	"granary/metricdef"
+	"granary/policy"
 )
 
 // TestPieces: samples that come slice by slice are those that come as a whole, whatever the order in which they were written.
@@ -78,7 +79,77 @@ func TestPieces(t *testing.T) {
 			t.Errorf("%+v: %d frames", r, frames)
 		}
 	}
-	if _, err := e.Prepare(context.Background(), Request{Refs: refs, From: 0, To: epoch, Pieces: true, Buckets: Buckets{Step: sec}}); err == nil {
-		t.Error("buckets in pieces")
+}
+
+// TestPiecesOfBuckets: buckets that come slice by slice are those that come as a whole, from raw samples, from a tier and from both.
+func TestPiecesOfBuckets(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	num := tiered(t, s, 50_000)
+	const n = 100_000
+	for _, name := range []string{"t", "w", "raw"} {
+		for from := int64(0); from < n; from += 10_000 {
+			var b measures.Batch
+			for k := from; k < from+10_000; k++ {
+				b.AddDraft(draft(num, name, 1), epoch+k*70*sec, float64(k%1000))
+			}
+			commit(t, s, &b)
+		}
+	}
+	s.TendTiers()
+	e := New(s, Options{Definitions: s.Definitions})
+	rnd := rngOf(3)
+	refs := []metricdef.Ref{1, 2, 3}
+	many := 0
+	for range 40 {
+		r := Request{Refs: refs, From: epoch + rnd.Int64N(n*70*sec) - 1000*sec, Buckets: Buckets{Step: sec * draw[int64](rnd, 60, 60, 45, 120, 300, 86_400)}, Kept: rnd.IntN(2) == 0}
+		r.To = r.From + 1 + rnd.Int64N(n*70*sec)
+		if rnd.IntN(4) == 0 {
+			r.From, r.To = -farthest, farthest
+		}
+		r.Over = draw(rnd, policy.Sum, policy.Mean, policy.Last, policy.Count, policy.Std, policy.Mean.Rate())
+		r.Buckets.FromStart = !r.Kept && rnd.IntN(4) == 0
+		var list [2][]string
+		for i := range list {
+			r.Pieces = i == 1
+			q, err := e.Prepare(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last, frames := metricdef.Ref(0), 0
+			if err := q.Run(t.Context(), func(f *Frame) error {
+				if frames++; f.Ref != last {
+					last, frames = f.Ref, 1
+				}
+				if frames == 3 {
+					many++
+				}
+				if r.Pieces && f.Len() > 2*sliceSamples {
+					t.Errorf("%+v: a piece of %d", r, f.Len())
+				}
+				for k := range f.Len() {
+					list[i] = append(list[i], fmt.Sprint(f.Ref, f.Time(k), f.Values[k]))
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(list[0], list[1]) {
+			t.Errorf("%+v: %d buckets as a whole, %d in pieces", r, len(list[0]), len(list[1]))
+		}
+	}
+	if many < 10 {
+		t.Errorf("only %d series came in more than two pieces", many)
+	}
+	for _, r := range []Request{{Limit: 1}, {Desc: true}, {Fill: Fill{How: Null}}, {Across: policy.Sum}, {Overs: []policy.Method{policy.Sum}}, {Beside: func(*Frame) {}}, {Kept: true, Buckets: Buckets{FromStart: true}}} {
+		r.Refs, r.From, r.To, r.Buckets.Step, r.Pieces = refs, 0, epoch, sec, true
+		if _, err := e.Prepare(t.Context(), r); err == nil {
+			t.Errorf("%+v in pieces", r)
+		}
 	}
 }

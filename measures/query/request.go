@@ -45,7 +45,8 @@ type Request struct {
 	Most      Cost
 	PointTags bool // with the tags of points; raw samples only
 	// Pieces answers a series in a frame for each slice that is read of it, one series after the other, instead of one frame for all of it:
-	// so that there may be more points than should be in memory together. Series without a point have no frame. Raw samples only.
+	// so that there may be more points than should be in memory together. Series without a point have no frame. Of samples, or of buckets of
+	// one method that are neither filled nor limited nor turned.
 	Pieces bool
 	// Beside, if not nil, is called with the frame of each series, by the goroutine that made it and by several at once, before yield gets it
 	// in its turn. What takes as long as reading, such as printing, is done beside it so. Not of groups.
@@ -188,6 +189,8 @@ func (r *Request) check() error {
 		return wrong("buckets", "is not above zero")
 	case b.Step > 0 && b.Count > 0:
 		return wrong("buckets", "stands beside bucket: one of them divides the range")
+	case r.Kept && (b.Step == 0 || b.FromStart):
+		return wrong("buckets", "of what tiers keep have a width, and begin at multiples of it")
 	case r.Over != policy.NoMethod && !r.Over.Valid():
 		return wrong("method", "is not one of the catalogue")
 	case r.columns() > 0 && r.Over != policy.NoMethod:
@@ -233,8 +236,8 @@ func (r *Request) check() error {
 		case r.PointTags && r.Pool:
 			return wrong("tags", "points of series that are put together have no tags")
 		}
-	} else if r.Pieces {
-		return wrong("pieces", "are of samples alone")
+	} else if r.Pieces && (r.grouped() || r.Beside != nil || r.columns() > 0 || r.Fill.How != LeaveOut || r.Limit > 0 || r.Desc) {
+		return wrong("pieces", "are of samples, or of buckets of one series after the other as they come")
 	} else if r.PointTags {
 		return wrong("tags", "points that are aggregated have no tags; leave out bucket, buckets and method")
 	}

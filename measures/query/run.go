@@ -37,7 +37,7 @@ func (q *Query) Run(ctx context.Context, yield func(*Frame) error) error {
 	}, func(_, slot int) error { return yield(&frames[slot]) })
 }
 
-// runPieces answers samples in a frame for each slice.
+// runPieces answers samples, or buckets, in a frame for each slice.
 func (q *Query) runPieces(ctx context.Context, yield func(*Frame) error) error {
 	ring := takeRing(1)
 	defer ring.release()
@@ -51,7 +51,11 @@ func (q *Query) runPieces(ctx context.Context, yield func(*Frame) error) error {
 			f.Kind, _ = q.overKind(q.kinds[i])
 		}
 		begin()
-		return q.samples(ctx, w, i, f, func() error {
+		pieces := q.samples
+		if q.step > 0 {
+			pieces = q.pieces
+		}
+		return pieces(ctx, w, i, f, func() error {
 			w.turn.End() // yield may wait for whoever reads the answer
 			if f.Len() > 0 {
 				if err := yield(f); err != nil {
@@ -210,6 +214,47 @@ func (q *Query) samples(ctx context.Context, w *worker, i int, f *Frame, piece f
 	}
 	q.spell(f)
 	return nil
+}
+
+// pieces makes a frame of the buckets of a series for each slice, of which piece is told, and which it empties.
+func (q *Query) pieces(ctx context.Context, w *worker, i int, f *Frame, piece func() error) error {
+	for from := int64(0); from < q.buckets; {
+		to := q.pieceEnd(i, from)
+		w.points.reset()
+		if err := q.series(ctx, w, i, from, to, w.one(q.over, &w.points)); err != nil {
+			return err
+		}
+		f.Origins = append(f.Origins, w.origins...)
+		q.fill(f, w.points)
+		q.spell(f)
+		if err := piece(); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// pieceEnd is the number of the bucket that the slice behind the one which begins with bucket from begins with.
+func (q *Query) pieceEnd(i int, from int64) int64 {
+	ref, source := q.refs[i], q.engine.source
+	start := max(q.base+from*q.step, q.request.From)
+	s := q.divideTiers(i, start, q.request.To)
+	var end int64
+	switch start = max(start, s.from); {
+	case start < s.tierFrom:
+		end = source.Border(ref, start, s.tierFrom, sliceSamples, false)
+	case start < s.tierTo:
+		end = source.TierBorder(ref, s.tier, q.over, start, s.tierTo, sliceSamples)
+	case start < s.to:
+		end = source.Border(ref, start, s.to, sliceSamples, false)
+	default:
+		return q.buckets
+	}
+	if end >= s.to {
+		return q.buckets
+	}
+	return max((q.border(end, false)-q.base)/q.step, from+1)
 }
 
 // spell puts the texts of a frame in the place of their numbers.
