@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/series"
 	"granary/compat/gnocchi/when"
@@ -31,35 +32,82 @@ func (c *call) measuresOf(m *metric) error {
 	if err := c.demand(getMeasures, &m.object); err != nil {
 		return err
 	}
-	runs, err := c.runsOf(m)
+	r, err := c.reading(m)
 	if err != nil {
 		return err
 	}
 	o := c.output()
-	return o.end(o.runs(runs))
+	o.B = append(o.B, '[')
+	some := false
+	var printer *series.Printer
+	last := ""
+	err = r.each(func(granularity string, part series.Column) error {
+		if granularity != last {
+			last, printer = granularity, series.NewPrinter(granularity)
+		}
+		err := o.points(printer, some, part)
+		some = some || len(part.Times) > 0
+		return err
+	})
+	o.B = append(o.B, ']')
+	return o.end(err)
 }
 
 // runsOf reads the measures of a metric that the request asks for, coarsest first.
 func (c *call) runsOf(m *metric) ([]run, error) {
-	a, err := c.asked(m)
-	if err != nil || a.none {
-		return nil, err
-	}
-	wants := a.wants(m)
-	columns, err := c.columns(m.tenant, wants)
+	r, err := c.reading(m)
 	if err != nil {
 		return nil, err
 	}
-	runs := make([]run, len(columns))
-	for i, col := range columns {
-		runs[i] = run{a.text, col}
-		if a.resample {
-			runs[i].Column = series.Resample(col, a.method, a.grouping).Within(a.grouping.Floor(a.start), a.stop)
-		} else {
-			runs[i].granularity = seconds(wants[i].Granularity)
+	var runs []run
+	err = r.each(func(granularity string, part series.Column) error {
+		n := len(runs)
+		if n == 0 || runs[n-1].granularity != granularity {
+			runs = append(runs, run{granularity: granularity})
+			n++
 		}
+		r := &runs[n-1]
+		r.Times, r.Values = append(r.Times, part.Times...), append(r.Values, part.Values...)
+		return nil
+	})
+	return runs, err
+}
+
+// reading is a read of the measures of one metric that is about to begin.
+type reading struct {
+	asked
+	c     *call
+	m     *metric
+	wants []series.Want
+	plan  *series.Plan
+}
+
+// reading prepares to read the measures of a metric that the request asks for.
+func (c *call) reading(m *metric) (*reading, error) {
+	a, err := c.asked(m)
+	if err != nil {
+		return nil, err
 	}
-	return runs, nil
+	r := &reading{asked: a, c: c, m: m, wants: a.wants(m)}
+	r.plan, err = c.planned(series.PrepareParts, r.wants)
+	return r, err
+}
+
+// each hands the measures to fn part by part, coarsest first, each part with its granularity, which is JSON. A part is fn's until it
+// returns.
+func (r *reading) each(fn func(granularity string, part series.Column) error) error {
+	defer func() { edge.Query(r.c.w, r.m.tenant, r.plan.Samples()) }()
+	if !r.resample {
+		return r.plan.Parts(r.c.ctx, func(want int, part series.Column, _ bool) error { return fn(seconds(r.wants[want].Granularity), part) })
+	}
+	from := r.grouping.Floor(r.start)
+	longer := series.NewResampler(r.method, r.grouping) // there is one granularity
+	return r.plan.Parts(r.c.ctx, func(_ int, part series.Column, last bool) error {
+		if part = longer.Add(part); last {
+			part = longer.End()
+		}
+		return fn(r.text, part.Within(from, r.stop))
+	})
 }
 
 // seconds is a granularity as a number of seconds, as answers have it.
@@ -147,8 +195,11 @@ func (c *call) grouping(a *asked, granularity string) error {
 	return nil
 }
 
-// wants are the columns to be read.
+// wants are the columns to be read, one for each granularity.
 func (a *asked) wants(m *metric) []series.Want {
+	if a.none {
+		return nil
+	}
 	var list []series.Want
 	for _, g := range a.granularities {
 		w := series.Want{Ref: m.Ref, Method: a.method, Granularity: g, Start: a.start, Stop: a.stop}

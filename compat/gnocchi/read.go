@@ -1,6 +1,7 @@
 package gnocchi
 
 import (
+	"context"
 	"errors"
 
 	"granary/api/edge"
@@ -76,17 +77,26 @@ func noGranularity(method string, granularity int64, metric string) error {
 	return noObject("Aggregation method '%s' at granularity '%s' for metric %s does not exist", method, pyjson.AppendFloat(nil, when.Seconds(granularity)), metric)
 }
 
-// columns reads what is wanted of metrics of a tenant, within the limits of who asks.
+// columns reads what is wanted of metrics of a tenant as a whole, within the limits of who asks.
 func (c *call) columns(of tenant.ID, wants []series.Want) ([]series.Column, error) {
+	p, err := c.planned(series.Prepare, wants)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { edge.Query(c.w, of, p.Samples()) }()
+	return p.Columns(c.ctx)
+}
+
+// planned prepares a read behind the gate of reads.
+func (c *call) planned(prepare func(context.Context, series.Queries, query.Cost, []series.Want) (*series.Plan, error), wants []series.Want) (*series.Plan, error) {
 	if err := c.enter(); err != nil {
 		return nil, err
 	}
-	p, err := series.Prepare(c.ctx, c.d.o.Queries, c.most(), wants)
+	p, err := prepare(c.ctx, c.d.o.Queries, c.most(), wants)
 	if err != nil {
 		return nil, c.refused(err)
 	}
-	defer func() { edge.Query(c.w, of, p.Samples()) }()
-	return p.Run(c.ctx)
+	return p, nil
 }
 
 // most is what a request may cost by the limits of the caller's tenant.

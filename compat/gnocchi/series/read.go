@@ -1,6 +1,7 @@
 package series
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -51,8 +52,8 @@ type Plan struct {
 	samples int64
 }
 
-// Prepare finds out what a read costs, and refuses what is more than most allows or the limits of the service; the error is one of the
-// engine then. Nothing is read.
+// Prepare finds out what a read of columns costs, and refuses what is more than most allows or the limits of the service; the error is one of the
+// engine then. Nothing is read. Columns reads them.
 func Prepare(ctx context.Context, q Queries, most query.Cost, wants []Want) (*Plan, error) {
 	p := &Plan{wants: wants}
 	places := make(map[Want]int)
@@ -66,41 +67,53 @@ func Prepare(ctx context.Context, q Queries, most query.Cost, wants []Want) (*Pl
 		}
 		p.batches[at].places = append(p.batches[at].places, i)
 	}
+	for i := range p.batches {
+		slices.SortStableFunc(p.batches[i].places, func(a, b int) int { return cmp.Compare(wants[a].Ref, wants[b].Ref) })
+	}
+	return p, p.prepare(ctx, q, most, false)
+}
+
+// PrepareParts is Prepare for columns that are read one after the other and part by part, by Parts: of a long one no more is in memory than a part.
+func PrepareParts(ctx context.Context, q Queries, most query.Cost, wants []Want) (*Plan, error) {
+	p := &Plan{wants: wants}
+	for i, w := range wants {
+		p.batches = append(p.batches, batch{Want: w, places: []int{i}})
+	}
+	return p, p.prepare(ctx, q, most, true)
+}
+
+func (p *Plan) prepare(ctx context.Context, q Queries, most query.Cost, parts bool) error {
 	var cost query.Cost
 	for i := range p.batches {
 		b := &p.batches[i]
-		slices.SortStableFunc(b.places, func(a, b int) int { return int(wants[a].Ref) - int(wants[b].Ref) })
 		start, stop := floor(b.Start, b.Granularity), ceil(b.Stop, b.Granularity)
 		if start >= stop {
 			continue
 		}
-		r := query.Request{From: start, To: stop, Buckets: query.Buckets{Step: b.Granularity}, Over: b.Method, Kept: true, Most: most}
+		r := query.Request{From: start, To: stop, Buckets: query.Buckets{Step: b.Granularity}, Over: b.Method, Kept: true, Most: most, Pieces: parts}
 		for _, at := range b.places {
-			r.Refs = append(r.Refs, wants[at].Ref)
+			r.Refs = append(r.Refs, p.wants[at].Ref)
 		}
 		var err error
 		if b.query, err = q.Prepare(ctx, r); err != nil {
-			return nil, err
+			return err
 		}
 		cost = cost.Add(b.query.Cost())
 		if err := q.Admit(most, cost); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
-// Run reads all columns, in the order of the wants. Of a metric that is wanted twice in the same way both are the same column, so they are
+// Columns reads all columns, in the order of the wants. Of a metric that is wanted twice in the same way both are the same column, so they are
 // not to be changed.
-func (p *Plan) Run(ctx context.Context) ([]Column, error) {
+func (p *Plan) Columns(ctx context.Context) ([]Column, error) {
 	out := make([]Column, len(p.wants))
 	for i := range p.batches {
 		b := &p.batches[i]
-		if b.query == nil {
-			continue
-		}
 		left := b.places
-		err := b.query.Run(ctx, func(f *query.Frame) error {
+		err := p.run(ctx, b, func(f *query.Frame) error {
 			c := Column{Times: slices.Clone(f.Times), Values: slices.Clone(f.Values)}
 			for len(left) > 0 && p.wants[left[0]].Ref == f.Ref {
 				out[left[0]] = c
@@ -108,7 +121,6 @@ func (p *Plan) Run(ctx context.Context) ([]Column, error) {
 			}
 			return nil
 		})
-		p.samples += b.query.Read()
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +128,31 @@ func (p *Plan) Run(ctx context.Context) ([]Column, error) {
 	return out, nil
 }
 
-// Samples is how many raw samples Run has gone through.
+// Parts reads one column after the other and hands parts of it to fn with the place of the want, in ascending order; last says that it is the
+// last one of that column, which may be empty. A part is fn's until it returns.
+func (p *Plan) Parts(ctx context.Context, fn func(want int, part Column, last bool) error) error {
+	for i := range p.batches {
+		err := p.run(ctx, &p.batches[i], func(f *query.Frame) error { return fn(i, Column{f.Times, f.Values}, false) })
+		if err == nil {
+			err = fn(i, Column{}, true)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) run(ctx context.Context, b *batch, fn func(*query.Frame) error) error {
+	if b.query == nil {
+		return nil
+	}
+	err := b.query.Run(ctx, fn)
+	p.samples += b.query.Read()
+	return err
+}
+
+// Samples is how many raw samples have been read.
 func (p *Plan) Samples() int64 { return p.samples }
 
 // floor is the border of buckets at or before t.

@@ -39,28 +39,64 @@ func (g Grouping) Ceil(t int64) int64 {
 // Resample makes longer buckets of those of a column by applying its method to their values: means of means, counts of buckets. A rate
 // is one of the differences between consecutive values then, each in the bucket of the later one.
 func Resample(c Column, m policy.Method, g Grouping) Column {
-	var out Column
-	var scratch aggregate.Scratch
-	values := c.Values
-	i := 0
-	if m.IsRate() {
-		if len(values) < 2 {
-			return out
+	r := NewResampler(m, g)
+	out := r.Add(c)
+	last := r.End()
+	return Column{append(out.Times, last.Times...), append(out.Values, last.Values...)}
+}
+
+// Resampler is Resample for a column that comes in parts. It serves one goroutine.
+type Resampler struct {
+	method     policy.Method
+	group      Grouping
+	start, end int64     // of the bucket that is open
+	values     []float64 // in it
+	before     float64   // the value before
+	has        bool      // there is one
+	scratch    aggregate.Scratch
+}
+
+// NewResampler makes a Resampler of a method of the column.
+func NewResampler(m policy.Method, g Grouping) *Resampler { return &Resampler{method: m, group: g} }
+
+// Add takes the next part and returns the buckets that are finished by it, in memory of their own.
+func (r *Resampler) Add(part Column) (out Column) {
+	rate := r.method.IsRate()
+	for i, t := range part.Times {
+		v := part.Values[i]
+		if rate {
+			difference := v - r.before
+			first := !r.has
+			r.before, r.has = v, true
+			if first {
+				continue
+			}
+			v = difference
 		}
-		values = aggregate.Differences(make([]float64, 1, len(values)), values)
-		i = 1
+		if len(r.values) > 0 && t >= r.end {
+			out = r.finish(out)
+		}
+		if len(r.values) == 0 {
+			r.start, r.end = r.group.Floor(t), r.group.Next(t)
+		}
+		r.values = append(r.values, v)
 	}
-	for i < len(values) {
-		start, end := g.Floor(c.Times[i]), g.Next(c.Times[i])
-		j := i + 1
-		for j < len(values) && c.Times[j] < end {
-			j++
-		}
-		if v, ok := aggregate.Of(m, values[i:j], &scratch); ok {
-			out.Times, out.Values = append(out.Times, start), append(out.Values, v)
-		}
-		i = j
+	return out
+}
+
+// End returns the bucket that is open, if it has a value.
+func (r *Resampler) End() Column {
+	if len(r.values) == 0 {
+		return Column{}
 	}
+	return r.finish(Column{})
+}
+
+func (r *Resampler) finish(out Column) Column {
+	if v, ok := aggregate.Of(r.method, r.values, &r.scratch); ok {
+		out.Times, out.Values = append(out.Times, r.start), append(out.Values, v)
+	}
+	r.values = r.values[:0]
 	return out
 }
 

@@ -106,6 +106,7 @@ func (b *bed) kept(ref metricdef.Ref) Kept {
 	return KeptBy(&p)
 }
 
+// read reads columns as a whole, and holds them against those that come in parts.
 func (b *bed) read(wants ...Want) []Column {
 	b.tb.Helper()
 	e := query.New(b.store, query.Options{Definitions: b.store.Definitions})
@@ -113,9 +114,33 @@ func (b *bed) read(wants ...Want) []Column {
 	if err != nil {
 		b.tb.Fatal(err)
 	}
-	list, err := p.Run(context.Background())
+	list, err := p.Columns(context.Background())
 	if err != nil {
 		b.tb.Fatal(err)
+	}
+	if p, err = PrepareParts(context.Background(), e, query.Cost{}, wants); err != nil {
+		b.tb.Fatal(err)
+	}
+	parts := make([]Column, len(wants))
+	at := 0
+	err = p.Parts(context.Background(), func(want int, part Column, last bool) error {
+		if want != at {
+			b.tb.Errorf("a part of %d behind those of %d", want, at)
+		}
+		if last {
+			at++
+		}
+		c := &parts[want]
+		c.Times, c.Values = append(c.Times, part.Times...), append(c.Values, part.Values...)
+		return nil
+	})
+	if err != nil || at != len(wants) {
+		b.tb.Fatal(at, err)
+	}
+	for i := range list {
+		if !slices.Equal(list[i].Times, parts[i].Times) || !slices.EqualFunc(list[i].Values, parts[i].Values, near) {
+			b.tb.Errorf("%v: %d points as a whole, %d in parts", wants[i], len(list[i].Times), len(parts[i].Times))
+		}
 	}
 	return list
 }
