@@ -40,8 +40,12 @@ func (s *Store) UpdateResourceType(ctx context.Context, name string, change func
 	}
 	if changed {
 		// Searches for metrics may find the former tags for a moment more: what all resources of a type have takes a while.
+		of := make(map[tenant.Num][]uuid.UUID)
 		for _, r := range s.Resources.OfType(name) {
-			s.Definitions.Relink(r.Tenant, r.ID)
+			of[r.Tenant] = append(of[r.Tenant], r.ID)
+		}
+		for num, ids := range of {
+			s.Definitions.Relink(num, ids...)
 		}
 	}
 	t, _ := s.Resources.Type(name)

@@ -149,13 +149,29 @@ func (r *Registry) Derived(ref Ref) []Tag {
 	return tags
 }
 
-// Relink asks Options.Derived again for the tags of a resource's definitions. It is called when the resource has changed, come or gone.
-func (r *Registry) Relink(t tenant.Num, resource uuid.UUID) {
+// relinkStep is how many resources Relink looks at in one go before it lets others in.
+const relinkStep = 512
+
+// Relink asks Options.Derived again for the tags of the definitions that belong to resources. It is called when these have changed, come or
+// gone. Many at once cost much less than one after the other, since every posting list that changes is copied.
+func (r *Registry) Relink(t tenant.Num, resources ...uuid.UUID) {
+	for step := range slices.Chunk(resources, relinkStep) {
+		r.relinkSome(t, step)
+	}
+}
+
+func (r *Registry) relinkSome(t tenant.Num, resources []uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x := r.tenants[t]
-	if n := r.linkAt(x, resource); n != 0 {
-		r.relink(t, x, []uint32{n})
+	var numbers []uint32
+	for _, id := range resources {
+		if n := r.linkAt(x, id); n != 0 && !slices.Contains(numbers, n) {
+			numbers = append(numbers, n)
+		}
+	}
+	if len(numbers) > 0 {
+		r.relink(t, x, numbers)
 	}
 }
 

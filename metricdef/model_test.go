@@ -343,9 +343,11 @@ func TestModel(t *testing.T) {
 				m.defs[ref] = want
 			},
 			"relink": func(t *rapid.T) {
-				k := resourceKey{genTenant.Draw(t, "tenant"), genResource.Draw(t, "resource")}
-				m.resources[k] = genDerived.Draw(t, "derived")
-				r.Relink(k.tenant, k.id)
+				tn, ids := genTenant.Draw(t, "tenant"), rapid.SliceOfN(genResource, 0, 3).Draw(t, "resources")
+				for _, id := range ids {
+					m.resources[resourceKey{tn, id}] = genDerived.Draw(t, "derived")
+				}
+				r.Relink(tn, ids...)
 			},
 			"relink all": func(t *rapid.T) {
 				for range rapid.IntRange(0, 4).Draw(t, "changes") {

@@ -82,8 +82,8 @@ type Options struct {
 
 	// PolicyOf names the policy of a metric, and says whether the metric names it itself.
 	PolicyOf func(d *metricdef.Definition) (name string, explicit bool)
-	// ResourceType names the type of a tenant's resource, false if there is no such resource; nil: no types are named.
-	ResourceType func(t tenant.Num, id uuid.UUID) (name string, ok bool)
+	// ResourceType names the type of a tenant's resource, "" if there is no such resource; nil: no types are named.
+	ResourceType func(t tenant.Num, id uuid.UUID) string
 
 	Version      string
 	Capabilities Capabilities

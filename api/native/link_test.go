@@ -14,7 +14,7 @@ import (
 func TestLinkedMetric(t *testing.T) {
 	res := uuid.UUID{0xab, 15: 1}
 	w := newWorld(func(o *Options) {
-		o.ResourceType = func(n tenant.Num, id uuid.UUID) (string, bool) { return "instance", id == res }
+		o.ResourceType = func(_ tenant.Num, id uuid.UUID) string { return map[uuid.UUID]string{res: "instance"}[id] }
 	})
 	const id = "01020304-0506-4708-890a-0b0c0d0e0f10"
 	linked := metricdef.Draft{Identity: metricdef.Identity{Name: id}, ByID: true, Label: "cpu", Creator: "u:p", Resource: res}

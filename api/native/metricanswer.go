@@ -71,7 +71,7 @@ func (a *API) appendLink(b []byte, d *metricdef.Definition) []byte {
 	b = append(append(b, `,"resource":{"id":"`...), d.Resource.String()...)
 	b = append(b, '"')
 	if a.o.ResourceType != nil {
-		if typ, ok := a.o.ResourceType(d.Tenant, d.Resource); ok {
+		if typ := a.o.ResourceType(d.Tenant, d.Resource); typ != "" {
 			b = edge.AppendString(append(b, `,"type":`...), typ)
 		}
 	}

@@ -19,7 +19,8 @@ func (s *Server) native() native.Options {
 	cfg := s.cfg
 	return native.Options{
 		Store: s.store, Tenants: s.store.Tenants, ServiceLimits: s.cfg.Limits.Limits, Definitions: s.store.Definitions, Ends: ends{s.store}, Metrics: s.store, PolicyOf: s.policyOf,
-		Policies: policies{s.store}, Queries: s.engine, Reads: s.queries, Writes: s.writes,
+		ResourceType: s.store.Resources.TypeOf,
+		Policies:     policies{s.store}, Queries: s.engine, Reads: s.queries, Writes: s.writes,
 		Version: s.o.Version, Capabilities: s.capabilities(),
 		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, LimitSources: s.store.Tenants.LimitSources, LimitUse: s.limitUse, Standing: s.store.Tenants.Standing,
 		TenantChanges: s.store, Ranges: s.store, Usage: newLedger(s.store), Keys: s.store.Keys, KeyChanges: s.store,
