@@ -54,7 +54,7 @@ func newBedAt(tb testing.TB, clock func() time.Time, change ...func(*Options)) *
 		}
 	})
 	o := Options{
-		Definitions: s.Definitions, Store: s, Tenants: s.Tenants, Policies: s.Policies, Now: clock, Logger: slog.New(slog.DiscardHandler),
+		Definitions: s.Definitions, Resources: s.Resources, Store: s, Tenants: s.Tenants, Policies: s.Policies, Now: clock, Logger: slog.New(slog.DiscardHandler),
 		Queries: query.New(s, query.Options{Definitions: s.Definitions, MaxPoints: 1_000_000}), Default: "_ops",
 		Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}, // which is where httptest's requests come from
 

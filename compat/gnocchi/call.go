@@ -225,6 +225,11 @@ func (c *call) flag(name string) (bool, error) {
 	if _, ok := c.query[name]; !ok {
 		return false, nil
 	}
+	return parseFlag(name, text)
+}
+
+// parseFlag reads the value of a flag.
+func parseFlag(name, text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "1", "t", "true", "on", "y", "yes":
 		return true, nil

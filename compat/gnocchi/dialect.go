@@ -17,6 +17,7 @@ import (
 	"granary/measures/query"
 	"granary/metricdef"
 	"granary/metricdef/match"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/queue"
@@ -44,6 +45,8 @@ type Definitions interface {
 	Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error)
 	Search(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.Page) (metricdef.Found, error)
 	OfTenant(t tenant.Num) []metricdef.Ref
+	LinkedAs(t tenant.Num, resource uuid.UUID, label string) (metricdef.Ref, bool)
+	AppendLinks(dst []metricdef.Link, t tenant.Num, resource uuid.UUID) []metricdef.Link
 }
 
 // Store keeps samples and changes definitions; measures.Store does.
@@ -54,6 +57,12 @@ type Store interface {
 	CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []measures.CreateResult
 	UpdateDefinitions(ctx context.Context, list []measures.DefinitionUpdate) (at int, err error)
 	DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (int, error)
+
+	CreateResourceType(ctx context.Context, t resource.Type) error
+	UpdateResourceType(ctx context.Context, name string, change func(*resource.Type) (fill map[string]resource.Value, err error)) (resource.Type, error)
+	DeleteResourceType(ctx context.Context, name string) error
+	ChangeResource(ctx context.Context, c *measures.ResourceChange) (resource.Resource, []metricdef.Ref, error)
+	DeleteResources(ctx context.Context, t tenant.Num, ids []uuid.UUID, cond func(*resource.Resource) error) (int, error)
 }
 
 // Queries prepares and bounds queries; query.Engine does.

@@ -89,7 +89,11 @@ func argumentDetail(name, reason string) error {
 // invalid refuses a body that does not have the form it should have.
 func invalid(err error) error {
 	var e *schema.Error
-	if !errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
+	case edge.CodeOf(err) != "": // it has words of its own
+		return err
+	default:
 		return caused("Invalid input", "reason", err.Error(), "detail", []string{})
 	}
 	return &refusal{http.StatusBadRequest, "body-invalid", because("Invalid input", "reason", e.Error(), "detail", e.Detail())}

@@ -1,6 +1,8 @@
 package gnocchi
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 
 	"granary/metricdef"
@@ -11,6 +13,10 @@ import (
 // Resources finds resources; resource.Registry does.
 type Resources interface {
 	Get(t tenant.Num, id uuid.UUID) (resource.Resource, bool)
+	Where(id uuid.UUID) []tenant.Num
+	Type(name string) (resource.Type, bool)
+	Types() []resource.Type
+	Search(ctx context.Context, q resource.Search) (resource.Found, error)
 }
 
 // metric is a metric in the sight of the caller, with what the rules look at.

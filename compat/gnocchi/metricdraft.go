@@ -1,0 +1,77 @@
+package gnocchi
+
+import (
+	"strings"
+
+	"github.com/google/uuid"
+
+	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/schema"
+	"granary/metricdef"
+	"granary/policy"
+	"granary/tenant"
+)
+
+// newMetric is a metric as a body wants it.
+type newMetric struct {
+	name   string // "": none
+	policy string // "": a rule chooses it
+	unit   string // "": none
+}
+
+// MaxUnit is how many characters the unit of a metric may have.
+const MaxUnit = 31
+
+// newMetricFields are the members of a body that wants a metric.
+func newMetricFields() []schema.Field {
+	return []schema.Field{
+		{Name: "archive_policy_name", Check: schema.Str}, {Name: "name", Check: schema.Str}, {Name: "unit", Check: schema.StrMax(MaxUnit)},
+	}
+}
+
+// newMetricOf is what the members of newMetricFields mean.
+func newMetricOf(o *pyjson.Object) newMetric {
+	text := func(name string) string {
+		v, _ := o.Get(name)
+		s, _ := v.(string)
+		return s
+	}
+	return newMetric{text("name"), text("archive_policy_name"), text("unit")}
+}
+
+// draft is the definition of a new metric in a tenant; it has a new id, and belongs to no resource yet.
+func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
+	if strings.Contains(m.name, "/") {
+		return nil, badRequest("'/' is not supported in metric name")
+	}
+	if len(m.name) > schema.MaxName {
+		return nil, badRequest("a metric name has at most %d bytes", schema.MaxName)
+	}
+	view := c.d.o.Policies.For(num)
+	var chosen policy.Policy
+	if m.policy != "" {
+		p, ok := view.ByName(m.policy)
+		if !ok {
+			return nil, badRequest("Archive policy %s does not exist", shorten(m.policy))
+		}
+		chosen = p.Policy
+	} else {
+		p, ok := view.Choice(Name, m.name)
+		if !ok {
+			return nil, badRequest("No archive policy name specified and no archive policy rule found matching the metric name %s", pythonText(m.name))
+		}
+		chosen = p
+	}
+	return &metricdef.Draft{
+		Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: uuid.NewString()}, ByID: true, Label: m.name, Unit: m.unit,
+		Policy: chosen.Name, Creator: c.creator, Dialect: Name, Explicit: true,
+	}, nil
+}
+
+// pythonText is a text as Python prints it, None if there is none.
+func pythonText(s string) string {
+	if s == "" {
+		return "None"
+	}
+	return shorten(s)
+}

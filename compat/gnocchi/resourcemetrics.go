@@ -1,0 +1,84 @@
+package gnocchi
+
+import (
+	"github.com/google/uuid"
+
+	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/schema"
+	"granary/measures"
+	"granary/metricdef"
+	"granary/tenant"
+)
+
+// metricWish is a metric that a resource is to have: one that exists, or one to make.
+type metricWish struct {
+	label string
+	id    uuid.UUID  // of one that exists
+	fresh *newMetric // one to make, under that label
+}
+
+// metricWishes is the check of an object of metrics by their names; it means a []metricWish.
+func metricWishes(v any) (any, error) {
+	o, ok := v.(*pyjson.Object)
+	if !ok {
+		return nil, schema.Wrong("expected a dictionary")
+	}
+	list := make([]metricWish, len(o.Names))
+	for i, name := range o.Names {
+		w := &list[i]
+		w.label = name
+		var err error
+		if _, err = schema.Name(name); err == nil {
+			err = w.read(o.Values[i])
+		}
+		if err != nil {
+			return nil, schema.At(err, name, true)
+		}
+	}
+	return list, nil
+}
+
+// read reads the id of a metric, or what a new one is to be. The name that the latter may have does not count.
+func (w *metricWish) read(v any) error {
+	if o, ok := v.(*pyjson.Object); ok {
+		fields, err := schema.Dict(newMetricFields()...)(o)
+		if err != nil {
+			return err
+		}
+		fresh := newMetricOf(fields.(*pyjson.Object))
+		fresh.name = w.label
+		w.fresh = &fresh
+		return nil
+	}
+	text, _ := v.(string)
+	if w.id, _ = parseUUID(text); w.id == uuid.Nil {
+		return schema.NotValid()
+	}
+	return nil
+}
+
+// wanted are the metrics that a resource of a tenant is to have. A metric that exists has to be one that the caller made.
+func (c *call) wanted(wishes []metricWish, num tenant.Num) ([]measures.ResourceMetric, error) {
+	list := make([]measures.ResourceMetric, len(wishes))
+	for i := range wishes {
+		w, m := &wishes[i], &list[i]
+		if m.Label = w.label; w.fresh != nil {
+			var err error
+			if m.Draft, err = c.draft(num, *w.fresh); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		ref, ok := c.d.o.Definitions.ByID(w.id)
+		if ok {
+			var d metricdef.Definition
+			d, ok = c.d.o.Definitions.Get(ref)
+			ok = ok && d.Creator != "" && d.Creator == c.creator && d.Tenant == num
+		}
+		if !ok {
+			return nil, badRequest("Metric %s does not exist", w.id)
+		}
+		m.Ref = ref
+	}
+	return list, nil
+}

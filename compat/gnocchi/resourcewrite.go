@@ -1,0 +1,206 @@
+package gnocchi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"granary/compat/gnocchi/filter"
+	"granary/compat/gnocchi/pyjson"
+	"granary/measures"
+	"granary/metricdef"
+	"granary/metricdef/resource"
+	"granary/tenant"
+)
+
+// createResource makes a resource with its metrics.
+func (c *call) createResource() error {
+	t, err := c.resourceType()
+	if err != nil {
+		return err
+	}
+	b, err := c.resourceBody(t, true)
+	if err != nil {
+		return err
+	}
+	owner, err := c.ownerOf(b.project)
+	if err != nil {
+		return err
+	}
+	draft, err := b.draft(t, c.creator, c.now)
+	if err != nil {
+		return err
+	}
+	num, err := c.d.o.Store.EnsureTenant(c.ctx, owner)
+	if err != nil {
+		return err
+	}
+	metrics, err := c.wanted(b.metrics, num)
+	if err != nil {
+		return err
+	}
+	r, _, err := c.d.o.Store.ChangeResource(c.ctx, &measures.ResourceChange{Tenant: num, ID: draft.ID, Create: draft, Metrics: metrics})
+	if err != nil {
+		return c.resourceFault(err, draft.ID)
+	}
+	return c.showChanged(http.StatusCreated, &r, t)
+}
+
+// updateResource changes what a resource says, and which metrics it has.
+func (c *call) updateResource() error {
+	r, t, err := c.resource(updateResource)
+	if err != nil {
+		return err
+	}
+	if err := met(c.r, r); err != nil {
+		return err
+	}
+	b, err := c.resourceBody(t, false)
+	if err != nil {
+		return err
+	}
+	metrics, err := c.wanted(b.metrics, r.Tenant)
+	if err != nil {
+		return err
+	}
+	changed, _, err := c.d.o.Store.ChangeResource(c.ctx, &measures.ResourceChange{
+		Tenant: r.Tenant, ID: r.ID, Update: b.update(), Metrics: metrics, Replace: b.replace,
+		If: func(r *resource.Resource) error {
+			if err := met(c.r, r); err != nil {
+				return err
+			}
+			if err := c.keepsOwner(b, r); err != nil {
+				return err
+			}
+			return b.fits(r, t)
+		},
+	})
+	if err != nil {
+		return c.resourceFault(err, r.ID)
+	}
+	return c.showChanged(http.StatusOK, &changed, t)
+}
+
+// resourceFault is what went wrong with a resource, in Gnocchi's words.
+func (c *call) resourceFault(err error, id uuid.UUID) error {
+	var exist *resource.ExistsError
+	var unknown *resource.UnknownError
+	var link *metricdef.LinkError
+	var gone *metricdef.UnknownError
+	switch {
+	case errors.As(err, &exist):
+		return exists("Resource %s already exists", id)
+	case errors.As(err, &unknown):
+		return noResource(id)
+	case errors.As(err, &link):
+		return exists("Named metric %s already exists", shorten(link.Label))
+	case errors.As(err, &gone): // meanwhile
+		return badRequest("A metric that is named does not exist any more")
+	}
+	return err
+}
+
+// deleteResource deletes a resource with its metrics.
+func (c *call) deleteResource() error {
+	r, _, err := c.resource(deleteResource)
+	if err != nil {
+		return err
+	}
+	c.target = r.ID.String()
+	n, err := c.d.o.Store.DeleteResources(c.ctx, r.Tenant, []uuid.UUID{r.ID}, func(r *resource.Resource) error { return met(c.r, r) })
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return noResource(r.ID)
+	}
+	return c.nothing()
+}
+
+// errDeleteAll refuses to delete what no query describes. The blanks are the reference's.
+var errDeleteAll = badRequest("caution: the query can not be empty, or it will                   delete entire database")
+
+// deleteResources deletes the resources of a type that a query describes, with their metrics, and answers how many there were.
+func (c *call) deleteResources() error {
+	t, err := c.resourceType()
+	if err != nil {
+		return err
+	}
+	q, err := c.resourceQuery()
+	if err != nil {
+		return err
+	}
+	if q == nil || filter.Everything(q) {
+		return errDeleteAll
+	}
+	where, err := c.bind(q, t, false)
+	if err != nil {
+		return err
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	c.target = t.Name
+	search := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(c.sight(deleteResources), where)}
+	found, err := c.d.o.Resources.Search(c.ctx, search)
+	if err != nil {
+		return err
+	}
+	deleted := 0
+	defer func() { c.detail = map[string]any{"deleted": deleted} }()
+	for len(found.Resources) > 0 {
+		var ids []uuid.UUID
+		num := found.Resources[0].Tenant
+		was := make(map[uuid.UUID]int64, len(found.Resources))
+		rest := found.Resources[:0]
+		for i := range found.Resources {
+			if r := &found.Resources[i]; r.Tenant == num {
+				ids = append(ids, r.ID)
+				was[r.ID] = r.RevisionStart
+			} else {
+				rest = append(rest, *r)
+			}
+		}
+		found.Resources = rest
+		n, err := c.deleteUnchanged(num, ids, was)
+		deleted += n
+		if err != nil {
+			return err
+		}
+	}
+	return c.answer(http.StatusOK, append(pyjson.Append([]byte(`{"deleted": `), deleted), '}'))
+}
+
+// errChanged says that a resource is no longer what a search found.
+var errChanged = errors.New("the resource has changed")
+
+// deleteUnchanged deletes resources of a tenant as far as they are what they were when a search found them.
+func (c *call) deleteUnchanged(num tenant.Num, ids []uuid.UUID, was map[uuid.UUID]int64) (deleted int, err error) {
+	for len(ids) > 0 {
+		var changed uuid.UUID
+		n, err := c.d.o.Store.DeleteResources(c.ctx, num, ids, func(r *resource.Resource) error {
+			if was[r.ID] != r.RevisionStart {
+				changed = r.ID
+				return errChanged
+			}
+			return nil
+		})
+		deleted += n
+		if !errors.Is(err, errChanged) {
+			return deleted, err
+		}
+		ids = without(ids, changed) // what is gone already is passed over
+	}
+	return deleted, nil
+}
+
+func without(ids []uuid.UUID, id uuid.UUID) []uuid.UUID {
+	rest := ids[:0]
+	for _, other := range ids {
+		if other != id {
+			rest = append(rest, other)
+		}
+	}
+	return rest
+}
