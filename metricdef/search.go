@@ -43,8 +43,10 @@ type Page struct {
 	Sort  Order
 	Desc  bool
 	After string // Found.Next of the page before, "" for the first
-	Limit int    // 0: all
-	Types []Type // empty: all
+	// Behind, in the order ByID, is an id behind which the page begins, whether there is such a definition or not; zero: at the first one.
+	Behind uuid.UUID
+	Limit  int    // 0: all
+	Types  []Type // empty: all
 	// Keep, if not nil, leaves out definitions that it does not hold for. It is called without a lock.
 	Keep  func(Ref) bool
 	Total bool // count everything that was found
@@ -216,6 +218,11 @@ func (s *pager) fits(d *packed, ref Ref) bool {
 			c = cmp.Compare(ref, p.ref)
 		}
 		return c < 0 != s.p.Desc || c == 0
+	}
+	if s.p.Sort == ByID && s.p.Behind != (uuid.UUID{}) {
+		if c := bytes.Compare(id[:], s.p.Behind[:]); c == 0 || c < 0 != s.p.Desc {
+			return false
+		}
 	}
 	return (s.after == nil || !before(*s.after)) && (!s.top.full() || before(s.top.last()))
 }
