@@ -270,3 +270,32 @@ func BenchmarkMeasures(bench *testing.B) {
 	}
 	bench.SetBytes(int64(w.n))
 }
+
+// FuzzMeasures: whatever is asked of the measures of a metric is answered, or refused with what is wrong.
+func FuzzMeasures(f *testing.F) {
+	b, id := measured(f)
+	for _, q := range []string{"granularity=60&resample=M&start=2020-01-01", "start=-1%20week&stop=now", "aggregation=rate:95pct", "resample=1e-9&granularity=1", "start=9999999999&granularity=1m&resample=100000%20days", "stop=2262-01-01&resample=W&granularity=1", "%zz", "granularity=60&granularity=1"} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest(http.MethodGet, "/v1/metric/"+id.String()+"/measures", nil)
+		r.URL.RawQuery = query
+		r.Header.Set("Authorization", basic("admin"))
+		r.Header.Set("Accept", "application/json")
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		v, err := pyjson.Decode(w.Body.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %d %s: %v", query, w.Code, w.Body, err)
+		}
+		switch w.Code {
+		case http.StatusOK:
+			if _, ok := v.([]any); !ok {
+				t.Errorf("%s: %s", query, w.Body)
+			}
+		case http.StatusBadRequest, http.StatusNotFound:
+		default:
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package series
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -131,6 +133,40 @@ func TestResampled(t *testing.T) {
 				if !slices.Equal(got.Times, want.Times) || !slices.Equal(got.Values, want.Values) {
 					t.Errorf("%v of %v from %d: %v, want %v", g, m, from, got, want)
 				}
+			}
+		}
+	}
+}
+
+// TestResampleInParts: a column that comes in parts gives what it gives as a whole.
+func TestResampleInParts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		var c Column
+		at := dayOf("2019-12-20")
+		for range rng.IntN(200) {
+			at += 1 + rng.Int64N(int64(30*time.Hour))
+			c.Times, c.Values = append(c.Times, at), append(c.Values, math.Round(rng.NormFloat64()*100)/8)
+		}
+		groups := []Grouping{{Step: 1 + rng.Int64N(int64(100*time.Hour))}, {Unit: when.Month}, {Unit: when.Week}}
+		g := groups[rng.IntN(len(groups))]
+		m := policy.GnocchiMethods()[rng.IntN(len(policy.GnocchiMethods()))]
+		want := Resample(c, m, g)
+		r := NewResampler(m, g)
+		var got Column
+		add := func(c Column) { got.Times, got.Values = append(got.Times, c.Times...), append(got.Values, c.Values...) }
+		for i := 0; i < len(c.Times); {
+			j := i + rng.IntN(len(c.Times)-i+1)
+			add(r.Add(c.Part(i, j)))
+			i = j
+		}
+		add(r.End())
+		if !slices.Equal(got.Times, want.Times) || !slices.EqualFunc(got.Values, want.Values, near) {
+			t.Fatalf("%v by %v: %v, want %v", m, g, got, want)
+		}
+		for i, start := range want.Times {
+			if g.Floor(start) != start || i > 0 && start <= want.Times[i-1] {
+				t.Fatalf("%v by %v: a bucket begins at %d", m, g, start)
 			}
 		}
 	}
