@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -95,9 +96,11 @@ func BenchmarkSearch(b *testing.B) {
 		bb.q.Limit = 1000
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
+			began := cpu(b)
 			for b.Loop() {
 				r.mustSearch(b, bb.q)
 			}
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
@@ -109,6 +112,15 @@ func (r *Registry) mustSearch(tb testing.TB, q Search) Found {
 		tb.Fatal(err)
 	}
 	return f
+}
+
+// cpu is the time that the process has worked so far, also for the collector.
+func cpu(tb testing.TB) int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 // BenchmarkMemory says what a resource takes.

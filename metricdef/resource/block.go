@@ -2,20 +2,11 @@ package resource
 
 import (
 	"math"
-	"strings"
-	"unique"
 
 	"github.com/google/uuid"
 
 	"granary/tenant"
 )
-
-// text is a text in a column: equal texts are one pointer, shared by all who use it. The zero text is null.
-type text = unique.Handle[string]
-
-var null text
-
-func makeText(s string) text { return unique.Make(s) }
 
 // place addresses a row: the number of its block above, its slot below. 0 is no row, since no block has the number 0.
 type place uint32
@@ -31,23 +22,25 @@ type block struct {
 	t      *table
 	number uint32
 	live   int
+	// version grows with each change of a row.
+	version uint32
 
 	id                []uuid.UUID
-	original, creator []text // original null: it is the text of the id
-	user, project     []text
+	original, creator texts // original null: it is the text of the id
+	user, project     texts
 	started, ended    []int64 // ended noTime: null
 	revStart, revEnd  []int64 // revEnd noTime: it is the current one
 	created           []int64
 	revision          []uint32
 	prev              []place  // the revision before
 	twin              []place  // of current ones: that of another tenant with the same id
-	stamp             []uint32 // grows whenever the row changes
+	stamp             []uint32 // the version of its last change
 	values            []column // by the attributes of the type
 }
 
 // column holds the values of one attribute; one that is shorter than the block has null behind.
 type column struct {
-	texts   []text    // String, UUID
+	texts   texts     // String, UUID
 	numbers []float64 // Number; NaN: null
 	times   []int64   // Datetime; noTime: null
 	bools   []uint8   // Bool; 0: null, 1: false, 2: true
@@ -56,8 +49,8 @@ type column struct {
 func (c *column) get(k Kind, i int) (Value, bool) {
 	switch k {
 	case String, UUID:
-		if i < len(c.texts) && c.texts[i] != null {
-			return Value{Kind: k, Text: c.texts[i].Value()}, true
+		if s, ok := c.texts.get(i); ok {
+			return Value{Kind: k, Text: s}, true
 		}
 	case Number:
 		if i < len(c.numbers) && !math.IsNaN(c.numbers[i]) {
@@ -80,10 +73,9 @@ func (c *column) set(k Kind, i int, v Value, ok bool) {
 	switch k {
 	case String, UUID:
 		if ok {
-			c.texts = extend(c.texts, i, null)
-			c.texts[i] = makeText(v.Text)
-		} else if i < len(c.texts) {
-			c.texts[i] = null
+			c.texts.set(i, v.Text)
+		} else {
+			c.texts.clear(i)
 		}
 	case Number:
 		if ok {
@@ -123,8 +115,6 @@ func extend[T any](s []T, i int, zero T) []T {
 func (b *block) add() int {
 	i := len(b.revision)
 	b.id = append(b.id, uuid.UUID{})
-	b.original, b.creator = append(b.original, null), append(b.creator, null)
-	b.user, b.project = append(b.user, null), append(b.project, null)
 	b.started, b.ended = append(b.started, 0), append(b.ended, 0)
 	b.revStart, b.revEnd = append(b.revStart, 0), append(b.revEnd, 0)
 	b.created, b.revision = append(b.created, 0), append(b.revision, 0)
@@ -135,13 +125,15 @@ func (b *block) add() int {
 
 // put makes a row say what r says.
 func (b *block) put(i int, r *Resource) {
-	b.stamp[i]++
+	b.changed(i)
 	b.id[i] = r.ID
-	b.original[i] = null
+	b.original.clear(i)
 	if r.Original != r.ID.String() {
-		b.original[i] = makeText(r.Original)
+		b.original.set(i, r.Original)
 	}
-	b.creator[i], b.user[i], b.project[i] = makeText(r.Creator), optional(r.User), optional(r.Project)
+	b.creator.set(i, r.Creator)
+	b.user.optional(i, r.User)
+	b.project.optional(i, r.Project)
 	b.started[i], b.ended[i] = r.Started, r.Ended
 	if r.Ended == 0 {
 		b.ended[i] = noTime
@@ -158,18 +150,19 @@ func (b *block) put(i int, r *Resource) {
 	}
 }
 
-func optional(s *string) text {
-	if s == nil {
-		return null
-	}
-	return makeText(*s)
+// changed says that a row changes.
+func (b *block) changed(i int) {
+	b.version++
+	b.stamp[i] = b.version
 }
 
 // clear makes a row free.
 func (b *block) clear(i int) {
-	b.stamp[i]++
+	b.changed(i)
 	b.revision[i], b.prev[i], b.twin[i] = 0, 0, 0
-	b.original[i], b.creator[i], b.user[i], b.project[i] = null, null, null, null
+	for _, t := range [...]*texts{&b.original, &b.creator, &b.user, &b.project} {
+		t.clear(i)
+	}
 	for k := range b.values {
 		b.values[k].set(b.t.typ.Attributes[k].Kind, i, Value{}, false)
 	}
@@ -179,11 +172,12 @@ func (b *block) clear(i int) {
 func (b *block) get(i int) Resource {
 	r := Resource{
 		Draft: Draft{
-			Tenant: b.t.tenant, ID: b.id[i], Type: b.t.typ.Name, Creator: b.creator[i].Value(), Original: b.originalOf(i),
-			User: pointer(b.user[i]), Project: pointer(b.project[i]), Started: b.started[i], Ended: b.ended[i],
+			Tenant: b.t.tenant, ID: b.id[i], Type: b.t.typ.Name, Original: b.originalOf(i),
+			User: b.user.pointer(i), Project: b.project.pointer(i), Started: b.started[i], Ended: b.ended[i],
 		},
 		Revision: int(b.revision[i]), Created: b.created[i], RevisionStart: b.revStart[i], RevisionEnd: b.revEnd[i],
 	}
+	r.Creator, _ = b.creator.get(i)
 	if r.Ended == noTime {
 		r.Ended = 0
 	}
@@ -202,47 +196,26 @@ func (b *block) get(i int) Resource {
 }
 
 func (b *block) originalOf(i int) string {
-	if b.original[i] == null {
-		return b.id[i].String()
+	if s, ok := b.original.get(i); ok {
+		return s
 	}
-	return b.original[i].Value()
+	return b.id[i].String()
 }
 
-func pointer(t text) *string {
-	if t == null {
-		return nil
-	}
-	s := t.Value()
-	return &s
-}
-
-// createdBy is the user, or the project, of the creator of a row.
-func (b *block) createdBy(i int, project bool) string {
-	user, of, _ := strings.Cut(b.creator[i].Value(), ":")
-	if project {
-		return of
-	}
-	return user
-}
-
-// rowBytes is about what a row takes: its columns, its part of the index, and its texts, also where others share them.
+// rowBytes is about what a row takes: its columns, its part of the index, and its texts, also where other rows share them.
 func (b *block) rowBytes(i int) int64 {
-	const fixed, perText = 16 + 4*8 + 5*8 + 4*4 + 40, 64
+	const fixed = 16 + 5*8 + 4*4 + 4*2 + 40
 	n := int64(fixed)
-	for _, t := range [...]text{b.original[i], b.creator[i], b.user[i], b.project[i]} {
-		if t != null {
-			n += int64(len(t.Value()))
-		}
+	for _, t := range [...]*texts{&b.original, &b.creator, &b.user, &b.project} {
+		n += t.rowBytes(i)
 	}
 	for k := range b.values {
-		switch c := &b.values[k]; {
-		case i < len(c.texts):
-			if n += 8; c.texts[i] != null {
-				n += int64(len(c.texts[i].Value())) + perText
-			}
-		case i < len(c.numbers), i < len(c.times):
+		switch b.t.typ.Attributes[k].Kind {
+		case String, UUID:
+			n += 2 + b.values[k].texts.rowBytes(i)
+		case Number, Datetime:
 			n += 8
-		case i < len(c.bools):
+		case Bool:
 			n++
 		}
 	}

@@ -214,7 +214,7 @@ func (b *block) retype(old, t *typeState, from []int) (bytes int64) {
 		if rev == 0 {
 			continue
 		}
-		b.stamp[i]++
+		b.changed(i)
 		for k := range t.fills {
 			if f := &t.fills[k]; f.mark > old.mark {
 				kind := t.Attributes[k].Kind

@@ -3,7 +3,6 @@ package resource
 import (
 	"math"
 	"strings"
-	"unique"
 
 	"github.com/google/uuid"
 )
@@ -67,6 +66,9 @@ func (q *Compare) compile(t *typeState, not bool) test {
 	onNull := q.Op == Ne && !not
 	switch kind {
 	case String, UUID:
+		if equality := q.Op == Eq || q.Op == Ne || q.Op == In; equality && (q.Attribute == "id" || q.Attribute == "original_resource_id") {
+			return q.ids(values, not)
+		}
 		return q.texts(values, at, not, onNull)
 	case Number, Bool:
 		get := numbers(q.Attribute, at, kind)
@@ -126,37 +128,85 @@ func ordered[T int64 | float64 | string](op Op, values []Value, of func(Value) T
 	return func(v T) bool { return set[v] }
 }
 
-// texts compares texts. Where only equality counts, pointers are compared.
+// texts compares texts. What a comparison says of each text of a block is found out when the first of its rows is asked about.
 func (q *Compare) texts(values []Value, at int, not, onNull bool) test {
-	equality := q.Op == Eq || q.Op == Ne || q.Op == In
-	if equality && (q.Attribute == "id" || q.Attribute == "original_resource_id") {
-		return q.ids(values, not)
-	}
-	if column := textColumn(q.Attribute, at); column != nil && equality {
-		set := make(map[text]bool, len(values))
-		for _, v := range values {
-			set[unique.Make(v.Text)] = true
-		}
-		want := (q.Op != Ne) != not
-		if len(set) == 1 {
-			x := unique.Make(values[0].Text)
-			return func(b *block, i int) bool {
-				v := column(b, i)
-				if v == null {
-					return onNull
-				}
-				return (v == x) == want
+	is := q.text(values, not)
+	switch q.Attribute {
+	case "id":
+		return func(b *block, i int) bool { return is(b.id[i].String()) }
+	case "type":
+		return func(b *block, _ int) bool { return is(b.t.typ.Name) }
+	case "original_resource_id":
+		return original(is)
+	case "created_by_user_id", "created_by_project_id":
+		part, project := is, q.Attribute == "created_by_project_id"
+		is = func(s string) bool {
+			user, of, _ := strings.Cut(s, ":")
+			if project {
+				return part(of)
 			}
-		}
-		return func(b *block, i int) bool {
-			v := column(b, i)
-			if v == null {
-				return onNull
-			}
-			return set[v] == want
+			return part(user)
 		}
 	}
-	get := textOf(q.Attribute, at)
+	column := textColumn(q.Attribute, at)
+	if column == nil {
+		return func(*block, int) bool { return onNull }
+	}
+	judge := judged(column, onNull, is)
+	if (q.Op == Eq || q.Op == Ne) && !created(q.Attribute) {
+		judge = judgedEqual(column, onNull, (q.Op == Eq) != not, values[0].Text)
+	}
+	return func(b *block, i int) bool { return judge(b)[column(b).code(i)] }
+}
+
+// judged says what a test of texts says of those in a column of a block, by number.
+func judged(column func(*block) *texts, onNull bool, is func(string) bool) func(*block) []bool {
+	var of *block
+	var version uint32
+	var verdicts []bool
+	return func(b *block) []bool {
+		if b != of || b.version != version {
+			of, version = b, b.version
+			verdicts = column(b).judge(verdicts, onNull, is)
+		}
+		return verdicts
+	}
+}
+
+// judgedEqual is judged for equality with one text, by hashes.
+func judgedEqual(column func(*block) *texts, onNull, want bool, s string) func(*block) []bool {
+	h := hashOf(s)
+	var of *block
+	var version uint32
+	var verdicts []bool
+	return func(b *block) []bool {
+		if b != of || b.version != version {
+			of, version = b, b.version
+			t := column(b)
+			verdicts = append(verdicts[:0], onNull)
+			for k := range t.entries {
+				verdicts = append(verdicts, (t.entries[k].hash == h && t.text(uint16(k+1)) == s) == want)
+			}
+		}
+		return verdicts
+	}
+}
+
+// original tests original ids, which stand in a column only where they are not the texts of ids.
+func original(is func(string) bool) test {
+	judge := judged(originals, false, is)
+	return func(b *block, i int) bool {
+		if c := b.original.code(i); c != 0 {
+			return judge(b)[c]
+		}
+		return is(b.id[i].String())
+	}
+}
+
+func originals(b *block) *texts { return &b.original }
+
+// text is the comparison of a text.
+func (q *Compare) text(values []Value, not bool) func(string) bool {
 	var is func(string) bool
 	if q.Op == Like {
 		p, err := parsePattern(values[0].Text)
@@ -167,52 +217,45 @@ func (q *Compare) texts(values []Value, at int, not, onNull bool) test {
 	} else {
 		is = ordered(q.Op, values, func(v Value) string { return v.Text })
 	}
-	return func(b *block, i int) bool {
-		v, ok := get(b, i)
-		if !ok {
-			return onNull
-		}
-		return is(v) != not
-	}
+	return func(s string) bool { return is(s) != not }
 }
 
-// ids compares ids and original ids, which are no texts in memory where they are those of a UUID.
+// ids compares ids and original ids for equality. Most original ids are texts of ids, which are not made to be compared.
 func (q *Compare) ids(values []Value, not bool) test {
-	ids, originals := make(map[uuid.UUID]bool), make(map[text]bool)
+	ids := make(map[uuid.UUID]bool)
 	for _, v := range values {
 		if id, err := uuid.Parse(v.Text); err == nil && id.String() == v.Text {
 			ids[id] = true
 		}
-		originals[unique.Make(v.Text)] = true
 	}
-	want, original := (q.Op != Ne) != not, q.Attribute == "original_resource_id"
+	want := (q.Op != Ne) != not
+	has := func(b *block, i int) bool { return ids[b.id[i]] == want }
+	if q.Attribute == "id" {
+		return has
+	}
+	judge := judged(originals, false, q.text(values, not))
 	return func(b *block, i int) bool {
-		if original && b.original[i] != null {
-			return originals[b.original[i]] == want
+		if c := b.original.code(i); c != 0 {
+			return judge(b)[c]
 		}
-		return ids[b.id[i]] == want
+		return has(b, i)
 	}
 }
 
-// textColumn gets the text of a row as it stands in its column, nil for attributes whose text does not stand in one.
-func textColumn(attribute string, at int) func(*block, int) text {
+// textColumn gets the column of an attribute, nil for attributes whose texts do not stand in one.
+func textColumn(attribute string, at int) func(*block) *texts {
 	switch attribute {
-	case "creator":
-		return func(b *block, i int) text { return b.creator[i] }
+	case "creator", "created_by_user_id", "created_by_project_id":
+		return func(b *block) *texts { return &b.creator }
 	case "user_id":
-		return func(b *block, i int) text { return b.user[i] }
+		return func(b *block) *texts { return &b.user }
 	case "project_id":
-		return func(b *block, i int) text { return b.project[i] }
+		return func(b *block) *texts { return &b.project }
 	}
-	if _, ok := special[attribute]; ok {
+	if _, ok := special[attribute]; ok || at < 0 {
 		return nil
 	}
-	return func(b *block, i int) text {
-		if at < 0 || i >= len(b.values[at].texts) {
-			return null
-		}
-		return b.values[at].texts[i]
-	}
+	return func(b *block) *texts { return &b.values[at].texts }
 }
 
 // textOf gets the text of a row, and whether it is not null.
@@ -224,18 +267,12 @@ func textOf(attribute string, at int) func(*block, int) (string, bool) {
 		return func(b *block, _ int) (string, bool) { return b.t.typ.Name, true }
 	case "original_resource_id":
 		return func(b *block, i int) (string, bool) { return b.originalOf(i), true }
-	case "created_by_user_id", "created_by_project_id":
-		project := attribute == "created_by_project_id"
-		return func(b *block, i int) (string, bool) { return b.createdBy(i, project), true }
 	}
 	column := textColumn(attribute, at)
-	return func(b *block, i int) (string, bool) {
-		v := column(b, i)
-		if v == null {
-			return "", false
-		}
-		return v.Value(), true
+	if column == nil {
+		return func(*block, int) (string, bool) { return "", false }
 	}
+	return func(b *block, i int) (string, bool) { return column(b).get(i) }
 }
 
 // numbers gets the number of a row, NaN for null.

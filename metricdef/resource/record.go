@@ -217,7 +217,7 @@ func (p *reader) value() (v Value) {
 	v.Kind = Kind(p.byte())
 	switch v.Kind {
 	case String:
-		v.Text = p.text(MaxResource)
+		v.Text = p.text(4 * MaxLength)
 	case UUID:
 		var id uuid.UUID
 		copy(id[:], p.take(16))

@@ -258,3 +258,5 @@ func TestChangesOfATypeReachOldRecords(t *testing.T) {
 		t.Error(catalog)
 	}
 }
+
+func wide(n int) uuid.UUID { return uuid.UUID{13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)} }

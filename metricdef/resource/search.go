@@ -1,8 +1,8 @@
 package resource
 
 import (
-	"container/heap"
 	"context"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
@@ -74,8 +74,8 @@ type search struct {
 	where    test
 	by       *ordering
 	after    []keyValue // nil: from the front
-	top      candidates
-	waiting  []candidate // that Keep has not been asked about
+	top      top
+	waiting  []*candidate // that Keep has not been asked about
 	counting bool
 	counted  int
 }
@@ -87,23 +87,7 @@ type candidate struct {
 	stamp uint32
 	id    uuid.UUID
 	keys  []keyValue
-	res   *Resource // if Keep is to be asked
-}
-
-// candidates is a heap whose first one is the last in the order.
-type candidates struct {
-	list []candidate
-	by   *ordering
-}
-
-func (c *candidates) Len() int           { return len(c.list) }
-func (c *candidates) Less(i, k int) bool { return c.by.compare(c.list[i].keys, c.list[k].keys) > 0 }
-func (c *candidates) Swap(i, k int)      { c.list[i], c.list[k] = c.list[k], c.list[i] }
-func (c *candidates) Push(x any)         { c.list = append(c.list, x.(candidate)) }
-func (c *candidates) Pop() any {
-	x := c.list[len(c.list)-1]
-	c.list = c.list[:len(c.list)-1]
-	return x
+	res   Resource // if Keep is to be asked
 }
 
 // prepare checks the search and gathers the blocks that it reads.
@@ -122,6 +106,9 @@ func (s *search) prepare() error {
 		return err
 	}
 	s.order = Order(q.Sort, q.History)
+	if s.top.most = math.MaxInt; q.Limit > 0 {
+		s.top.most = q.Limit + 1
+	}
 	if err := t.CheckSort(s.order, q.History); err != nil {
 		return err
 	}
@@ -131,7 +118,7 @@ func (s *search) prepare() error {
 		if b == nil {
 			return &MarkerError{*q.After}
 		}
-		s.after = s.by.of(b, i)
+		s.after = s.by.appendOf(nil, b, i)
 	}
 	if q.Tenants == nil {
 		for _, tab := range s.r.tables {
@@ -169,7 +156,7 @@ func (s *search) bind(t *typeState) {
 		s.where = compile(s.q.Where, t, false)
 	}
 	s.by = newOrdering(s.order, t)
-	s.top.by = s.by
+	s.top.by, s.top.keys = s.by, len(s.by.keys)
 }
 
 // marked is the row of the marker, nil if there is none. REQUIRES: r.mu.
@@ -239,58 +226,48 @@ func (s *search) step() {
 
 // take looks at a row that the query finds. REQUIRES: r.mu.
 func (s *search) take(b *block, i int) {
-	full := s.q.Limit > 0 && len(s.top.list) > s.q.Limit
+	last := s.top.last()
 	switch {
 	case s.counting && s.q.Keep == nil:
 		s.counted++
 		return
 	case s.after != nil && s.by.row(b, i, s.after) <= 0:
 		return
-	case full && s.by.row(b, i, s.top.list[0].keys) >= 0:
+	case last != nil && s.by.row(b, i, last.keys) >= 0:
 		return
 	}
-	c := candidate{b: b, i: i, stamp: b.stamp[i], id: b.id[i], keys: s.by.of(b, i)}
+	c := s.top.spare()
+	c.b, c.i, c.stamp, c.id = b, i, b.stamp[i], b.id[i]
+	c.keys = s.by.appendOf(c.keys[:0], b, i)
 	if s.q.Keep == nil {
-		s.push(c)
+		s.top.put(c)
 		return
 	}
-	res := b.get(i)
-	c.res = &res
+	c.res = b.get(i)
 	s.waiting = append(s.waiting, c)
 }
 
 // ask asks Keep about what the last step has found.
 func (s *search) ask() {
-	for i := range s.waiting {
-		if c := &s.waiting[i]; s.q.Keep(c.res) {
-			if s.counting {
-				s.counted++
-				continue
-			}
-			c.res = nil
-			s.push(*c)
+	for _, c := range s.waiting {
+		switch keep := s.q.Keep(&c.res); {
+		case keep && s.counting:
+			s.counted++
+			fallthrough
+		case !keep:
+			s.top.free = append(s.top.free, c)
+		default:
+			c.res = Resource{}
+			s.top.put(c)
 		}
 	}
 	s.waiting = s.waiting[:0]
 }
 
-// push puts a candidate among those that come first.
-func (s *search) push(c candidate) {
-	switch {
-	case s.q.Limit <= 0:
-		s.top.list = append(s.top.list, c)
-	case len(s.top.list) <= s.q.Limit:
-		heap.Push(&s.top, c)
-	case s.by.compare(c.keys, s.top.list[0].keys) < 0:
-		s.top.list[0] = c
-		heap.Fix(&s.top, 0)
-	}
-}
-
 // found makes the answer of the candidates. Those that have changed meanwhile are asked again, as they are now.
 func (s *search) found(ctx context.Context) (f Found, err error) {
 	list := s.top.list
-	slices.SortFunc(list, func(x, y candidate) int { return s.by.compare(x.keys, y.keys) })
+	slices.SortFunc(list, func(x, y *candidate) int { return s.by.compare(x.keys, y.keys) })
 	if s.q.Limit > 0 && len(list) > s.q.Limit {
 		f.More, list = true, list[:s.q.Limit]
 	}
@@ -310,11 +287,10 @@ func (s *search) found(ctx context.Context) (f Found, err error) {
 }
 
 // collect appends the resources of candidates, and names those that have changed.
-func (s *search) collect(f *Found, part []candidate) (again []uuid.UUID) {
+func (s *search) collect(f *Found, part []*candidate) (again []uuid.UUID) {
 	s.r.mu.RLock()
 	defer s.r.mu.RUnlock()
-	for k := range part {
-		c := &part[k]
+	for _, c := range part {
 		if c.stamp != c.b.stamp[c.i] {
 			if c.b.revision[c.i] == 0 || c.b.id[c.i] != c.id || s.r.o.Gone(c.b.t.tenant) {
 				continue

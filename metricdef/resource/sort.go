@@ -138,11 +138,10 @@ func getter(attribute string, t *typeState) func(*block, int) keyValue {
 	}
 }
 
-// of are the values of all keys of a row.
-func (o *ordering) of(b *block, i int) []keyValue {
-	list := make([]keyValue, len(o.get))
-	for k, get := range o.get {
-		list[k] = get(b, i)
+// appendOf appends the values of all keys of a row.
+func (o *ordering) appendOf(list []keyValue, b *block, i int) []keyValue {
+	for _, get := range o.get {
+		list = append(list, get(b, i))
 	}
 	return list
 }
