@@ -531,3 +531,21 @@ func TestResourceSight(t *testing.T) {
 		step{"nobody", "GET", "/resource/generic/" + id1, "", 401, `""`, nil},
 	)
 }
+
+// TestNamedMeasures checks that the measures of a metric are found by its resource and the name that it has there.
+func TestNamedMeasures(t *testing.T) {
+	b := withVMs(t)
+	const path = "/resource/generic/" + id1 + "/metric/cpu/measures"
+	b.play(
+		step{"u/A", "POST", "/resource/generic", `{"id": "` + id1 + `", "metrics": {"cpu": {}}}`, 201, `…`, nil},
+		step{"u/A", "POST", path, `[{"timestamp": "2026-11-28T11:00:00", "value": 5}]`, 202, ``, nil},
+		step{"v/A", "GET", path, ``, 200, `[["2026-11-28T11:00:00+00:00", 300.0, 5.0]]`, nil},
+		step{"u/A", "GET", "/resource/vm/" + id1 + "/metric/cpu/measures", ``, 404, `"Resource ` + id1 + ` does not exist"`, nil},
+		step{"u/A", "GET", "/resource/generic/" + id1 + "/metric/mem/measures", ``, 404, `"Metric mem does not exist"`, nil},
+		step{"u/A", "POST", "/resource/generic/" + id1 + "/metric/mem/measures", `[]`, 404, `"Metric mem does not exist"`, nil},
+		step{"u/B", "GET", path, ``, 404, `"Resource ` + id1 + ` does not exist"`, nil},
+		step{"u/B", "POST", path, `[{"timestamp": 1, "value": 5}]`, 404, `"Resource ` + id1 + ` does not exist"`, nil},
+		step{"s/ops/service", "POST", path, `[{"timestamp": "2026-11-28T11:01:00", "value": 7}]`, 202, ``, nil},
+		step{"s/ops/service", "GET", path, ``, 200, `[["2026-11-28T11:00:00+00:00", 300.0, 6.0]]`, nil},
+	)
+}

@@ -42,7 +42,7 @@ func (d *Dialect) table() []route {
 		d.statusRoutes(),
 		d.archivePolicyRoutes(),
 		d.archivePolicyRuleRoutes(),
-		d.resourceTypeRoutes(), d.resourceRoutes(),
+		d.resourceTypeRoutes(), d.resourceRoutes(), d.namedMetricRoutes(),
 		d.measuresRoutes(),
 	)
 }

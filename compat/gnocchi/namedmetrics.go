@@ -1,0 +1,41 @@
+package gnocchi
+
+import "granary/tenant/identity"
+
+func (d *Dialect) namedMetricRoutes() []route {
+	const path = "/resource/{type}/{id}/metric/{name}"
+	return []route{
+		{method: "GET", path: path + "/measures", serve: named((*call).measuresOf), right: identity.Read},
+		{method: "POST", path: path + "/measures", serve: named((*call).postTo), right: identity.Write, points: true},
+	}
+}
+
+// named serves the metric that the path names by its resource and the name that it has there.
+func named(serve func(*call, *metric) error) func(*call) error {
+	return func(c *call) error {
+		m, err := c.namedMetric()
+		if err != nil {
+			return err
+		}
+		return serve(c, m)
+	}
+}
+
+// namedMetric is the metric that the path names by its resource and its name.
+func (c *call) namedMetric() (*metric, error) {
+	t, err := c.resourceType()
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.seenResource(t)
+	if err != nil {
+		return nil, err
+	}
+	name := c.vars["name"]
+	if ref, ok := c.d.o.Definitions.LinkedAs(r.Tenant, r.ID, name); ok {
+		if m, ok := c.metricOf(ref); ok {
+			return m, nil
+		}
+	}
+	return nil, noObject("Metric %s does not exist", shorten(name))
+}
