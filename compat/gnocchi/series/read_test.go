@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -180,6 +181,37 @@ func TestNarrow(t *testing.T) {
 			}
 			b.store.TendTiers()
 			b.store.Expire(t.Context())
+		}
+	}
+}
+
+// BenchmarkColumns reads the means of 100 metrics over a day of minutes.
+func BenchmarkColumns(bench *testing.B) {
+	b := newBed(bench)
+	b.policies(archive(bench, "p", vectorPolicy{Methods: []string{"mean", "max"}, Tiers: []vectorTier{{60, 10_080}, {3600, 8760}}}))
+	base := dayOf("2020-01-01")
+	var wants []Want
+	for i := range 100 {
+		ref := b.metric(metricdef.Gauge, fmt.Sprint("m", i), "p")
+		var times []int64
+		var values []float64
+		for k := range int64(3 * 1440) {
+			times, values = append(times, base+k*20e9), append(values, math.Round(float64(k*int64(i)%977))/8)
+		}
+		b.post(ref, times, values)
+		wants = append(wants, Want{ref, policy.Mean, 60e9, base, base + int64(24*time.Hour)})
+	}
+	b.store.TendTiers()
+	e := query.New(b.store, query.Options{Definitions: b.store.Definitions})
+	bench.ReportAllocs()
+	for bench.Loop() {
+		p, err := Prepare(bench.Context(), e, query.Cost{}, wants)
+		if err != nil {
+			bench.Fatal(err)
+		}
+		list, err := p.Columns(bench.Context())
+		if err != nil || len(list[99].Times) != 1440 {
+			bench.Fatal(err, len(list[99].Times))
 		}
 	}
 }
