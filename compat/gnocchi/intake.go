@@ -31,6 +31,9 @@ type target struct {
 	ref    metricdef.Ref
 	tenant tenant.Num
 	kind   metricdef.Kind
+	// resource is that of the metric if it has ended, at a time; else zero.
+	resource uuid.UUID
+	ended    int64
 }
 
 // portion is a list of the body in a batch.
@@ -53,8 +56,9 @@ type intake struct {
 	turn     queue.Turn
 
 	stored, refused int
-	ended           []string // metrics that were deleted while their measures were on their way
-	malformed       int      // measures of a body that is wrong, up to what is
+	gone            []string          // metrics that were deleted while their measures were on their way
+	outlasted       map[lasting]int64 // by resource, the newest measure behind its end
+	malformed       int               // measures of a body that is wrong, up to what is
 	ignored         [measures.NumReasons]int
 	first           string // why the first measure was refused, and which it is
 }
@@ -133,9 +137,12 @@ func (in *intake) store(body []byte, read func(in *intake, body []byte) error) e
 			return err
 		}
 	}
-	if len(in.ended) > 0 {
-		slices.Sort(in.ended)
-		return unknownMetrics(slices.Compact(in.ended))
+	if err := in.restore(); err != nil {
+		return err
+	}
+	if len(in.gone) > 0 {
+		slices.Sort(in.gone)
+		return unknownMetrics(slices.Compact(in.gone))
 	}
 	return nil
 }
@@ -283,10 +290,11 @@ func (in *intake) flush() error {
 	in.refused += refused
 	in.stored += len(b.Refs) - len(b.Stale) - refused
 	for _, row := range b.Stale {
-		if id := in.targets[in.portionOf(row).list].id.String(); len(in.ended) == 0 || in.ended[len(in.ended)-1] != id {
-			in.ended = append(in.ended, id)
+		if id := in.targets[in.portionOf(row).list].id.String(); len(in.gone) == 0 || in.gone[len(in.gone)-1] != id {
+			in.gone = append(in.gone, id)
 		}
 	}
+	in.compareEnds()
 	return nil
 }
 

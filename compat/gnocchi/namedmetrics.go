@@ -31,11 +31,8 @@ func (c *call) namedMetric() (*metric, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := c.vars["name"]
-	if ref, ok := c.d.o.Definitions.LinkedAs(r.Tenant, r.ID, name); ok {
-		if m, ok := c.metricOf(ref); ok {
-			return m, nil
-		}
+	if m := c.metricOfResource(r, c.vars["name"]); m != nil {
+		return m, nil
 	}
-	return nil, noObject("Metric %s does not exist", shorten(name))
+	return nil, noObject("Metric %s does not exist", shorten(c.vars["name"]))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"granary/tenant/identity"
 )
 
@@ -15,6 +17,7 @@ func (d *Dialect) writeRoutes() []route {
 	return []route{
 		post("/metric/{id}/measures", (*call).postMeasures),
 		post("/batch/metrics/measures", (*call).postByMetric),
+		post("/batch/resources/metrics/measures", (*call).postByResource),
 	}
 }
 
@@ -77,17 +80,25 @@ func (in *intake) aim(metrics []*metric) error {
 	return nil
 }
 
+// mostUnknown is how many things an error names that there are not: a body may have very many.
+const mostUnknown = 100
+
 // unknownMetrics refuses a body that names metrics which there are not.
 func unknownMetrics(names []string) error {
-	const most = 100 // a body may name very many
 	more := ""
-	if len(names) > most {
-		names, more = names[:most], ", …"
+	if len(names) > mostUnknown {
+		names, more = names[:mostUnknown], ", …"
 	}
 	return badRequest("Unknown metrics: %s%s", strings.Join(names, ", "), more)
 }
 
 // target is where the measures of a metric go.
 func (in *intake) target(m *metric) target {
-	return target{m.ID, m.Ref, m.Definition.Tenant, m.Values()}
+	t := target{id: m.ID, ref: m.Ref, tenant: m.Definition.Tenant, kind: m.Values()}
+	if m.Resource != uuid.Nil {
+		if r, ok := in.c.d.o.Resources.Get(t.tenant, m.Resource); ok && r.Ended != 0 {
+			t.resource, t.ended = r.ID, r.Ended
+		}
+	}
+	return t
 }

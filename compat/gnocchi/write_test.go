@@ -234,3 +234,113 @@ func TestPostPartly(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// resource makes a resource by the dialect.
+func (b *bed) resource(who []string, body string) {
+	b.tb.Helper()
+	if w := b.ask("POST", "/v1/resource/generic", body, who...); w.Code != http.StatusCreated {
+		b.tb.Fatal(w.Code, w.Body)
+	}
+}
+
+const resA = "75c44741-cc60-4033-804e-2d3098c7d2e9"
+
+func TestPostByResource(t *testing.T) {
+	b := written(t)
+	const path = "/v1/batch/resources/metrics/measures"
+	b.resource(bob, `{"id": "`+resA+`", "project_id": "p1", "metrics": {"cpu": {"archive_policy_name": "m"}}}`)
+	b.resource(bob, `{"id": "web 1"}`)
+	b.resource(eve, `{"id": "web 1"}`)
+	id := func(r, name string) uuid.UUID {
+		rid := uuid.MustParse(r)
+		ref, ok := b.store.Definitions.LinkedAs(b.tenant("p1"), rid, name)
+		d, _ := b.store.Definitions.Get(ref)
+		if !ok {
+			t.Fatal("there is no metric", name)
+		}
+		return d.ID
+	}
+	web, err := resourceID("web 1", "bob:p1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := `[{"timestamp": 1577836800, "value": 1}]`
+	long := strings.Repeat("u", 32)
+	for _, c := range []struct {
+		who         []string
+		query, body string
+		status      int
+		want        string
+	}{
+		{bob, "", `{"` + resA + `": {"cpu": ` + one + `}}`, 202, ""},
+		{bob, "", `{"` + resA + `": {"cpu": {"measures": []}}, "nope": {}}`, 202, ""},
+		{bob, "", `{"` + resA + `": {"cpu": [], "mem": []}, "web 1": {"x": []}}`, 400, `"Unknown metrics: ` + web.String() + `/x, ` + resA + `/mem"`},
+		{bob, "", `{"nope": {"x": []}}`, 400, `Unknown metrics: `},
+		{bob, "?create_metrics=maybe", `{}`, 400, "Unable to parse `create_metrics': Unrecognized value 'maybe'"},
+		{bob, "?create_metrics=false", `{"` + resA + `": {"mem": []}}`, 400, "Unknown metrics"},
+		{bob, "?create_metrics=true", `{"nope": {"x": []}}`, 400, `{"cause": "Unknown resources", "detail": [{"resource_id": "`},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": ` + one + `}, "nope": {"x": []}}`, 400, `"original_resource_id": "nope"}]}`},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"archive_policy_name": "nope", "measures": ` + one + `}}}`, 400, "Archive policy nope does not exist"},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"unit": "` + long + `", "measures": ` + one + `}}}`, 400, "length of value must be at most 31 for dictionary value @ data['" + resA + "']['mem']['unit']"},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"a/b": []}}`, 400, "'/' is not supported in metric name"},
+		{bob, "?create_metrics=true", `{"a/b": {"x": []}}`, 400, "not supported in the id of a resource @ data['a/b']"},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": []}}`, 400, "No archive policy name specified and no archive policy rule found matching the metric name mem"},
+		{eve, "?create_metrics=true", `{"` + resA + `": {"mem": []}}`, 400, "Unknown resources"},
+		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"archive_policy_name": "m", "unit": "B", "measures": ` + one + `}, "cpu": ` + one + `}, "web 1": {"mem": {"archive_policy_name": "m", "measures": []}}}`, 202, ""},
+		{bob, "", `{"` + strings.ToUpper(resA) + `": {"mem": [{"timestamp": 1577836860, "value": 5}]}, "` + resA + `": {"mem": [{"timestamp": 1577836860, "value": 4}]}}`, 202, ""},
+		{service, "?create_metrics=1", `{"` + resA + `": {"disk": {"archive_policy_name": "m", "measures": ` + one + `}}}`, 202, ""},
+	} {
+		if status, answer := b.postAs(c.who, path+c.query, c.body); status != c.status || !strings.Contains(answer, c.want) {
+			t.Errorf("%s %s: %d %s", c.query, c.body, status, answer)
+		}
+	}
+	if got := b.values(id(resA, "mem")); got != `[["T00:00", 60.0, 1.0], ["T01:00", 60.0, 4.0]]` {
+		t.Error(got)
+	}
+	ref, _ := b.store.Definitions.ByID(id(resA, "mem"))
+	if d, _ := b.store.Definitions.Get(ref); d.Unit != "B" || d.Policy != "m" || d.Creator != "bob:p1" || !d.Explicit {
+		t.Error(d)
+	}
+	ref, _ = b.store.Definitions.ByID(id(resA, "disk"))
+	if d, _ := b.store.Definitions.Get(ref); d.Creator != "ceilometer:service" {
+		t.Error(d)
+	}
+	// By the path.
+	for _, c := range []struct {
+		who    []string
+		path   string
+		status int
+		want   string
+	}{
+		{bob, "/v1/resource/generic/web%201/metric/mem/measures", 202, ""},
+		{bob, "/v1/resource/generic/" + resA + "/metric/nope/measures", 404, "Metric nope does not exist"},
+		{bob, "/v1/resource/generic/nope/metric/mem/measures", 404, "Resource "},
+		{bob, "/v1/resource/nope/" + resA + "/metric/mem/measures", 404, "Resource type nope does not exist"},
+		{eve, "/v1/resource/generic/" + resA + "/metric/mem/measures", 404, "Resource " + resA + " does not exist"},
+	} {
+		if status, answer := b.postAs(c.who, c.path, one); status != c.status || !strings.Contains(answer, c.want) {
+			t.Errorf("%s: %d %s", c.path, status, answer)
+		}
+	}
+}
+
+func TestPostBehindTheEnd(t *testing.T) {
+	b := written(t)
+	b.resource(bob, `{"id": "`+resA+`", "started_at": "2019-01-01", "metrics": {"cpu": {"archive_policy_name": "m"}}}`)
+	if w := b.ask("PATCH", "/v1/resource/generic/"+resA, `{"ended_at": "2020-01-01T00:00:00"}`, bob...); w.Code != 200 {
+		t.Fatal(w.Code, w.Body)
+	}
+	ended := func() bool {
+		r, _ := b.store.Resources.Get(b.tenant("p1"), uuid.MustParse(resA))
+		return r.Ended != 0
+	}
+	path := "/v1/resource/generic/" + resA + "/metric/cpu/measures"
+	for _, c := range []struct {
+		at    string
+		ended bool
+	}{{"2019-12-31T23:59:59", true}, {"2020-01-01T00:00:00", true}, {"2020-01-01T00:00:00.000000001", false}} {
+		if status, answer := b.postAs(bob, path, `[{"timestamp": "`+c.at+`", "value": 1}]`); status != 202 || ended() != c.ended {
+			t.Error(c.at, status, answer, ended())
+		}
+	}
+}
