@@ -31,6 +31,11 @@ func (c *call) one(name string) (value string, ok bool, err error) {
 // span is the range of the parameters start and stop, in nanoseconds. None says that there is nothing in it whatever is stored: one of them is
 // no time, or it ends before it begins.
 func (c *call) span() (start, stop int64, none bool, err error) {
+	return c.spanOr(func(name string) error { return argumentDetail(name, "Must be a datetime or a timestamp") })
+}
+
+// spanOr is span with a refusal of its own for a parameter that is no timestamp.
+func (c *call) spanOr(refuse func(name string) error) (start, stop int64, none bool, err error) {
 	start, stop = series.Earliest, series.Latest
 	for _, p := range []struct {
 		name string
@@ -49,7 +54,7 @@ func (c *call) span() (start, stop int64, none bool, err error) {
 		case errors.As(err, &bad) && bad.Why == when.NotATime:
 			none = true
 		case err != nil:
-			return 0, 0, false, argumentDetail(p.name, "Must be a datetime or a timestamp")
+			return 0, 0, false, refuse(p.name)
 		default:
 			*p.to = t
 		}

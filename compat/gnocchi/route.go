@@ -44,6 +44,7 @@ func (d *Dialect) table() []route {
 		d.archivePolicyRuleRoutes(),
 		d.resourceTypeRoutes(), d.resourceRoutes(), d.namedMetricRoutes(),
 		d.measuresRoutes(),
+		d.aggregatesRoutes(),
 	)
 }
 

@@ -82,11 +82,11 @@ func (e *WorkError) Error() string {
 		e.Steps, int64(MaxSteps))
 }
 
-// Kind is "too large".
-func (*WorkError) Kind() string { return "too large" }
+// Kind is "invalid".
+func (*WorkError) Kind() string { return "invalid" }
 
 // Code is the stable code of the error.
-func (*WorkError) Code() string { return "query-samples" }
+func (*WorkError) Code() string { return "query-too-large" }
 
 // work announces that so many values will be gone through, so many times.
 func (e *evaluator) work(values, times int64) error {
