@@ -3,6 +3,7 @@ package gnocchi
 import (
 	"cmp"
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -45,6 +46,9 @@ type Definitions interface {
 	Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error)
 	Search(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.Page) (metricdef.Found, error)
 	OfTenant(t tenant.Num) []metricdef.Ref
+	AfterID(after uuid.UUID) iter.Seq[metricdef.Ref]
+	Count(t tenant.Num) int
+	Len() int
 	LinkedAs(t tenant.Num, resource uuid.UUID, label string) (metricdef.Ref, bool)
 	AppendLinks(dst []metricdef.Link, t tenant.Num, resource uuid.UUID) []metricdef.Link
 }

@@ -43,6 +43,8 @@ func (d *Dialect) table() []route {
 		d.archivePolicyRoutes(),
 		d.archivePolicyRuleRoutes(),
 		d.resourceTypeRoutes(), d.resourceRoutes(), d.namedMetricRoutes(),
+		d.metricRoutes(),
+		d.resourceTypeRoutes(), d.resourceRoutes(),
 		d.measuresRoutes(),
 		d.aggregatesRoutes(),
 	)

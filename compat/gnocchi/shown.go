@@ -62,7 +62,7 @@ var slashes = strings.NewReplacer("/", "_")
 // shownName is the name under which a metric is seen: the one that people gave it, or that of another dialect with its identity tags,
 // "load@cluster=a,host=b"; "" if it has none.
 func shownName(d *metricdef.Draft) string {
-	if d.ByID {
+	if d.ByID || d.Label != "" {
 		return d.Label
 	}
 	if len(d.Tags) == 0 {
