@@ -44,7 +44,6 @@ func (d *Dialect) table() []route {
 		d.archivePolicyRuleRoutes(),
 		d.resourceTypeRoutes(), d.resourceRoutes(), d.namedMetricRoutes(),
 		d.metricRoutes(),
-		d.resourceTypeRoutes(), d.resourceRoutes(),
 		d.measuresRoutes(),
 		d.aggregatesRoutes(),
 	)
