@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -248,5 +250,70 @@ func TestLinksCostOthersNothing(t *testing.T) {
 	r.Remove([]Ref{3})
 	if after := r.BytesOf(1); after >= before-36-4*linkWords {
 		t.Errorf("%d bytes with it, %d without", before, after)
+	}
+}
+
+// TestConcurrentRelinks: while the tags of resources change, and metrics come and go, each metric that stays has one value of the tag at
+// any moment.
+func TestConcurrentRelinks(t *testing.T) {
+	const machines, each = 20, 10
+	var state atomic.Int64
+	r := NewRegistry(Options{Derived: func(_ tenant.Num, id uuid.UUID) []Tag {
+		return []Tag{{"state", fmt.Sprintf("s%d", (state.Load()+int64(id[3]))%3)}, {"name", fmt.Sprintf("%v-%d", id, state.Load())}}
+	}})
+	fill(r, machines*each, func(i int) Draft { return gnocchi(i+1, machine(i/each), fmt.Sprint("m", i%each)) })
+	done := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				some, err := r.Select(t.Context(), 1, match.In("state", "s0", "s1", "s2"))
+				if err != nil || len(some) < machines*each || some[machines*each-1] != machines*each {
+					t.Errorf("%d with a state (%v)", len(some), err)
+					return
+				}
+				none, err := r.Select(t.Context(), 1, match.And{match.NotEqual("state", "s0"), match.NotEqual("state", "s1"), match.NotEqual("state", "s2")})
+				if err != nil || len(none) != 0 {
+					t.Errorf("%v without a state (%v)", none, err)
+					return
+				}
+				named, err := r.Select(t.Context(), 1, match.And{match.Exists("name"), match.Equal(LabelTag, "m3")})
+				if err != nil || len(named) != machines {
+					t.Errorf("%d of the label with a name (%v)", len(named), err)
+					return
+				}
+				if refs := r.Linked(1, machine(3)); len(refs) < each {
+					t.Errorf("%d belong to one machine", len(refs))
+					return
+				}
+			}
+		})
+	}
+	writers.Go(func() {
+		for i := range 300 {
+			state.Add(1)
+			r.Relink(1, machine(i%machines), machine((i+7)%machines))
+		}
+	})
+	writers.Go(func() {
+		for i := range 150 {
+			d := gnocchi(10_000+i, machine(i%machines), "extra")
+			ref := r.Reserve(&d, 1)
+			if _, _, err := r.Apply(r.AppendRecord(nil, ref)); err != nil {
+				t.Error(err)
+			}
+			r.Remove([]Ref{ref})
+		}
+	})
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	if err := r.check(); err != nil {
+		t.Error(err)
 	}
 }
