@@ -59,9 +59,7 @@ func (a *API) appendMetric(b []byte, d *metricdef.Definition, samples bool, form
 
 // appendLink appends what a metric says of people and resources, if it says anything.
 func (a *API) appendLink(b []byte, d *metricdef.Definition) []byte {
-	if d.Label != "" {
-		b = edge.AppendString(append(b, `,"label":`...), d.Label)
-	}
+	b = appendLabel(b, d)
 	if d.Creator != "" {
 		b = edge.AppendString(append(b, `,"creator":`...), d.Creator)
 	}
@@ -76,6 +74,13 @@ func (a *API) appendLink(b []byte, d *metricdef.Definition) []byte {
 		}
 	}
 	return append(b, '}')
+}
+
+func appendLabel(b []byte, d *metricdef.Definition) []byte {
+	if d.Label == "" {
+		return b
+	}
+	return edge.AppendString(append(b, `,"label":`...), d.Label)
 }
 
 func appendTags(b []byte, tags []metricdef.Tag) []byte {

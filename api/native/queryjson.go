@@ -66,6 +66,7 @@ func (p *jsonPrinter) object(b []byte, name string, f *query.Frame, d *metricdef
 		b = edge.AppendString(b, d.Unit)
 		b = appendTags(append(b, `,"tags":`...), d.Tags)
 		b = appendTags(append(b, `,"plain_tags":`...), d.Plain)
+		b = appendLabel(b, d)
 	} else {
 		b = appendTags(append(b, `"group":`...), f.Group)
 		b = strconv.AppendInt(append(b, `,"series":`...), int64(f.Series), 10)

@@ -1177,9 +1177,12 @@ type Frame struct {
 
 	// Kind What the samples are: numbers of 64 bits with a point (`float`), whole numbers of 64 bits (`int`), states (`state`) or texts (`text`). Without another word a gauge
 	// holds `float`, a counter `int`, an availability `state`, a string `text`.
-	Kind      ValueKind `json:"kind"`
-	Name      *string   `json:"name,omitempty"`
-	PlainTags *Tags     `json:"plain_tags,omitempty"`
+	Kind ValueKind `json:"kind"`
+
+	// Label What people call the metric, where its name is an id.
+	Label     *string `json:"label,omitempty"`
+	Name      *string `json:"name,omitempty"`
+	PlainTags *Tags   `json:"plain_tags,omitempty"`
 
 	// PointTags The tags of each point.
 	PointTags *[]Tags `json:"point_tags,omitempty"`

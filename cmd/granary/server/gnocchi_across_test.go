@@ -69,6 +69,7 @@ func TestAcrossFromGnocchi(t *testing.T) {
 	to("POST", "/v2/metrics/search", `{"selector":"{hostname=\"h1\"}","count":true}`, 200, `"total":2`)
 	to("GET", "/v2/tags/hostname", "", 200, `"h1"`)
 	to("POST", "/v2/query", fmt.Sprintf(`{"selector":"{resource_type=\"node\"}","start":%d,"end":%d,"bucket":"5m","method":"mean","across":"sum","group_by":["hostname"]}`, now, now+300), 200, `"hostname":"h1"`, `"values":[4]`)
+	to("POST", "/v2/query", fmt.Sprintf(`{"selector":"{metric_name=\"mem\"}","start":%d,"end":%d}`, now, now+300), 200, `"name":"`+ids[1]+`"`, `"label":"mem"`, `"values":[1.5,2.5]`)
 	to("PATCH", "/v2/metrics/"+ids[0], `{"plain_tags":{"hostname":"h2"}}`, 409, "derived-tag")
 
 	at := "/hawkular/metrics/gauges/" + ids[0]
