@@ -24,6 +24,8 @@ type Carriers struct {
 	// Certificates says that a client's certificate is a credential. It belongs to the connection, so it counts where the
 	// request itself shows nothing.
 	Certificates bool
+	// Field is one more field of the header that carries a key or a token and nothing else; "": none does.
+	Field string
 	// Parameters says that u and p of the URL are a name and a password, as clients of InfluxDB send them.
 	Parameters bool
 }
@@ -48,11 +50,15 @@ func (c *Carriers) Find(r *http.Request) (identity.Credential, error) {
 		}
 	}
 	for _, name := range KeyHeaders {
-		for _, v := range r.Header[name] {
-			var err error
-			if found, err = found.and(shown{bearer(v), name}); err != nil {
-				return identity.Credential{}, err
-			}
+		var err error
+		if found, err = found.field(r, name); err != nil {
+			return identity.Credential{}, err
+		}
+	}
+	if c.Field != "" {
+		var err error
+		if found, err = found.field(r, c.Field); err != nil {
+			return identity.Credential{}, err
 		}
 	}
 	if c.Parameters && r.URL.RawQuery != "" {
@@ -74,6 +80,17 @@ func (c *Carriers) Find(r *http.Request) (identity.Credential, error) {
 		return identity.Credential{Kind: identity.ClientCertificate, Certificate: r.TLS.VerifiedChains[0][0]}, nil
 	}
 	return found.Credential, nil
+}
+
+// field is what is shown together with the keys in a field of the header.
+func (a shown) field(r *http.Request, name string) (shown, error) {
+	for _, v := range r.Header[name] {
+		var err error
+		if a, err = a.and(shown{bearer(v), name}); err != nil {
+			return shown{}, err
+		}
+	}
+	return a, nil
 }
 
 // and is what two places show together: the same secret in two places is one credential.
@@ -141,16 +158,11 @@ func parameters(r *http.Request) identity.Credential {
 
 // proxied is what a trusted proxy says of its client.
 func (c *Carriers) proxied(r *http.Request) (identity.Credential, error) {
-	who := r.Header[c.Subject]
-	if who[0] == "" {
-		return identity.Credential{}, nil
+	who, err := Single(r.Header, c.Subject)
+	if who == "" || err != nil {
+		return identity.Credential{}, err
 	}
-	for _, other := range who[1:] {
-		if other != who[0] {
-			return identity.Credential{}, &credentialError{c.Subject, "is there twice, with different values"}
-		}
-	}
-	cred := identity.Credential{Kind: identity.ProxyHeaders, User: who[0]}
+	cred := identity.Credential{Kind: identity.ProxyHeaders, User: who}
 	if v, ok := r.Header[c.Roles]; ok && c.Roles != "" {
 		cred.Roles, cred.HasRoles = strings.Join(v, ","), true
 	}
@@ -158,6 +170,21 @@ func (c *Carriers) proxied(r *http.Request) (identity.Credential, error) {
 		cred.Tenants, cred.HasTenants = strings.Join(v, ","), true
 	}
 	return cred, nil
+}
+
+// Single is the value of a field that says who somebody is, "" if it is not there. The error refuses one that is there twice, with
+// different values.
+func Single(h http.Header, name string) (string, error) {
+	list := h[name]
+	if len(list) == 0 {
+		return "", nil
+	}
+	for _, other := range list[1:] {
+		if other != list[0] {
+			return "", &credentialError{name, "is there twice, with different values"}
+		}
+	}
+	return list[0], nil
 }
 
 // ambiguousError refuses a request that shows two different credentials.

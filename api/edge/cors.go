@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,8 @@ import (
 type CORS struct {
 	// Origins are the origins that may ask, "https://dash.example.org"; "*" is every one.
 	Origins []string
+	// Setting is what errors name; "": granary.cors.origins.
+	Setting string
 	any     bool
 	guard   *http.CrossOriginProtection
 }
@@ -20,6 +23,8 @@ var (
 	corsAllow  = strings.Join([]string{"Authorization", "Content-Type", "Content-Encoding", "Accept", "Tenant", "Hawkular-Tenant", "X-Scope-OrgID", "X-Api-Key"}, ", ")
 	corsExpose = strings.Join([]string{"Link", "Location", "Retry-After", "Allow", "Content-Encoding", "X-Granary-Ignored"}, ", ")
 )
+
+const settingOrigins = "granary.cors.origins"
 
 // corsAge is how long a browser may remember the answer to a preflight, in seconds.
 const corsAge = "600"
@@ -71,16 +76,16 @@ func (c *CORS) Check(r *http.Request) error {
 		return nil
 	}
 	if err := c.guard.Check(r); err != nil {
-		return &OriginError{Origin: r.Header.Get("Origin")}
+		return &OriginError{Origin: r.Header.Get("Origin"), Setting: cmp.Or(c.Setting, settingOrigins)}
 	}
 	return nil
 }
 
 // OriginError refuses a change that the page of another origin asks for.
-type OriginError struct{ Origin string }
+type OriginError struct{ Origin, Setting string }
 
 func (e *OriginError) Error() string {
-	return fmt.Sprintf("a page from %q may not do this (setting granary.cors.origins)", shorten(e.Origin))
+	return fmt.Sprintf("a page from %q may not do this (setting %s)", shorten(e.Origin), e.Setting)
 }
 
 // Kind implements the kinds of errors.
@@ -90,6 +95,6 @@ func (*OriginError) Kind() string { return string(Forbidden) }
 func (*OriginError) Code() string { return "origin-forbidden" }
 
 // Problem names the setting.
-func (*OriginError) Problem() map[string]any {
-	return map[string]any{"setting": "granary.cors.origins"}
+func (e *OriginError) Problem() map[string]any {
+	return map[string]any{"setting": e.Setting}
 }

@@ -77,6 +77,13 @@ func (g *Guard) With(own Verifier) *Guard {
 	return &c
 }
 
+// Field is a guard that also takes a key or a token from one more field of the header.
+func (g *Guard) Field(name string) *Guard {
+	c := *g
+	c.o.Carriers.Field = http.CanonicalHeaderKey(name)
+	return &c
+}
+
 // Parameters is a guard that also takes a name and a password from the parameters u and p of the URL.
 func (g *Guard) Parameters() *Guard {
 	c := *g

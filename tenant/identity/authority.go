@@ -112,9 +112,11 @@ func (a *Authority) Refresh() {
 }
 
 // Configured says whether there is any source, so that whoever comes without a credential can be refused.
-func (a *Authority) Configured() bool {
-	o := &a.o
-	return len(o.Issuers) > 0 || len(o.Tokens) > 0 || o.Keys != nil && o.Locked || o.Htpasswd != "" || o.Proxy.Subject != "" || len(o.Certificates) > 0
+func (a *Authority) Configured() bool { return a.o.Configured() }
+
+// Configured says whether there is any source that counts.
+func (o *AuthorityOptions) Configured() bool {
+	return len(o.Issuers) > 0 || len(o.Tokens) > 0 || o.Locked || o.Htpasswd != "" || o.Proxy.Subject != "" || len(o.Certificates) > 0
 }
 
 // Proxy names the header fields that make a credential of kind ProxyHeaders. They count from trusted proxies only, which is for

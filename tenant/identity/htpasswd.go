@@ -37,7 +37,7 @@ func ParseHtpasswd(b []byte) (map[string]string, error) {
 			continue
 		}
 		name, hash, ok := strings.Cut(line, ":")
-		if !ok || checkSubject(name) != nil {
+		if !ok || CheckSubject(name) != nil {
 			return nil, fmt.Errorf("line %d: expected NAME:HASH", n)
 		}
 		if users[name] != "" {

@@ -20,6 +20,7 @@ const (
 	Proxy          Source = "proxy"          // header fields of a trusted proxy
 	Certificate    Source = "certificate"    // a client certificate
 	ClusterCockpit Source = "clustercockpit" // a token of main.jwt-public-key, which holds on /api alone
+	Keystone       Source = "keystone"       // a token of OpenStack's Keystone, which holds in Gnocchi's dialect alone
 	Internal       Source = "internal"       // the service itself: a subscription of NATS
 )
 

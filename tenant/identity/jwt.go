@@ -161,7 +161,7 @@ func (v *verified) read(claims jwt.MapClaims) error {
 		}
 	}
 	subject, _ := find(claims, o.Claims.Subject).(string)
-	if err := checkSubject(subject); err != nil {
+	if err := CheckSubject(subject); err != nil {
 		return err
 	}
 	g := o.Allow.limit(o.grants(claims))
@@ -169,7 +169,8 @@ func (v *verified) read(claims jwt.MapClaims) error {
 	return nil
 }
 
-func checkSubject(subject string) error {
+// CheckSubject says whether a text can be the name of somebody: not empty, printable, and of a bounded length. The error is an *Error.
+func CheckSubject(subject string) error {
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) || strings.ContainsFunc(subject, func(c rune) bool { return !unicode.IsPrint(c) }) {
 		return refuse(Invalid, "the credential names nobody, or by a name that is too long or not printable")
 	}

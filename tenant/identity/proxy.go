@@ -16,7 +16,7 @@ type ProxyFields struct {
 
 // proxied judges what a trusted proxy says.
 func (p *ProxyFields) proxied(c Credential) (*Identity, error) {
-	if err := checkSubject(c.User); err != nil {
+	if err := CheckSubject(c.User); err != nil {
 		return nil, err
 	}
 	roles, in := p.DefaultRoles, p.DefaultTenants
