@@ -35,6 +35,8 @@ const (
 	PathHealth  = "/healthcheck"
 )
 
+const settingOrigins = "granary.compat.gnocchi.cors-origins"
+
 const settingRequest = "granary.compat.gnocchi.max-request"
 
 // Definitions finds metrics; metricdef.Registry does.
@@ -114,6 +116,12 @@ type Options struct {
 	Auth edge.Authenticator
 	// Locked says whether there is a source of identities, so that nobody is who they merely say they are.
 	Locked func() bool
+	// Keystone knows the tokens of X-Auth-Token; nil: nobody does.
+	Keystone *Keystone
+	// Believe says whether the name that a request shows counts without a password though there is a source of identities; nil: none does.
+	Believe func(r *http.Request) bool
+	// Rules say who may do what; nil: DefaultRules.
+	Rules *Rules
 	// Proxies are those whose X-User-Id, X-Project-Id and X-Roles count.
 	Proxies edge.Proxies
 	// Default is the tenant of who has no project.
@@ -151,9 +159,11 @@ func NewRequests(limit int64) *edge.Bodies {
 
 // Dialect is the handler of everything below Prefix and PrefixOther, and of PathHealth. It is safe for concurrent use.
 type Dialect struct {
-	o      Options
-	router *mux.Router
-	routes []edge.Route
+	o       Options
+	router  *mux.Router
+	routes  []edge.Route
+	tenants edge.Tenants
+	pages   *edge.CORS // whose changes are taken
 
 	intakes sync.Pool // of *intake
 }
@@ -170,6 +180,9 @@ func New(o Options) *Dialect {
 	if o.Bodies == nil {
 		o.Bodies = edge.NewBodies(edge.BodyOptions{Setting: "granary.limits.body"})
 	}
+	if o.Rules == nil {
+		o.Rules = DefaultRules()
+	}
 	if o.Requests == nil {
 		o.Requests = NewRequests(0)
 	}
@@ -182,7 +195,13 @@ func New(o Options) *Dialect {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	d := &Dialect{o: o}
+	d := &Dialect{o: o, tenants: edge.Tenants{Default: o.Default, Trusted: o.Proxies}, pages: edge.NewCORS(o.Origins)}
+	d.pages.Setting = settingOrigins
+	if k := o.Keystone; k != nil {
+		own := *k
+		own.suspects = make(chan struct{}, 1)
+		d.o.Keystone = &own
+	}
 	d.mount(d.table())
 	return d
 }

@@ -118,7 +118,23 @@ func normal(path string) string {
 }
 
 // notFound answers a path that there is not.
-func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNoRoute) }
+func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
+	if !d.strange(w, r) {
+		d.fail(w, r, errNoRoute)
+	}
+}
+
+// strange refuses who has to show who they are, and does not, before anything is said of a path or method that there is not.
+func (d *Dialect) strange(w http.ResponseWriter, r *http.Request) bool {
+	if !d.locked() {
+		return false
+	}
+	_, err := d.enter(r)
+	if err != nil {
+		d.fail(w, r, err)
+	}
+	return err != nil
+}
 
 // endpoint is a path with its operations.
 type endpoint struct {
@@ -136,6 +152,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Allow"] = []string{e.allow}
 		w.WriteHeader(http.StatusOK)
 	default:
+		if e.d.strange(w, r) {
+			return
+		}
 		if err := acceptable(r, typeJSON); err != nil {
 			e.d.fail(w, r, err)
 			return

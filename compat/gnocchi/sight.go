@@ -8,8 +8,8 @@ import (
 // sight is what a search has to ask for so that it finds those resources only, of those in the tenants that the caller sees, to which
 // the caller may do something: it says of each what may says. nil asks for nothing.
 func (c *caller) sight(a action) resource.Query {
-	allowed := rules[a]
-	if allowed&whoAdmin != 0 && c.admin || allowed&whoService != 0 && c.service {
+	allowed := c.allowed(a)
+	if allowed&whoAdmin != 0 && c.admin || allowed&whoService != 0 && c.service || allowed&whoEverybody != 0 && !c.wide() {
 		return nil
 	}
 	is := func(attribute, text string) resource.Query {
@@ -17,7 +17,7 @@ func (c *caller) sight(a action) resource.Query {
 	}
 	seen := resource.Or{}
 	if allowed&whoCreator != 0 {
-		if c.creator != "" {
+		if c.known && c.creator != "" {
 			seen = append(seen, is("creator", c.creator))
 		}
 		if c.project != "" {

@@ -29,6 +29,10 @@ func TestSight(t *testing.T) {
 			}
 		}
 	}
+	rules := DefaultRules()
+	if err := rules.Set("list resource", []string{"admin", "everybody"}); err != nil {
+		t.Fatal(err)
+	}
 	all, err := b.store.Resources.Search(t.Context(), resource.Search{})
 	if err != nil || len(all.Resources) != len(texts)*len(creators)*3 {
 		t.Fatal(len(all.Resources), err)
@@ -38,7 +42,7 @@ func TestSight(t *testing.T) {
 		{user: "x", project: "B", creator: "x:B", home: "B"}, {project: "A", creator: ":A", home: "A"}, {user: "u", project: "A", creator: "u:A", home: "A", service: true},
 		{user: "x", project: "ops", creator: "x:ops", home: "_ops", admin: true}, {user: "u", creator: "u:", home: "_ops"},
 	} {
-		who.id, who.known = identity.Open(), who.creator != ""
+		who.id, who.known, who.rules = identity.Open(), who.creator != "", rules
 		c := &call{d: b.Dialect, caller: &who}
 		if num, ok := b.store.Tenants.Lookup(who.home); ok {
 			c.num = num.Num

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"granary/compat/gnocchi"
 	"granary/policy"
 	"granary/tenant"
 )
@@ -300,7 +299,7 @@ func Default() *Config {
 			MaxAnswer: 256 << 20, MaxQueries: 200_000, MaxQueryBody: 16 << 20,
 		},
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
-		Gnocchi:        Gnocchi{Enabled: true, DefaultPolicies: true, MaxLimit: gnocchi.DefaultMaxLimit, MaxRequest: gnocchi.DefaultRequest},
+		Gnocchi:        defaultGnocchi(),
 		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},

@@ -44,7 +44,6 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readCoopr(compat.sub("coopr"))
 	c.readGnocchi(compat.sub("gnocchi"))
 	c.readHawkular(compat.sub("hawkular"))
-	c.readGnocchi(compat.sub("gnocchi"))
 	compat.end(true)
 
 	q := s.sub("queue")

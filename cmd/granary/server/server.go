@@ -22,6 +22,7 @@ import (
 	"granary/compat/clustercockpit/backend"
 	"granary/compat/coopr"
 	"granary/compat/gnocchi"
+	"granary/compat/gnocchi/keystone"
 	"granary/compat/hawkular"
 	"granary/compat/hawkular/alerts"
 	"granary/compat/nats"
@@ -62,7 +63,8 @@ type Server struct {
 	authority *identity.Authority
 	// hawkularAdmin knows the admin token of that dialect, if there is one.
 	hawkularAdmin *identity.Authority
-	alerts        *alerts.Watch // nil: there are none
+	keystone      *keystone.Client // nil: there is none
+	alerts        *alerts.Watch    // nil: there are none
 	guard         *edge.Guard
 	audit         *audit.Log
 
@@ -144,6 +146,9 @@ func (s *Server) open() error {
 		return err
 	}
 	if err := s.openHawkularAdmin(); err != nil {
+		return err
+	}
+	if err := s.openKeystone(); err != nil {
 		return err
 	}
 	if err := s.openAlerts(); err != nil {
@@ -337,6 +342,8 @@ func (s *Server) run(ctx context.Context) error {
 	s.warnOpen()
 	s.warnHawkularAdmin()
 	s.tellHawkular()
+	s.warnGnocchi()
+	s.tellGnocchi()
 	if s.cfg.PeerFiles() {
 		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
 	}
