@@ -135,29 +135,42 @@ func (c *call) justMade(ref metricdef.Ref) (metricdef.Definition, error) {
 	return d, nil
 }
 
-// metricFor is the metric of the path, if the caller may do something to it.
-func (c *call) metricFor(a action) (*metric, error) {
+// pathMetric is the metric that the path names by its id.
+func (c *call) pathMetric() (*metric, error) {
 	m, err := c.metric(c.vars["id"])
-	switch {
-	case err != nil:
-		return nil, err
-	case !c.known:
-		return nil, errUnknown
+	if err == nil && !c.known {
+		err = errUnknown
 	}
-	return m, c.demand(a, &m.object)
+	return m, err
 }
 
 func (c *call) showMetric() error {
-	m, err := c.metricFor(getMetric)
+	m, err := c.pathMetric()
 	if err != nil {
+		return err
+	}
+	return c.showFound(m)
+}
+
+// showFound answers a metric.
+func (c *call) showFound(m *metric) error {
+	if err := c.demand(getMetric, &m.object); err != nil {
 		return err
 	}
 	return c.answer(http.StatusOK, c.metrics().one(nil, m))
 }
 
 func (c *call) deleteMetric() error {
-	m, err := c.metricFor(deleteMetric)
+	m, err := c.pathMetric()
 	if err != nil {
+		return err
+	}
+	return c.deleteFound(m)
+}
+
+// deleteFound deletes a metric.
+func (c *call) deleteFound(m *metric) error {
+	if err := c.demand(deleteMetric, &m.object); err != nil {
 		return err
 	}
 	c.target = m.ID.String()

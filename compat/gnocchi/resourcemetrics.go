@@ -1,12 +1,15 @@
 package gnocchi
 
 import (
+	"net/http"
+
 	"github.com/google/uuid"
 
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/schema"
 	"granary/measures"
 	"granary/metricdef"
+	"granary/metricdef/resource"
 	"granary/tenant"
 )
 
@@ -81,4 +84,44 @@ func (c *call) wanted(wishes []metricWish, num tenant.Num) ([]measures.ResourceM
 		m.Ref = ref
 	}
 	return list, nil
+}
+
+// listResourceMetrics answers the metrics of a resource.
+func (c *call) listResourceMetrics() error {
+	r, _, err := c.resource(getResource)
+	if err != nil {
+		return err
+	}
+	return c.showMetricsOf(r)
+}
+
+// addResourceMetrics gives a resource more metrics, and answers all that it has then.
+func (c *call) addResourceMetrics() error {
+	r, _, err := c.resource(updateResource)
+	if err != nil {
+		return err
+	}
+	v, err := c.json(metricWishes)
+	if err != nil {
+		return err
+	}
+	metrics, err := c.wanted(v.([]metricWish), r.Tenant)
+	if err != nil {
+		return err
+	}
+	if _, _, err := c.d.o.Store.ChangeResource(c.ctx, &measures.ResourceChange{Tenant: r.Tenant, ID: r.ID, Metrics: metrics}); err != nil {
+		return c.resourceFault(err, r.ID)
+	}
+	return c.showMetricsOf(r)
+}
+
+// showMetricsOf answers the metrics of a resource, oldest first.
+func (c *call) showMetricsOf(r *resource.Resource) error {
+	b, p := []byte{'['}, c.metrics()
+	for _, l := range c.d.o.Definitions.AppendLinks(nil, r.Tenant, r.ID) {
+		if m, ok := c.metricOf(l.Ref); ok {
+			b = p.item(pyjson.AppendItem(b), &m.Definition)
+		}
+	}
+	return c.answer(http.StatusOK, append(b, ']'))
 }

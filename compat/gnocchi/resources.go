@@ -22,6 +22,8 @@ func (d *Dialect) resourceRoutes() []route {
 		{method: "PATCH", path: "/resource/{type}/{id}", serve: (*call).updateResource, right: identity.Write},
 		{method: "DELETE", path: "/resource/{type}/{id}", serve: (*call).deleteResource, right: identity.Write, audit: "resource.delete"},
 		{method: "GET", path: "/resource/{type}/{id}/history", serve: (*call).listHistory, right: identity.Read},
+		{method: "GET", path: "/resource/{type}/{id}/metric", serve: (*call).listResourceMetrics, right: identity.Read},
+		{method: "POST", path: "/resource/{type}/{id}/metric", serve: (*call).addResourceMetrics, right: identity.Write},
 		{method: "POST", path: "/search/resource/{type}", serve: (*call).searchResources, right: identity.Read, anyone: true},
 	}
 }
