@@ -1,6 +1,7 @@
 package gnocchi
 
 import (
+	"net/http"
 	"time"
 
 	"granary/compat/gnocchi/attribute"
@@ -140,10 +141,14 @@ func (b *resourceBody) fits(r *resource.Resource, t *resource.Type) error {
 	return badRequest("Value %s for attribute %s on resource type %s is invalid", text, name, t.Name)
 }
 
+// merelyNamed says whether the caller is somebody of whom a name is known and nothing else. All that they make lies in one tenant, so that
+// the project of a resource is one of its attributes to them.
+func (c *caller) merelyNamed() bool { return c.project == "" && !c.vouched }
+
 // ownerOf is the tenant of a resource that says whose it is: that of its project if that is the caller's, or if the caller's role reaches beyond.
 // Without a project it is the caller's.
 func (c *call) ownerOf(project **string) (tenant.ID, error) {
-	if project == nil || *project == nil {
+	if project == nil || *project == nil || c.merelyNamed() {
 		return c.home, nil
 	}
 	text := **project
@@ -165,14 +170,15 @@ func (c *call) keepsOwner(b *resourceBody, r *resource.Resource) error {
 	if b.project == nil {
 		return nil
 	}
-	owner := c.d.o.Tenants.ID(r.Tenant)
-	p := *b.project
+	p, owner := *b.project, c.d.o.Tenants.ID(r.Tenant)
 	switch {
-	case p == nil && r.Project == nil, p != nil && r.Project != nil && *p == *r.Project, p != nil && tenant.ID(*p) == owner:
+	case p == nil && r.Project == nil, p != nil && r.Project != nil && *p == *r.Project: // it does not change
 		return nil
-	case p == nil && owner == c.home, p != nil && *p == c.project && owner == c.home:
+	case p != nil && tenant.ID(*p) == owner:
+		return nil
+	case owner == c.home && (p == nil || c.merelyNamed() || *p == c.project):
 		return nil
 	}
-	return &refusal{409, "resource-owner", "Resource " + r.ID.String() + " belongs to the project " + string(owner) +
+	return &refusal{http.StatusConflict, "resource-owner", "Resource " + r.ID.String() + " belongs to the project " + string(owner) +
 		", which project_id cannot change: the resource and its metrics would move to another tenant"}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -205,7 +206,7 @@ func TestResourceFaults(t *testing.T) {
 		post(vm(`"nope": 1`), invalid("extra keys not allowed @ data['nope']", `"nope"`)),
 		post(vm(`"user_id": 5`), invalid("not a valid value"+dataName+"['user_id']", `"user_id"`)),
 		post(vm(`"user_id": "`+strings.Repeat("x", 256)+`"`), invalid("length of value must be at most 255"+dataName+"['user_id']", `"user_id"`)),
-		post(vm(`"project_id": "a/b"`), `"Invalid input: project_id: tenant id \"a/b\": …"`),
+		step{"root/ops/admin", "POST", "/resource/vm", vm(`"project_id": "a/b"`), 400, `"Invalid input: project_id: tenant id \"a/b\": …"`, nil},
 		post(vm(`"started_at": null`), invalid("not a valid value"+dataName+"['started_at']", `"started_at"`)),
 		post(vm(`"started_at": "soon"`), invalid("not a valid value"+dataName+"['started_at']", `"started_at"`)),
 		post(vm(`"started_at": "1969-01-01"`), invalid("not a valid value"+dataName+"['started_at']", `"started_at"`)),
@@ -242,8 +243,6 @@ func TestResourceFaults(t *testing.T) {
 		patch(`{"ended_at": null}`, 400, invalid("not a valid value"+dataName+"['ended_at']", `"ended_at"`)),
 		patch(`{"flavor": null}`, 400, invalid("expected str"+dataName+"['flavor']", `"flavor"`)),
 		patch(`{"ended_at": "2018-01-01"}`, 400, `"Value 2018-01-01 00:00:00+00:00 for attribute ended_at on resource type vm is invalid"`),
-		patch(`{"project_id": "q"}`, 409, `"Resource `+id1+` belongs to the project p, which project_id cannot change: …"`),
-		patch(`{"project_id": null}`, 409, `"Resource `+id1+` belongs to the project p, …"`),
 		patch(`{"project_id": "p", "user_id": "u"}`, 200, `…"user_id": "u", "project_id": "p"…`),
 		patch(`{"ended_at": "2021-01-01"}`, 200, `…"ended_at": "2021-01-01T00:00:00+00:00"…`),
 		patch(`{"started_at": "2022-01-01"}`, 400, `"Value 2022-01-01 00:00:00+00:00 for attribute started_at on resource type vm is invalid"`),
@@ -506,7 +505,11 @@ func TestResourceSight(t *testing.T) {
 		step{a2, "DELETE", "/resource/vm/" + id2, ``, 403, `""`, nil},
 		step{a2, "DELETE", "/resource/vm", `{"=": {"id": "` + id2 + `"}}`, 200, `{"deleted": 0}`, nil},
 		step{a2, "PATCH", "/resource/generic/" + id3, `{"user_id": "u"}`, 200, `…`, nil},
-		step{a2, "PATCH", "/resource/generic/" + id3, `{"project_id": "B"}`, 409, `…`, nil},
+		step{a2, "PATCH", "/resource/generic/" + id3, `{"project_id": "B"}`, 409, `"Resource ` + id3 + ` belongs to the project A, which project_id cannot change: …"`, nil},
+		step{service, "PATCH", "/resource/generic/" + id2, `{"project_id": "B"}`, 409, `…`, nil},
+		step{service, "PATCH", "/resource/generic/" + id2, `{"project_id": "service"}`, 409, `…`, nil},
+		step{service, "PATCH", "/resource/generic/" + id2, `{"project_id": null}`, 409, `…`, nil},
+		step{service, "PATCH", "/resource/generic/" + id2, `{"project_id": "A"}`, 200, `…`, nil},
 		step{a2, "PATCH", "/resource/generic/" + id3, `{"project_id": null}`, 200, `…"project_id": null…`, nil},
 		step{a2, "GET", "/resource/generic?attrs=id", "", 200, `[{"id": "` + id1 + `"}, {"id": "` + id2 + `"}, {"id": "` + id3 + `"}]`, nil},
 		// services list what is theirs, and find all
@@ -526,6 +529,12 @@ func TestResourceSight(t *testing.T) {
 		step{"eve", "GET", "/resource/generic", "", 200, `[]`, nil},
 		step{"eve", "PATCH", "/resource/generic/" + id1, `{}`, 403, `""`, nil},
 		step{"eve", "POST", "/resource/generic", `{"id": "` + id1 + `"}`, 409, `"Resource ` + id1 + ` already exists"`, nil},
+		// and a project is what they say it is, and opens nothing
+		step{"bob", "POST", "/resource/generic", `{"id": "` + id2 + `", "project_id": "B"}`, 201, `…"project_id": "B"…`, nil},
+		step{"bob", "PATCH", "/resource/generic/" + id2, `{"project_id": "C"}`, 200, `…"project_id": "C"…`, nil},
+		step{"u/C", "GET", "/resource/generic/" + id2, "", 404, gone(id2), nil},
+		step{"u/C", "GET", "/resource/generic", "", 200, `[]`, nil},
+		step{admin, "PATCH", "/resource/generic/" + id1, `{"project_id": "D"}`, 409, `…`, nil},
 		step{"nobody", "GET", "/resource/generic", "", 200, `[]`, nil},
 		step{"nobody", "POST", "/search/resource/generic", "", 200, `[]`, nil},
 		step{"nobody", "GET", "/resource/generic/" + id1, "", 401, `""`, nil},
@@ -548,4 +557,52 @@ func TestNamedMeasures(t *testing.T) {
 		step{"s/ops/service", "POST", path, `[{"timestamp": "2026-11-28T11:01:00", "value": 7}]`, 202, ``, nil},
 		step{"s/ops/service", "GET", path, ``, 200, `[["2026-11-28T11:00:00+00:00", 300.0, 6.0]]`, nil},
 	)
+}
+
+// FuzzResources looks for requests about resources that are not answered as a success or as a fault of who asks.
+func FuzzResources(f *testing.F) {
+	for _, s := range []struct {
+		op   byte
+		text string
+		body string
+	}{
+		{0, "", `{"id": "x", "host": "a", "size": 5, "started_at": "-1 day", "metrics": {"cpu": {}}}`},
+		{0, "", `{"id": "{11111111-1111-1111-1111-111111111111}", "host": "a", "ended_at": 4e9, "project_id": null}`},
+		{1, "", `{"host": "b", "at": "now", "user_id": "u", "metrics": {"m": {"unit": "s"}}}`},
+		{2, "sort=host:desc&limit=2&marker=" + id1 + "@-1&history=true", `{"and": [{"!=": {"host": null}}, {"like": {"flavor": "%"}}]}`},
+		{2, "filter=not%20host%20in%20%5Ba%5D", ``},
+		{3, "history=1&attrs=id&details=t", ``},
+		{4, "", `{"=": {"id": "x"}}`},
+		{5, "", `[{"op": "add", "path": "/attributes/z", "value": {"type": "string", "options": {"fill": "z"}}}, {"op": "remove", "path": "/attributes/flavor"}]`},
+		{6, "", `{"name": "t", "attributes": {"a b": {"type": "number", "min": 1e308}}}`},
+	} {
+		f.Add(s.op, s.text, s.body)
+	}
+	b := withVMs(f)
+	b.must(201, "POST", "/resource/vm", `{"id": "`+id1+`", "host": "a"}`)
+	f.Fuzz(func(t *testing.T, op byte, text, body string) {
+		ops := []struct{ method, path, media string }{
+			{"POST", "/resource/vm", "application/json"}, {"PATCH", "/resource/vm/" + id1, "application/json"}, {"POST", "/search/resource/vm", "application/json"},
+			{"GET", "/resource/vm", ""}, {"DELETE", "/resource/vm", "application/json"}, {"PATCH", "/resource_type/vm", "application/json-patch+json"},
+			{"POST", "/resource_type", "application/json"},
+		}
+		o := ops[int(op)%len(ops)]
+		r, err := http.NewRequest(o.method, "http://example.com"+Prefix+o.path+"?"+url.PathEscape(text), strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		r.URL.RawQuery = text
+		r.RemoteAddr, r.RequestURI = "192.0.2.1:1", r.URL.RequestURI()
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Content-Type", o.media)
+		r.Header.Set("Authorization", basic("admin"))
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Code < 200 {
+			t.Fatalf("%s %s %q: %d %s", o.method, o.path, body, w.Code, w.Body)
+		}
+		if list := b.as("", "GET", "/resource/generic?details=true&history=true", ""); list.Code != 200 {
+			t.Fatalf("behind %s %s %q the list is %d %s", o.method, o.path, body, list.Code, list.Body)
+		}
+	})
 }
