@@ -11,11 +11,12 @@ type Memory struct {
 	Tiers       int64 // what is known of finished buckets; their chunks are among the chunks
 	Series      int64 // series and their lists of chunks
 	Definitions int64 // definitions and the index over them
+	Resources   int64 // resources with their former revisions, about
 }
 
 // Total is the sum.
 func (m Memory) Total() int64 {
-	return m.Heads + m.Chunks + m.Late + m.Texts + m.Tiers + m.Series + m.Definitions
+	return m.Heads + m.Chunks + m.Late + m.Texts + m.Tiers + m.Series + m.Definitions + m.Resources
 }
 
 // Held is what a tenant holds.
@@ -42,7 +43,7 @@ func (s *Store) Memory() Memory {
 	}
 	all.series = s.table.bytes()
 	m := all.memory()
-	m.Chunks, m.Definitions = mapped, int64(s.Definitions.Bytes())
+	m.Chunks, m.Definitions, m.Resources = mapped, int64(s.Definitions.Bytes()), s.Resources.Bytes()
 	return m
 }
 
@@ -56,6 +57,6 @@ func (s *Store) Held(num tenant.Num) Held {
 		all.add(&of)
 	}
 	out := Held{Memory: all.memory(), Files: all.file, Samples: all.samples}
-	out.Memory.Definitions = int64(s.Definitions.BytesOf(num)) + s.Resources.BytesOf(num)
+	out.Memory.Definitions, out.Memory.Resources = int64(s.Definitions.BytesOf(num)), s.Resources.BytesOf(num)
 	return out
 }

@@ -13,6 +13,7 @@ const blockBytes = int64(unsafe.Sizeof(block{}))
 type Stats struct {
 	Series                             int                           // definitions that can be read
 	Tenants                            int                           //
+	Resources, Revisions               int                           // resources, those of deleted tenants too; and their former revisions
 	Samples, Overwritten, Late, Failed int64                         // samples since start: applied; replacing another; behind the head; lost for want of memory
 	Kinds                              [metricdef.KindText + 1]int64 // samples by the kind of value
 	Chunks, ChunkBytes                 int64                         // sealed since start
@@ -60,6 +61,7 @@ func (s *Store) Stats() Stats {
 	}
 	s.segments.mu.RUnlock()
 	st.Series, st.Tenants = s.Definitions.Len(), s.Tenants.Len()
+	st.Resources, st.Revisions = s.Resources.Len()
 	st.Overwritten += s.superseded.Load()
 	st.Erased, st.Removed = s.erased.Load(), s.removed.Load()
 	st.Expired, st.Dropped = s.expired.Load(), s.dropped.Load()

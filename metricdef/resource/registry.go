@@ -191,6 +191,16 @@ func (r *Registry) BytesOf(t tenant.Num) (n int64) {
 	return n
 }
 
+// Bytes says about what the resources of all tenants take.
+func (r *Registry) Bytes() (n int64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, tab := range r.tables {
+		n += tab.bytes
+	}
+	return n
+}
+
 // OfTenant lists up to max ids of a tenant's resources, also of one that has ended.
 func (r *Registry) OfTenant(t tenant.Num, max int) (ids []uuid.UUID) {
 	r.mu.RLock()

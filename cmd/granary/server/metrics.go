@@ -130,6 +130,8 @@ type emit func(name, help string, v float64, labels ...string)
 func (c *collector) store(st measures.Stats, gauge, count emit) {
 	gauge("series", "Definitions that can be read.", float64(st.Series))
 	gauge("tenants", "Tenants.", float64(st.Tenants))
+	gauge("resources", "Resources that metrics may belong to.", float64(st.Resources))
+	gauge("resource_revisions", "Former revisions of resources.", float64(st.Revisions))
 	c.s.store.Tenants.CreationsRefused(func(why tenant.Creation, n uint64) {
 		count("tenants_refused_total", "Tenants that were not made, by what forbade it.", float64(n), "reason", why.String())
 	})
@@ -162,7 +164,7 @@ func (c *collector) store(st measures.Stats, gauge, count emit) {
 		bytes int64
 	}{
 		{"heads", st.Memory.Heads}, {"chunks", st.Memory.Chunks}, {"late", st.Memory.Late}, {"texts", st.Memory.Texts}, {"tiers", st.Memory.Tiers},
-		{"definitions", st.Memory.Definitions}, {"series", st.Memory.Series},
+		{"definitions", st.Memory.Definitions}, {"resources", st.Memory.Resources}, {"series", st.Memory.Series},
 	} {
 		gauge("memory_bytes", "Memory that the store accounts for.", float64(m.bytes), "what", m.what)
 	}
