@@ -41,6 +41,8 @@ type call struct {
 	ticket queue.Ticket
 	inside bool // the gate of reads
 
+	// beyond are the tenants other than the caller's home that the request is about.
+	beyond []tenant.ID
 	// target and detail are what the audit log hears beside the name of the operation.
 	target string
 	detail map[string]any
@@ -52,8 +54,8 @@ func (d *Dialect) run(t *route, w http.ResponseWriter, r *http.Request) {
 	defer c.free()
 	err := c.begin()
 	if err == nil {
-		broken := true // off, by a panic
-		if t.audit != "" {
+		broken := !t.open // off, by a panic
+		if !t.open {
 			defer func() {
 				if broken {
 					err = http.ErrAbortHandler
@@ -208,18 +210,52 @@ func (c *call) free() {
 
 // demand is nil if the caller may do something to an object, which is one of a tenant that the caller sees; nil: to the service.
 func (c *call) demand(a action, o *object) error {
-	if c.may(a, o) {
-		return nil
+	if !c.may(a, o) {
+		return errForbidden
 	}
-	return errForbidden
+	if o != nil {
+		c.reach(o.tenant)
+	}
+	return nil
 }
 
-// audited tells the audit log how an operation ended that it hears of.
+// maxBeyond bounds the tenants that the audit log hears of by name.
+const maxBeyond = 20
+
+// reach notes that the request is about something of a tenant, for the audit log, if that is another one than the caller's.
+func (c *call) reach(id tenant.ID) {
+	if id != c.home && !slices.Contains(c.beyond, id) && len(c.beyond) <= maxBeyond {
+		c.beyond = append(c.beyond, id)
+	}
+}
+
+// audited tells the audit log how an operation ended: if it hears of it in any case, or if it was about other tenants than the caller's.
 func (c *call) audited(err error) {
 	if err != nil && !edge.Changed(err) {
 		return
 	}
-	c.d.o.Audit.Record(c.r, c.id, audit.Entry{Action: c.route.audit, Tenant: c.home, Target: c.target, Outcome: edge.Outcome(err), Detail: c.detail})
+	e := audit.Entry{Action: c.route.audit, Tenant: c.home, Target: c.target, Outcome: edge.Outcome(err), Detail: c.detail}
+	switch n := len(c.beyond); {
+	case n == 0 && e.Action == "":
+		return
+	case n > maxBeyond:
+		e.Tenants = identity.Everywhere
+	case n > 0:
+		names := make([]string, n)
+		for i, id := range c.beyond {
+			names[i] = string(id)
+		}
+		e.Tenants = strings.Join(names, ",")
+	}
+	if e.Action != "" {
+		c.d.o.Audit.Record(c.r, c.id, e)
+		return
+	}
+	e.Action = Name + ".read"
+	if c.route.right != identity.Read {
+		e.Action = Name + ".write"
+	}
+	c.d.o.Audit.Often(c.r, c.id, e) // as somebody does who writes for all tenants
 }
 
 // flag is a parameter that is true or false; false if it is not there.

@@ -25,7 +25,7 @@ func (d *Dialect) metricRoutes() []route {
 		{method: "GET", path: all, serve: (*call).listMetrics, right: identity.Read, anyone: true},
 		{method: "POST", path: all, serve: (*call).createMetric, right: identity.Write},
 		{method: "GET", path: one, serve: (*call).showMetric, right: identity.Read, anyone: true},
-		{method: "DELETE", path: one, serve: (*call).deleteMetric, right: identity.Write, anyone: true, audit: "metric.delete"},
+		{method: "DELETE", path: one, serve: (*call).deleteMetric, right: identity.Manage, anyone: true, audit: "metric.delete"},
 	}
 }
 

@@ -153,7 +153,7 @@ func (c *call) ownerOf(project **string) (tenant.ID, error) {
 	}
 	text := **project
 	switch {
-	case text == c.project || tenant.ID(text) == c.home:
+	case tenant.ID(text) == c.home, text == c.project && !c.wide():
 		return c.home, nil
 	case !c.wide():
 		return "", errForbidden
@@ -162,6 +162,7 @@ func (c *call) ownerOf(project **string) (tenant.ID, error) {
 	if err != nil {
 		return "", badRequest("Invalid input: project_id: %v", err)
 	}
+	c.reach(id)
 	return id, nil
 }
 

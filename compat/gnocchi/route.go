@@ -124,6 +124,9 @@ func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// NotFound answers a path that is nobody's in the words of the dialect, which is what clients are used to that have no other.
+func (d *Dialect) NotFound(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNoRoute) }
+
 // strange refuses who has to show who they are, and does not, before anything is said of a path or method that there is not.
 func (d *Dialect) strange(w http.ResponseWriter, r *http.Request) bool {
 	if !d.locked() {

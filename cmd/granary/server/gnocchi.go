@@ -127,14 +127,24 @@ func (s *Server) locked() bool {
 	return !s.cfg.Auth.Open && (s.authority.Configured() || s.cfg.Auth.ClusterCockpitKey != nil)
 }
 
-// mountGnocchi mounts the dialect, and returns what answers "/" to who asks for no page there, nil: nothing.
-func (s *Server) mountGnocchi(d *edge.Dispatcher) http.Handler {
+// mountGnocchi makes the dispatcher and mounts the dialect. root answers "/" to who asks for no page there; nil: nothing does. Who asks for JSON
+// at a path that is nobody's is answered as Gnocchi does, all others in plain text.
+func (s *Server) mountGnocchi() (d *edge.Dispatcher, root http.Handler) {
+	o := s.dispatchOptions()
 	if !s.cfg.Gnocchi.Enabled {
-		return nil
+		return edge.NewDispatcher(o), nil
 	}
 	h := gnocchi.New(s.gnocchi())
+	o.Default = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if edge.Negotiate(r, "text/plain", "application/json") == "application/json" {
+			h.NotFound(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	d = edge.NewDispatcher(o)
 	for _, prefix := range [...]string{gnocchi.Prefix, gnocchi.PrefixOther, gnocchi.PathHealth} {
 		d.Mount(prefix, gnocchi.Name, h)
 	}
-	return http.HandlerFunc(h.Versions)
+	return d, http.HandlerFunc(h.Versions)
 }

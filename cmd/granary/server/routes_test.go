@@ -156,6 +156,23 @@ func TestCleanedPaths(t *testing.T) {
 	}
 }
 
+// TestNobodysPaths: who asks for JSON at a path that is nobody's is answered as Gnocchi does, all others in plain text.
+func TestNobodysPaths(t *testing.T) {
+	const off = "granary: {compat: {gnocchi: {enabled: false}}}"
+	for _, c := range []struct{ config, accept, kind, body string }{
+		{"", "application/json", "application/json", `{"code": 404, "title": "Not Found", "description": null}`},
+		{"", "text/html;q=0.5, application/json", "application/json", `{"code": 404`},
+		{"", "*/*", "text/plain", "404 page not found\n"},
+		{"", "text/html", "text/plain", "404 page not found\n"},
+		{off, "application/json", "text/plain", "404 page not found\n"},
+	} {
+		w := ask(unserved(t, configured(t, c.config)), there, "GET", "/v3x/y", "", "Accept", c.accept)
+		if w.Code != 404 || !strings.HasPrefix(w.Header().Get("Content-Type"), c.kind) || !strings.HasPrefix(w.Body.String(), c.body) {
+			t.Errorf("%q, %q: %d %q %q", c.config, c.accept, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
 	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}}}"))

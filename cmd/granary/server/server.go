@@ -212,8 +212,8 @@ func syncMode(m config.Sync) journal.SyncMode {
 
 // handler mounts what is served.
 func (s *Server) handler() *edge.Dispatcher {
-	d := edge.NewDispatcher(s.dispatchOptions())
-	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), s.mountGnocchi(d)))
+	d, root := s.mountGnocchi()
+	d.Mount("/", "edge", edge.Landing(s.o.Version, s.places(), root))
 	d.Mount("/healthz", "edge", edge.Health())
 	d.Mount("/readyz", "edge", edge.Ready(s.ready))
 	d.Mount("/metrics", "edge", edge.GetOnly(s.guarded(s.metrics())))
