@@ -10,7 +10,6 @@ import (
 	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
 	"granary/measures/query"
-	"granary/tenant"
 	"granary/tenant/queue"
 )
 
@@ -113,7 +112,7 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 // does not lift one of the request.
 func statusOf(err error) int {
 	var full *queue.FullError
-	var limit *tenant.LimitError
+	var limit interface{ Lasting() bool }
 	var cost *query.CostError
 	switch {
 	case errors.As(err, &cost):

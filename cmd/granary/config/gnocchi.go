@@ -1,11 +1,14 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"granary/compat/gnocchi"
 	"granary/compat/gnocchi/keystone"
+	"granary/policy"
 )
 
 // Gnocchi is granary.compat.gnocchi.
@@ -25,6 +28,8 @@ type Gnocchi struct {
 	ProxyHeaders bool
 	// DefaultPolicies gives a new store Gnocchi's four policies and its rule: default-policies.
 	DefaultPolicies bool
+	// Methods are those of archive policies that name none: default-aggregation-methods.
+	Methods []policy.Method
 }
 
 // Keystone is granary.compat.gnocchi.keystone.
@@ -40,7 +45,7 @@ type Keystone struct {
 }
 
 func defaultGnocchi() Gnocchi {
-	return Gnocchi{Enabled: true, DefaultPolicies: true, MaxLimit: gnocchi.DefaultMaxLimit, MaxRequest: gnocchi.DefaultRequest, Rules: gnocchi.DefaultRules(),
+	return Gnocchi{Enabled: true, DefaultPolicies: true, Methods: policy.DefaultMethods(), MaxLimit: gnocchi.DefaultMaxLimit, MaxRequest: gnocchi.DefaultRequest, Rules: gnocchi.DefaultRules(),
 		Keystone: Keystone{UserDomain: keystone.DefaultDomain, Project: "service", ProjectDomain: keystone.DefaultDomain, Cache: keystone.DefaultCache, Timeout: keystone.DefaultTimeout}}
 }
 
@@ -60,10 +65,35 @@ func (c *Config) readGnocchi(s *section) {
 	s.origins("cors-origins", &g.Origins)
 	s.bool("proxy-headers", &g.ProxyHeaders)
 	s.bool("default-policies", &g.DefaultPolicies)
+	g.readMethods(s)
 	g.readRules(s)
 	g.Keystone.read(s.sub("keystone"))
 	c.readCheckPasswords(s)
 	s.end(true)
+}
+
+// readMethods reads default-aggregation-methods: names, of methods that Gnocchi has.
+func (g *Gnocchi) readMethods(s *section) {
+	const key = "default-aggregation-methods"
+	names, given := s.texts(key)
+	if !given {
+		return
+	}
+	all := policy.GnocchiMethods()
+	methods, err := policy.MethodList(names, policy.DefaultMethods(), all)
+	for _, m := range methods {
+		if !slices.Contains(all, m) {
+			err = fmt.Errorf("%s: Gnocchi does not have it", m)
+		}
+	}
+	switch {
+	case err != nil:
+		s.fault(key, err.Error())
+	case len(names) == 0 || len(methods) == 0:
+		s.wrong(s.get(key), key, "a list with at least one method")
+	default:
+		g.Methods = methods
+	}
 }
 
 // readCheckPasswords reads whether names count without passwords. On a service that asks who enters this opens a door beside all others, so that

@@ -19,7 +19,7 @@ func (s *Server) gnocchi() gnocchi.Options {
 	cfg := s.cfg
 	o := gnocchi.Options{
 		Definitions: s.store.Definitions, Resources: s.store.Resources, Store: s.store, Queries: s.engine, Tenants: s.store.Tenants, Policies: s.store.Policies,
-		MaxLimit: int(cfg.Gnocchi.MaxLimit), Version: s.o.Version, Mode: cfg.Gnocchi.Mode,
+		MaxLimit: int(cfg.Gnocchi.MaxLimit), Methods: cfg.Gnocchi.Methods, Version: s.o.Version, Mode: cfg.Gnocchi.Mode,
 		Auth: s.gnocchiGuard(), Locked: s.locked, Rules: cfg.Gnocchi.Rules, Proxies: cfg.TrustedProxies, Default: cfg.Tenants.Default,
 		Origins: cfg.Gnocchi.Origins, ProxyHeaders: cfg.Gnocchi.ProxyHeaders, Audit: s.audits(), Ready: s.ready,
 		CheckRate: s.checkRate, Counters: s.writer.Counters(), Reads: s.queries, Bodies: s.bodies, Requests: gnocchi.NewRequests(cfg.Gnocchi.MaxRequest),

@@ -202,6 +202,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.gnocchi.max-request":                          {tooLarge(configuredGnocchi(t, "max-request: 2kB").Requests), "request body exceeds the limit of 2000 bytes (setting granary.compat.gnocchi.max-request)"},
 		"granary.compat.gnocchi.cors-origins":                         {configuredGnocchi(t, "cors-origins: ['https://a.example.org']").Origins, []string{"https://a.example.org"}},
 		"granary.compat.gnocchi.proxy-headers":                        {configuredGnocchi(t, "proxy-headers: true").ProxyHeaders, true},
+		"granary.compat.gnocchi.default-aggregation-methods":          {configuredGnocchi(t, "default-aggregation-methods: [last, +95pct]").Methods, []policy.Method{policy.Last, policy.Percentile(95)}},
 		"granary.compat.gnocchi.default-policies":                     {[]bool{running(t, configured(t, "granary: {compat: {gnocchi: {default-policies: false}}}")).store.Policies.Seeded(), running(t, configured(t, "{}")).store.Policies.Seeded()}, []bool{false, true}},
 		"granary.compat.hawkular.enabled":                             {ask(unserved(t, configured(t, "granary: {compat: {hawkular: {enabled: false}}}")), here, http.MethodGet, "/hawkular/metrics/status", "").Code, http.StatusNotFound},
 		"granary.compat.hawkular.strict":                              {s.hawkular().Strict, true},
