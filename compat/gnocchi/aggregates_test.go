@@ -28,6 +28,7 @@ func newFleet(tb testing.TB, change ...func(*Options)) *fleet {
 		window(tb, "fine", 0, "mean max count", policy.Tier{Granularity: time.Minute, Points: 1000}, policy.Tier{Granularity: time.Hour, Points: 100}),
 		window(tb, "minutes", 0, "mean", policy.Tier{Granularity: time.Minute, Points: 1000}),
 		window(tb, "days", 0, "mean", policy.Tier{Granularity: 24 * time.Hour, Points: 1000}),
+		policy.FallBack(policy.Retention{Length: policy.Forever}),
 	)
 	err := f.store.CreateResourceType(tb.Context(), resource.Type{Name: "instance", Attributes: []resource.Attribute{
 		{Name: "flavor", Kind: resource.Number}, {Name: "host", Kind: resource.String, MaxLength: 255}}})
@@ -42,6 +43,7 @@ func newFleet(tb testing.TB, change ...func(*Options)) *fleet {
 	f.of("mem1", "vm1", "memory", "minutes", [2]float64{0, 1}, [2]float64{60, 2})
 	f.of("disk1", "vm1", "disk", "days", [2]float64{0, 5})
 	f.of("empty2", "vm2", "memory", "minutes")
+	f.foreign("load", [2]float64{0, 1}, [2]float64{30, 3}, [2]float64{61, 5})
 	return f
 }
 
@@ -77,6 +79,19 @@ func (f *fleet) in(name string, owner tenant.ID, creator, of, label, policy stri
 	if len(points) > 0 {
 		f.post(id, points...)
 	}
+}
+
+// foreign makes a metric as another dialect does, which keeps raw samples and no buckets.
+func (f *fleet) foreign(name string, points ...[2]float64) {
+	f.tb.Helper()
+	d := metricdef.Draft{Identity: metricdef.Identity{Tenant: f.tenant("_ops"), Type: metricdef.Gauge, Name: "load", Tags: []metricdef.Tag{{Name: "host", Value: "a"}}}, Dialect: policy.Hawkular}
+	made := f.store.CreateDefinitions(f.tb.Context(), []metricdef.Draft{d})[0]
+	if made.Err != nil {
+		f.tb.Fatal(made.Err)
+	}
+	found, _ := f.store.Definitions.Get(made.Ref)
+	f.ids[name] = found.ID.String()
+	f.post(found.ID, points...)
 }
 
 // fill puts ids for names.
@@ -129,6 +144,8 @@ func TestAggregates(t *testing.T) {
 		{"granularity=60", `{"operations": "(aggregate count (metric $mem1 mean))"}`, `{"measures": {"aggregated": [[0, 60.0, 1.0], [60, 60.0, 1.0]]}}`},
 		{"", `{"operations": ["metric", "$empty2", "mean"]}`, `{"measures": {"$empty2": {"mean": []}}}`},
 		{"granularity=60", `{"operations": "(resample max 120 (metric $cpu1 mean))"}`, `{"measures": {"$cpu1": {"mean": [[0, 120.0, 20.0], [120, 120.0, 30.0]]}}}`},
+		{"", `{"operations": "(+ (metric $load mean) (metric $mem1 mean))"}`, `{"measures": {"aggregated": [[0, 60.0, 3.0], [60, 60.0, 7.0]]}}`},
+		{"granularity=60", `{"operations": "(metric $load 95pct)"}`, `{"measures": {"$load": {"95pct": [[0, 60.0, 2.8999999999999995], [60, 60.0, 5.0]]}}}`},
 		{"granularity=60", `{"operations": "(metric cpu.util mean)", "resource_type": "instance", "search": {}}`,
 			`{"measures": {"$vm1": {"cpu.util": {"mean": [[0, 60.0, 10.0], [60, 60.0, 20.0], [120, 60.0, 30.0]]}}, "$vm2": {"cpu.util": {"mean": [[60, 60.0, 40.0], [120, 60.0, 60.0], [180, 60.0, 80.0]]}}}}`},
 		{"granularity=60", `{"operations": "(metric (cpu* mean) (*m* mean))", "resource_type": "generic", "search": "original_resource_id = vm1"}`,
