@@ -84,8 +84,10 @@ func (c *call) begin() (err error) {
 	if produces == "" {
 		produces = typeJSON
 	}
-	if err := acceptable(c.r, produces); err != nil {
-		return err
+	if produces != "*" {
+		if err := acceptable(c.r, produces); err != nil {
+			return err
+		}
 	}
 	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil && !c.route.open { // those have no parameters
 		return badRequest("the query string cannot be read: %v", err)
@@ -128,7 +130,11 @@ func (c *call) body() ([]byte, error) {
 				return nil, err
 			}
 		}
-		b, err = c.d.o.Bodies.ReadFor(c.r, c.home)
+		if c.route.block {
+			b, err = c.d.o.Bodies.ReadBlockFor(c.r, c.home)
+		} else {
+			b, err = c.d.o.Bodies.ReadFor(c.r, c.home)
+		}
 	} else {
 		b, err = c.d.o.Requests.Read(c.r)
 	}

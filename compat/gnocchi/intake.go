@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"sort"
 
@@ -16,6 +17,7 @@ import (
 	"granary/compat/gnocchi/schema"
 	"granary/measures"
 	"granary/measures/ingest"
+	"granary/measures/ingest/remote"
 	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/queue"
@@ -47,6 +49,10 @@ type intake struct {
 	c   *call
 	ctx context.Context
 	dec points.Decoder
+	// remote reads what comes from Prometheus; nil until something has.
+	remote *remote.Decoder
+	// accepted answers a body of which nothing went wrong.
+	accepted func() error
 
 	targets []target // of the lists of the body
 	order   []int32  // the lists, those of one tenant beside each other, and in there those of one metric
@@ -61,6 +67,7 @@ type intake struct {
 	malformed       int               // measures of a body that is wrong, up to what is
 	ignored         [measures.NumReasons]int
 	first           string // why the first measure was refused, and which it is
+	faults          faults
 }
 
 func (d *Dialect) takeIntake() *intake {
@@ -74,6 +81,9 @@ func (d *Dialect) takeIntake() *intake {
 func (in *intake) end() {
 	d := in.c.d
 	in.dec.Reset()
+	if in.remote != nil {
+		in.remote.Reset()
+	}
 	in.batch.Reset()
 	if cap(in.batch.Refs) > mostRows {
 		in.batch = measures.Batch{}
@@ -81,13 +91,18 @@ func (in *intake) end() {
 	if cap(in.targets) > mostRows {
 		in.targets, in.order, in.portions = nil, nil, nil
 	}
-	*in = intake{dec: in.dec, targets: in.targets[:0], order: in.order[:0], portions: in.portions[:0], batch: in.batch}
+	*in = intake{dec: in.dec, remote: in.remote, targets: in.targets[:0], order: in.order[:0], portions: in.portions[:0], batch: in.batch}
 	d.intakes.Put(in)
 }
 
 // take stores a body of measures: all of it, or nothing where anything is wrong with it. read reads the body and finds the metric of each
 // of its lists.
 func (c *call) take(read func(in *intake, body []byte) error) error {
+	return c.takeAs(read, c.accepted)
+}
+
+// takeAs is take with an answer of its own.
+func (c *call) takeAs(read func(in *intake, body []byte) error, accepted func() error) error {
 	if err := c.typed(); err != nil {
 		return err
 	}
@@ -98,7 +113,7 @@ func (c *call) take(read func(in *intake, body []byte) error) error {
 	in := c.d.takeIntake()
 	defer in.end()
 	// What has come is stored whether or not its sender waits for the answer.
-	in.c, in.ctx, in.turn = c, context.WithoutCancel(c.ctx), queue.From(c.ctx).Turn()
+	in.c, in.ctx, in.turn, in.accepted = c, context.WithoutCancel(c.ctx), queue.From(c.ctx).Turn(), accepted
 	err = in.store(body, read)
 	in.count(len(body), err)
 	if err != nil {
@@ -181,7 +196,7 @@ func (in *intake) arrange() {
 	sorted := true
 	last := target{}
 	for l := range in.targets {
-		if from, to := in.dec.Rows(l); from == to {
+		if from, to := in.dec.Rows(l); from == to || in.targets[l].ref == 0 {
 			continue
 		}
 		in.order = append(in.order, int32(l))
@@ -305,10 +320,13 @@ func (in *intake) answer() error {
 		reasons := ingest.IgnoredHeader(&in.ignored)
 		in.c.w.Header()["X-Granary-Ignored"] = []string{reasons}
 		if in.stored == 0 && in.ignored[measures.OutsideWindow] < in.refused {
-			return badRequest("nothing was stored: %s; %d measures were refused: %s", in.first, in.refused, reasons)
+			return &refusal{http.StatusBadRequest, "nothing-stored", fmt.Sprintf("nothing was stored: %s; %d measures were refused: %s", in.first, in.refused, reasons)}
 		}
 	}
-	return in.c.accepted()
+	if in.faults.n > 0 {
+		return &refusal{http.StatusBadRequest, "sample-refused", fmt.Sprintf("%s; %d measures were stored", in.faults.text(), in.stored)}
+	}
+	return in.accepted()
 }
 
 // count counts a body with those of the other dialects. A line is a measure.

@@ -17,6 +17,8 @@ type newMetric struct {
 	name   string // "": none
 	policy string // "": a rule chooses it
 	unit   string // "": none
+	// tagged says that the name holds tags, and may be as long as those make it.
+	tagged bool
 }
 
 // MaxUnit is how many characters the unit of a metric may have.
@@ -36,7 +38,7 @@ func newMetricOf(o *pyjson.Object) newMetric {
 		s, _ := v.(string)
 		return s
 	}
-	return newMetric{text("name"), text("archive_policy_name"), text("unit")}
+	return newMetric{name: text("name"), policy: text("archive_policy_name"), unit: text("unit")}
 }
 
 // draft is the definition of a new metric in a tenant; it has a new id, and belongs to no resource yet.
@@ -44,8 +46,12 @@ func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
 	if strings.Contains(m.name, "/") {
 		return nil, badRequest("'/' is not supported in metric name")
 	}
-	if len(m.name) > schema.MaxName {
-		return nil, badRequest("a metric name has at most %d bytes", schema.MaxName)
+	most := schema.MaxName
+	if m.tagged {
+		most = metricdef.MaxText
+	}
+	if len(m.name) > most {
+		return nil, badRequest("a metric name has at most %d bytes", most)
 	}
 	view := c.d.o.Policies.For(num)
 	var chosen policy.Policy

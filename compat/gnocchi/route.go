@@ -28,9 +28,11 @@ type route struct {
 	audit string
 	// points operations take measures: their bodies pass the queue of the tenant.
 	points bool
+	// block says that the body is a block of snappy, which it is for points operations only.
+	block bool
 	// takes is the media type of the body, if it is not JSON; "*": any.
 	takes string
-	// produces is the media type of the answer, if it is not JSON. The request must accept it.
+	// produces is the media type of the answer, if it is not JSON. The request must accept it; "*": there is none to accept.
 	produces string
 }
 
@@ -39,6 +41,8 @@ func (d *Dialect) table() []route {
 	return slices.Concat(
 		d.rootRoutes(),
 		d.writeRoutes(),
+		d.influxRoutes(),
+		d.prometheusRoutes(),
 		d.statusRoutes(),
 		d.archivePolicyRoutes(),
 		d.archivePolicyRuleRoutes(),

@@ -17,7 +17,7 @@ const (
 	MaxAttributes    = 100      // of a type
 	MaxName          = 255      // bytes of the name of a type, of a user and of a project
 	MaxAttributeName = 63       // characters
-	MaxLength        = 256      // the largest MaxLength of an attribute, in characters
+	MaxLength        = 512      // the largest MaxLength of an attribute, in characters
 	MaxOriginal      = 289      // characters of an original id
 	MaxCreator       = 511      // bytes: a user, a colon and a project
 	MaxResource      = 64 << 10 // bytes of all texts and values of one resource together

@@ -13,6 +13,9 @@ import (
 	"granary/metricdef/resource"
 )
 
+// maxLength is the largest max_length that clients may ask for.
+const maxLength = 256
+
 // InputError refuses a type whose parts do not fit each other.
 type InputError struct{ Text string }
 
@@ -125,7 +128,7 @@ func newSpec(name string, v any, change bool) (s spec, err error) {
 		return s, wrongType()
 	}
 	if s.Kind == resource.String {
-		s.MaxLength = resource.MaxLength
+		s.MaxLength = maxLength
 	}
 	for i, member := range o.Names {
 		ok, value := true, o.Values[i]
@@ -157,7 +160,7 @@ func wrongType() error { return schema.At(schema.NotValid(), "type", true) }
 
 func length(v any, least int64) (int, bool) {
 	n, err := schema.Int(v)
-	if err != nil || n.(int64) < least || n.(int64) > resource.MaxLength {
+	if err != nil || n.(int64) < least || n.(int64) > maxLength {
 		return 0, false
 	}
 	return int(n.(int64)), true

@@ -108,6 +108,21 @@ type Decoder struct {
 	strict  int // bytes behind it that the slow way has read
 }
 
+// Begin empties the decoder for measures that come in another form than JSON, which List and Add then bring in.
+func (d *Decoder) Begin() { d.reset(nil) }
+
+// List begins a list of measures that take so many bytes of what came. The name is how errors call it.
+func (d *Decoder) List(name string, size int) {
+	from := len(d.own)
+	d.own = append(d.own, name...)
+	d.Lists = append(d.Lists, List{first: int32(len(d.Times)), size: int32(size), name: part{int32(from), int32(len(name)), true}})
+}
+
+// Add adds a measure to the list that was begun last. REQUIRES: 0 <= t <= LastTime.
+func (d *Decoder) Add(t int64, v float64) {
+	d.Times, d.Values = append(d.Times, t), append(d.Values, v)
+}
+
 // keepRows is how many rows of memory are kept from one body to the next.
 const keepRows = 1 << 17
 
