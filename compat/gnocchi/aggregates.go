@@ -195,8 +195,9 @@ func (c *call) aggregatesOfMetrics(w *terms, ops *operations.Operations, details
 	err = o.measures(w, &p, results[0])
 	if err == nil && details {
 		o.B = append(pyjson.AppendName(o.B, "references"), '[')
+		p := c.metrics()
 		for _, m := range shown {
-			o.B = c.appendMetric(pyjson.AppendItem(o.B), m, metricWhole)
+			o.B = p.one(pyjson.AppendItem(o.B), m)
 		}
 		o.B = append(o.B, ']')
 	}

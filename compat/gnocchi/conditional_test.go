@@ -21,10 +21,10 @@ func TestResourceID(t *testing.T) {
 		{"340102AA-AA19-BBE0-E1E2-2D3JDC7D289R", "admin", "3cbcca4f-af46-5285-b7f7-951affcb4772"},
 		{"x75c44741-cc60-4033-804e-2d3098c7d2e9y", "", uuid.NewSHA1(resourceSpace, []byte("x75c44741-cc60-4033-804e-2d3098c7d2e9y\x00")).String()},
 		{strings.Repeat("ü", 289), "", uuid.NewSHA1(resourceSpace, []byte(strings.Repeat("ü", 289)+"\x00")).String()},
-		{"a/b", "bob", "'/' is not supported in the id of a resource"},
-		{"", "bob", "the id of a resource is empty"},
-		{"a\x00b", "bob", "the character U+0000 is not supported in the id of a resource"},
-		{strings.Repeat("x", 290), "bob", "the id of a resource is too long"},
+		{"a/b", "bob", "'/' is not supported in resource id"},
+		{"", "bob", "length of value must be at least 1"},
+		{"a\x00b", "bob", "the character U+0000 is not supported in resource id"},
+		{strings.Repeat("x", 290), "bob", "transformable resource id >289 max allowed characters"},
 	} {
 		id, err := resourceID(c.text, c.creator)
 		got := id.String()

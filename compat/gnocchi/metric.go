@@ -3,9 +3,7 @@ package gnocchi
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -31,14 +29,14 @@ func (d *Dialect) metricRoutes() []route {
 
 // createMetric makes a metric, of nothing or of a resource that the caller may change.
 func (c *call) createMetric() error {
-	o, err := c.object(append(newMetricFields(), schema.Field{Name: "resource_id", Check: c.resourceOfMetric})...)
+	o, err := c.object(append(newMetricFields(), schema.Field{Name: "resource_id", Check: c.resourceName})...)
 	if err != nil {
 		return err
 	}
 	wish := newMetricOf(o)
 	var made metricdef.Definition
 	if id, ok := o.Get("resource_id"); ok {
-		made, err = c.addMetric(wish, id.(uuid.UUID))
+		made, err = c.addMetric(wish, id.(namedResource).id)
 	} else {
 		made, err = c.bareMetric(wish)
 	}
@@ -50,25 +48,6 @@ func (c *call) createMetric() error {
 	b = appendResourceID(b, made.Resource)
 	b = pyjson.AppendString(append(b, `, "archive_policy_name": `...), made.Policy)
 	return c.created("/metric/"+made.ID.String(), endMetric(b, &made))
-}
-
-// resourceOfMetric is the check of the id of the resource that a metric is to belong to; it means a uuid.UUID.
-func (c *call) resourceOfMetric(v any) (any, error) {
-	s, err := schema.Str(v)
-	if err != nil {
-		return nil, err
-	}
-	text := s.(string)
-	id, err := resourceID(text, c.creator)
-	switch {
-	case err == nil:
-		return id, nil
-	case strings.Contains(text, "/"):
-		return nil, schema.Wrong("'/' is not supported in resource id")
-	case utf8.RuneCountInString(text) > resource.MaxOriginal:
-		return nil, schema.Wrong("transformable resource id >289 max allowed characters")
-	}
-	return nil, schema.Wrong(err.Error())
 }
 
 // bareMetric makes a metric that belongs to no resource, in the caller's home.

@@ -2,6 +2,7 @@ package gnocchi
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -15,20 +16,20 @@ import (
 var resourceSpace = uuid.MustParse("0a7a15ff-aa13-4ac2-897c-9bdf30ce175b")
 
 // resourceID is the id of the resource that somebody calls so: a UUID is itself, and any other text has one of its own for everybody
-// who uses it.
+// who uses it. The error says what is wrong in Gnocchi's words.
 func resourceID(text, creator string) (uuid.UUID, error) {
 	if id, ok := parseUUID(text); ok {
 		return id, nil
 	}
 	switch {
 	case text == "":
-		return uuid.Nil, errors.New("the id of a resource is empty")
+		return uuid.Nil, errors.New("length of value must be at least 1")
 	case strings.Contains(text, "/"):
-		return uuid.Nil, errors.New("'/' is not supported in the id of a resource")
+		return uuid.Nil, errors.New("'/' is not supported in resource id")
 	case strings.ContainsRune(text, 0):
-		return uuid.Nil, errors.New("the character U+0000 is not supported in the id of a resource")
+		return uuid.Nil, errors.New("the character U+0000 is not supported in resource id")
 	case utf8.RuneCountInString(text) > resource.MaxOriginal:
-		return uuid.Nil, errors.New("the id of a resource is too long")
+		return uuid.Nil, fmt.Errorf("transformable resource id >%d max allowed characters", resource.MaxOriginal)
 	}
 	return uuid.NewSHA1(resourceSpace, []byte(text+"\x00"+creator)), nil
 }
@@ -48,8 +49,5 @@ func (c *caller) resourceName(v any) (any, error) {
 		return nil, err
 	}
 	id, err := resourceID(s.(string), c.creator)
-	if err != nil {
-		return nil, schema.NotValid()
-	}
-	return namedResource{id, s.(string)}, nil
+	return namedResource{id, s.(string)}, err
 }

@@ -201,7 +201,7 @@ func (s *valueSearch) filled(c *call, metrics []*metric, counts []int, columns [
 
 // noMeasures refuses to search a metric that has no measures, or none by a method.
 func noMeasures(c *call, m *metric) error {
-	shown, err := pyjson.Decode(c.appendMetric(nil, m, metricListed))
+	shown, err := pyjson.Decode(c.metrics().item(nil, &m.Definition))
 	if err != nil {
 		return err
 	}

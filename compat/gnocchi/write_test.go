@@ -283,7 +283,7 @@ func TestPostByResource(t *testing.T) {
 		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"archive_policy_name": "nope", "measures": ` + one + `}}}`, 400, "Archive policy nope does not exist"},
 		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"unit": "` + long + `", "measures": ` + one + `}}}`, 400, "length of value must be at most 31 for dictionary value @ data['" + resA + "']['mem']['unit']"},
 		{bob, "?create_metrics=true", `{"` + resA + `": {"a/b": []}}`, 400, "'/' is not supported in metric name"},
-		{bob, "?create_metrics=true", `{"a/b": {"x": []}}`, 400, "not supported in the id of a resource @ data['a/b']"},
+		{bob, "?create_metrics=true", `{"a/b": {"x": []}}`, 400, "not supported in resource id @ data['a/b']"},
 		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": []}}`, 400, "No archive policy name specified and no archive policy rule found matching the metric name mem"},
 		{eve, "?create_metrics=true", `{"` + resA + `": {"mem": []}}`, 400, "Unknown resources"},
 		{bob, "?create_metrics=true", `{"` + resA + `": {"mem": {"archive_policy_name": "m", "unit": "B", "measures": ` + one + `}, "cpu": ` + one + `}, "web 1": {"mem": {"archive_policy_name": "m", "measures": []}}}`, 202, ""},
