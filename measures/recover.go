@@ -43,7 +43,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Definitions.RelinkAll() // to the resources as replay has left them
+	s.settleLinks()
 	s.settleUsage()
 	// A series of which a damaged file has left nothing but the definition takes samples as the others do.
 	for ref := range s.Definitions.All() {

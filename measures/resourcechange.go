@@ -62,6 +62,11 @@ func (s *Store) ChangeResource(ctx context.Context, c *ResourceChange) (resource
 		if err := s.commit(w.p); err != nil {
 			return resource.Resource{}, nil, err
 		}
+		s.nameAgain(w.segment, func(p *pending) {
+			key := resource.Ref{Tenant: c.Tenant, ID: c.ID}
+			delete(s.seq.resources, key)
+			s.nameResource(p, key)
+		})
 	}
 	res, _ := s.Resources.Get(c.Tenant, c.ID)
 	return res, w.refs, nil
@@ -78,6 +83,7 @@ type resourceWork struct {
 	drafts  []metricdef.Draft // by place in c.Metrics; those to be made have a name
 	updates []DefinitionUpdate
 	refs    []metricdef.Ref // by place in c.Metrics; 0: to be made
+	segment uint64          // of the journal, that the record was written for
 }
 
 // plan finds out what there is to do, and whether it can be done.
@@ -242,6 +248,7 @@ func (w *resourceWork) append(made uint64, fresh, updates [][]byte) {
 	if len(w.rec) == 0 && made == 0 && !slices.ContainsFunc(updates, func(rec []byte) bool { return len(rec) > 0 }) {
 		return
 	}
+	w.segment = s.seq.segment
 	s.nameTenant(p, w.c.Tenant)
 	key := resource.Ref{Tenant: w.c.Tenant, ID: w.c.ID}
 	if len(w.rec) == 0 {
@@ -272,7 +279,7 @@ func (w *resourceWork) append(made uint64, fresh, updates [][]byte) {
 		g.add(list.kind, (*list.to)[start:])
 	}
 	g.end()
-	segment := s.seq.segment
+	s.seq.resources[key] = true // what failed is named anew in any case
 	if len(w.rec) > 0 {
 		p.first = func() {
 			if _, _, _, err := s.Resources.Apply(w.rec); err != nil {
@@ -281,20 +288,5 @@ func (w *resourceWork) append(made uint64, fresh, updates [][]byte) {
 			s.Definitions.Relink(w.c.Tenant, w.c.ID)
 		}
 	}
-	p.apply = func() { w.named(key, segment) }
 	s.seq.waiting = append(s.seq.waiting, p)
-}
-
-// named lets the resource be named again by its series if another journal segment has been begun since its record was written: what that one
-// names may be what the resource was before.
-func (w *resourceWork) named(key resource.Ref, segment uint64) {
-	q := &w.s.seq
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.resources[key] = q.segment == segment; q.resources[key] {
-		return
-	}
-	for _, ref := range w.s.Definitions.Linked(key.Tenant, key.ID) {
-		w.s.table.grow(ref).dictionary = 0
-	}
 }

@@ -68,11 +68,47 @@ func (s *Store) changeType(ctx context.Context, prepare func(now int64) ([]byte,
 	if err != nil || len(rec) == 0 {
 		return err
 	}
-	return s.change(ctx, recTypes, func(int64) ([]byte, error) { return rec, nil }, func() {
-		if _, _, err := s.Resources.ApplyType(rec); err != nil {
+	var segment uint64
+	var name string
+	err = s.change(ctx, recTypes, func(int64) ([]byte, error) {
+		segment = s.seq.segment
+		return rec, nil
+	}, func() {
+		if _, name, err = s.Resources.ApplyType(rec); err != nil {
 			panic("measures: own record of a resource type: " + err.Error())
 		}
 	})
+	if err != nil {
+		return err
+	}
+	s.nameAgain(segment, func(p *pending) {
+		delete(s.seq.types, name)
+		g := together{s: s, p: p, kind: recNaming}
+		s.nameType(&g, name)
+		g.end()
+	})
+	return nil
+}
+
+// nameAgain lets a change be named in the present journal segment if that is another than the one that its record was written for: what
+// writers have named there meanwhile may be what was before. If it fails only the damage of a later loss of the catalog is larger. REQUIRES:
+// s.defining.
+func (s *Store) nameAgain(segment uint64, name func(*pending)) {
+	p := &pending{wrote: s.o.Now().UnixNano()}
+	s.seq.mu.Lock()
+	if s.seq.closed || s.seq.segment == segment {
+		s.seq.mu.Unlock()
+		return
+	}
+	if name(p); p.seq == 0 {
+		s.seq.mu.Unlock()
+		return
+	}
+	s.seq.waiting = append(s.seq.waiting, p)
+	s.seq.mu.Unlock()
+	if err := s.commit(p); err != nil {
+		s.o.Logger.Warn("a change of resources is not named in the journal's new segment", "error", err)
+	}
 }
 
 // DeleteResources ends resources of a tenant with their metrics and all that these hold, and returns how many there were; ids of none are
@@ -211,19 +247,51 @@ func (s *Store) nameType(g *together, name string) {
 	}
 }
 
+// relinks are the resources whose definitions have other tags since a replay began.
+type relinks struct {
+	all  bool // those of a type too
+	some map[resource.Ref]bool
+}
+
+func (l *relinks) add(num tenant.Num, ids ...uuid.UUID) {
+	if l.some == nil {
+		l.some = make(map[resource.Ref]bool)
+	}
+	for _, id := range ids {
+		l.some[resource.Ref{Tenant: num, ID: id}] = true
+	}
+}
+
+// settleLinks gives definitions the tags of their resources as replay has left those.
+func (s *Store) settleLinks() {
+	if s.relinks.all {
+		s.Definitions.RelinkAll()
+	} else {
+		for r := range s.relinks.some {
+			s.Definitions.Relink(r.Tenant, r.ID)
+		}
+	}
+	s.relinks = relinks{}
+}
+
 // applyResourceRecord applies a record of resources or types. Recovery only.
 func (s *Store) applyResourceRecord(r *journal.Record) error {
-	rest := r.Payload
 	var n int
+	var num tenant.Num
+	var id uuid.UUID
+	var ids []uuid.UUID
 	var err error
-	for ; len(rest) > 0 && err == nil; rest = rest[n:] {
+	for rest := r.Payload; len(rest) > 0 && err == nil; rest = rest[n:] {
 		switch r.Kind {
 		case recTypes:
 			n, _, err = s.Resources.ApplyType(rest)
+			s.relinks.all = true
 		case recResources:
-			n, _, _, err = s.Resources.Apply(rest)
+			n, num, id, err = s.Resources.Apply(rest)
+			s.relinks.add(num, id)
 		case recUnresource:
-			n, _, _, err = s.Resources.Remove(rest)
+			n, num, ids, err = s.Resources.Remove(rest)
+			s.relinks.add(num, ids...)
 		}
 	}
 	if err != nil {
@@ -235,14 +303,16 @@ func (s *Store) applyResourceRecord(r *journal.Record) error {
 // applyNaming tells what a journal segment names again. Recovery only.
 func (s *Store) applyNaming(r *journal.Record) error {
 	return eachPart(r, func(part journal.Record) (err error) {
+		taken := false
 		switch part.Kind {
 		case recTypes:
-			_, err = s.Resources.NameType(part.Payload)
+			taken, err = s.Resources.NameType(part.Payload)
 		case recResources:
-			_, err = s.Resources.Name(part.Payload)
+			taken, err = s.Resources.Name(part.Payload)
 		default:
 			err = errors.New("part is no resource and no type of one")
 		}
+		s.relinks.all = s.relinks.all || taken
 		if err != nil {
 			return &DamagedError{Kind: r.Kind, Reason: err.Error()}
 		}

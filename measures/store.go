@@ -132,6 +132,7 @@ type Store struct {
 	// snapshotJournal is journaled at the last snapshot.
 	snapshotJournal atomic.Int64
 	progress        progress
+	relinks         relinks // recovery's
 	evict           evictState
 	rooms           atomic.Pointer[map[tenant.Num]*atomic.Int64] // what may come back of tenants that are near their limit on memory
 }

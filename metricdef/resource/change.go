@@ -118,10 +118,11 @@ func (r *Registry) ApplyType(rec []byte) (n int, name string, err error) {
 	return r.applyType(rec, false, true)
 }
 
-// NameType does what ApplyType does if there is no such type, and nothing else.
-func (r *Registry) NameType(rec []byte) (n int, err error) {
-	n, _, err = r.applyType(rec, true, true)
-	return n, err
+// NameType does what ApplyType does if there is no such type, or what is known of it is older: the record tells what was known when it was
+// written.
+func (r *Registry) NameType(rec []byte) (taken bool, err error) {
+	_, name, err := r.applyType(rec, true, true)
+	return name != "", err
 }
 
 // RestoreType does what ApplyType does with an entry of the catalog; the sink is not called.
@@ -141,8 +142,8 @@ func (r *Registry) applyType(rec []byte, naming, sink bool) (n int, name string,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.types[name]
-	if naming && old != nil && !old.guessed {
-		return n, name, nil
+	if naming && (t == nil || old != nil && !old.guessed && old.mark >= t.mark) {
+		return n, "", nil
 	}
 	switch {
 	case t != nil:

@@ -18,7 +18,7 @@ func TestSearchWhileWriting(t *testing.T) {
 		return map[string]Value{"a": v, "b": v}
 	}
 	for n := range 3000 {
-		h.create(Draft{Tenant: 1, ID: wide(n), Type: "vm", Project: ptr("stays"), Attributes: both(n)})
+		h.create(Draft{Tenant: 1, ID: wide(n), Type: "vm", Project: new("stays"), Attributes: both(n)})
 	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

@@ -18,7 +18,7 @@ import (
 func fullResource() *Resource {
 	return &Resource{
 		Draft: Draft{
-			Tenant: 7, ID: id(9), Type: "vm", Creator: "u:p", Original: "my vm", User: ptr("me"), Project: ptr(""), Started: -5, Ended: 1e18,
+			Tenant: 7, ID: id(9), Type: "vm", Creator: "u:p", Original: "my vm", User: new("me"), Project: new(""), Started: -5, Ended: 1e18,
 			Attributes: map[string]Value{
 				"bool": BoolValue(true), "id2": UUIDValue(id(3)), "name": TextValue("ä"), "none": TextValue(""), "size": NumberValue(-1.5), "when": TimeValue(12),
 			},
@@ -39,7 +39,7 @@ func TestRecordBytes(t *testing.T) {
 		"gone":   {appendTypeEnd(nil, "vm"), "01040000" + "02766d01"},
 		"type": {(&typeState{
 			Type: Type{Name: "vm", Created: 5, Attributes: []Attribute{
-				{Name: "a", Kind: String, Required: true, MinLength: 1, MaxLength: 200}, {Name: "b", Kind: Number, Min: ptr(1.5)},
+				{Name: "a", Kind: String, Required: true, MinLength: 1, MaxLength: 200}, {Name: "b", Kind: Number, Min: new(1.5)},
 			}}, mark: 3, since: []uint64{1, 2}, fills: []fill{{}, {3, NumberValue(2)}},
 		}).append(nil), "012f0000" + "02766d00" + "0500000000000000" + "0302" + "0161010101c80101" + "0162030a0000" + "000000000000f83f" + "02" + "03" + "030000000000000040"},
 	} {
@@ -94,7 +94,7 @@ func FuzzRecord(f *testing.F) {
 
 func FuzzTypeRecord(f *testing.F) {
 	f.Add(appendTypeEnd(nil, "vm"))
-	one := create(Type{Name: "vm", Attributes: []Attribute{{Name: "a", Kind: String, MaxLength: 5}, {Name: "b", Kind: Number, Min: ptr(1.0), Max: ptr(2.0)}}})
+	one := create(Type{Name: "vm", Attributes: []Attribute{{Name: "a", Kind: String, MaxLength: 5}, {Name: "b", Kind: Number, Min: new(1.0), Max: new(2.0)}}})
 	f.Add(one.append(nil))
 	two, err := one.change(&Type{Name: "vm", Attributes: append(one.Clone().Attributes, Attribute{Name: "c", Kind: Bool, Required: true})}, map[string]Value{"c": BoolValue(true)})
 	if err != nil {

@@ -393,19 +393,20 @@ func (r *Registry) Apply(rec []byte) (n int, t tenant.Num, id uuid.UUID, err err
 	return n, res.Tenant, res.ID, nil
 }
 
-// Name does what Apply does if the tenant has no resource of that id, and nothing else: the record tells again what was known when it
-// was written.
-func (r *Registry) Name(rec []byte) (n int, err error) {
+// Name does what Apply does if the tenant has no resource of that id, or what is known of it is older: the record tells again what was known
+// when it was written.
+func (r *Registry) Name(rec []byte) (taken bool, err error) {
 	res, mark, n, err := parseRecord(rec)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if b, _ := r.find(res.Tenant, res.ID); b == nil {
+	if b, i := r.find(res.Tenant, res.ID); b == nil || b.revStart[i] < res.RevisionStart {
 		r.apply(&res, mark, rec[:n])
+		taken = true
 	}
-	return n, nil
+	return taken, nil
 }
 
 // Restore does what Apply does with an entry of the catalog; the sink is not called. Types are restored first, and entries in the

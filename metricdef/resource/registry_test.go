@@ -93,10 +93,8 @@ func (h *harness) remove(t tenant.Num, ids ...uuid.UUID) {
 
 func id(n byte) uuid.UUID { return uuid.UUID{15: n} }
 
-func ptr[T any](v T) *T { return &v }
-
 var vm = Type{Name: "vm", Attributes: []Attribute{
-	{Name: "host", Kind: String, MaxLength: 20, Required: true}, {Name: "size", Kind: Number, Min: ptr(0.0), Max: ptr(100.0)},
+	{Name: "host", Kind: String, MaxLength: 20, Required: true}, {Name: "size", Kind: Number, Min: new(0.0), Max: new(100.0)},
 }}
 
 func TestLifeOfAResource(t *testing.T) {
@@ -110,15 +108,15 @@ func TestLifeOfAResource(t *testing.T) {
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Fatal(diff)
 	}
-	same := h.update(1, id(1), Update{Attributes: map[string]*Value{"host": ptr(TextValue("a")), "size": nil}})
+	same := h.update(1, id(1), Update{Attributes: map[string]*Value{"host": new(TextValue("a")), "size": nil}})
 	if diff := cmp.Diff(first, same); diff != "" {
 		t.Errorf("an update with what is there made a revision: %s", diff)
 	}
-	second := h.update(1, id(1), Update{User: ptr(ptr("me")), Ended: ptr(int64(9)), Attributes: map[string]*Value{"size": ptr(NumberValue(3))}})
+	second := h.update(1, id(1), Update{User: new(new("me")), Ended: new(int64(9)), Attributes: map[string]*Value{"size": new(NumberValue(3))}})
 	if second.Revision != 2 || second.RevisionStart != h.now || *second.User != "me" || second.Ended != 9 || second.Created != first.Created {
 		t.Errorf("%+v", second)
 	}
-	third := h.update(1, id(1), Update{User: ptr((*string)(nil)), Ended: ptr(int64(0)), Attributes: map[string]*Value{"size": nil}})
+	third := h.update(1, id(1), Update{User: new((*string)(nil)), Ended: new(int64(0)), Attributes: map[string]*Value{"size": nil}})
 	first.RevisionEnd, second.RevisionEnd = second.RevisionStart, third.RevisionStart
 	if diff := cmp.Diff([]Resource{first, second, third}, h.History(1, id(1))); diff != "" {
 		t.Error(diff)
@@ -180,7 +178,7 @@ func TestRefused(t *testing.T) {
 		"utf-8":        func(d *Draft) { d.Attributes["host"] = TextValue("\xff") },
 		"minimum":      func(d *Draft) { d.Attributes["size"] = NumberValue(-1) },
 		"ended before": func(d *Draft) { d.Started, d.Ended = 9, 8 },
-		"user":         func(d *Draft) { d.User = ptr(string(make([]byte, 256))) },
+		"user":         func(d *Draft) { d.User = new(string(make([]byte, 256))) },
 	} {
 		d := ok()
 		change(d)
@@ -209,7 +207,7 @@ func TestTags(t *testing.T) {
 	h.typ(Type{Name: "vm", Attributes: []Attribute{
 		{Name: "at", Kind: Datetime}, {Name: "empty", Kind: String, MaxLength: 9}, {Name: "n", Kind: Number}, {Name: "resource_type", Kind: String, MaxLength: 9}, {Name: "up", Kind: Bool},
 	}})
-	h.create(Draft{Tenant: 1, ID: id(1), Original: "x", Type: "vm", Project: ptr("p"), User: ptr(""), Attributes: map[string]Value{
+	h.create(Draft{Tenant: 1, ID: id(1), Original: "x", Type: "vm", Project: new("p"), User: new(""), Attributes: map[string]Value{
 		"at": TimeValue(1_500_000_000_500_000_000), "empty": TextValue(""), "n": NumberValue(1.5), "resource_type": TextValue("own"), "up": BoolValue(false),
 	}})
 	want := []metricdef.Tag{
@@ -230,7 +228,7 @@ func TestChangesOfATypeReachOldRecords(t *testing.T) {
 	h.typ(vm)
 	h.create(Draft{Tenant: 1, ID: id(1), Type: "vm", Attributes: map[string]Value{"host": TextValue("a"), "size": NumberValue(1)}})
 	h.create(Draft{Tenant: 1, ID: id(2), Type: "vm", Attributes: map[string]Value{"host": TextValue("b")}})
-	h.update(1, id(2), Update{Started: ptr(int64(7))})
+	h.update(1, id(2), Update{Started: new(int64(7))})
 	h.change("vm", func(t *Type) map[string]Value { t.Attributes = t.Attributes[:1]; return nil })
 	h.change("vm", func(t *Type) map[string]Value {
 		t.Attributes = append(t.Attributes, Attribute{Name: "size", Kind: String, MaxLength: 9, Required: true})

@@ -235,7 +235,7 @@ func (l *life) optional() *string {
 	if l.rnd.IntN(3) == 0 {
 		return nil
 	}
-	return ptr(l.text())
+	return new(l.text())
 }
 
 func (l *life) typeName() string { return []string{Generic, "one", "two"}[l.rnd.IntN(3)] }
@@ -275,7 +275,7 @@ func (l *life) step() {
 }
 
 func (l *life) updateBoth(ref Ref, list []Resource) {
-	u := Update{User: ptr(l.optional())}
+	u := Update{User: new(l.optional())}
 	t := l.model.types[list[0].Type]
 	for name, v := range l.attributes(t) {
 		if u.Attributes == nil {

@@ -34,9 +34,6 @@ func (k Kind) String() string {
 
 func (k Kind) valid() bool { return k >= String && k <= Datetime }
 
-// text says whether values of the kind are texts.
-func (k Kind) text() bool { return k == String || k == UUID }
-
 // ParseKind is the kind of that name.
 func ParseKind(name string) (Kind, bool) {
 	for k := String; k <= Datetime; k++ {

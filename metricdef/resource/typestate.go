@@ -96,13 +96,13 @@ func create(t Type) *typeState {
 	return n
 }
 
-// change is the state of a type that was old and says next from now on, nil if nothing changes. Resources without a value of an
+// change is the state of a type that was t and says next from now on, nil if nothing changes. Resources without a value of an
 // attribute that fills names get that; an attribute that is required, and is new or was not, needs one.
-func (old *typeState) change(next *Type, fills map[string]Value) (*typeState, error) {
-	if next.Name != old.Name {
-		return nil, &InvalidError{"resource type name", next.Name, fmt.Errorf("the type is named %s, which cannot change", old.Name)}
+func (t *typeState) change(next *Type, fills map[string]Value) (*typeState, error) {
+	if next.Name != t.Name {
+		return nil, &InvalidError{"resource type name", next.Name, fmt.Errorf("the type is named %s, which cannot change", t.Name)}
 	}
-	if old.Name == Generic {
+	if t.Name == Generic {
 		return nil, &InUseError{Type: Generic}
 	}
 	if err := next.Validate(); err != nil {
@@ -114,20 +114,20 @@ func (old *typeState) change(next *Type, fills map[string]Value) (*typeState, er
 		}
 	}
 	n := create(*next)
-	n.Created, n.mark = old.Created, old.mark+1
-	same := len(fills) == 0 && len(next.Attributes) == len(old.Attributes)
+	n.Created, n.mark = t.Created, t.mark+1
+	same := len(fills) == 0 && len(next.Attributes) == len(t.Attributes)
 	for i := range n.Attributes {
 		a := &n.Attributes[i]
-		k := old.index(a.Name)
+		k := t.index(a.Name)
 		required := a.Required
 		if k < 0 {
 			n.since[i], same = n.mark, false
 		} else {
-			was := &old.Attributes[k]
+			was := &t.Attributes[k]
 			if was.Kind != a.Kind {
-				return nil, &KindChangeError{old.Name, a.Name, was.Kind, a.Kind}
+				return nil, &KindChangeError{t.Name, a.Name, was.Kind, a.Kind}
 			}
-			n.since[i], n.fills[i] = old.since[k], old.fills[k]
+			n.since[i], n.fills[i] = t.since[k], t.fills[k]
 			required = required && !was.Required
 			same = same && was.Equal(a)
 		}
