@@ -46,6 +46,8 @@ type call struct {
 	// target and detail are what the audit log hears beside the name of the operation.
 	target string
 	detail map[string]any
+	// unchanged says that nothing was done that the audit log has to hear of.
+	unchanged bool
 }
 
 // run serves an operation.
@@ -237,7 +239,7 @@ func (c *call) reach(id tenant.ID) {
 
 // audited tells the audit log how an operation ended: if it hears of it in any case, or if it was about other tenants than the caller's.
 func (c *call) audited(err error) {
-	if err != nil && !edge.Changed(err) {
+	if c.unchanged || err != nil && !edge.Changed(err) {
 		return
 	}
 	e := audit.Entry{Action: c.route.audit, Tenant: c.home, Target: c.target, Outcome: edge.Outcome(err), Detail: c.detail}

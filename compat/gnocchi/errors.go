@@ -107,6 +107,7 @@ func undecodable(err error) error {
 var (
 	errPanic     = errors.New("panic")
 	errNoRoute   = &refusal{http.StatusNotFound, "route-unknown", nil}
+	errAbsent    = &refusal{http.StatusNotFound, "route-unknown", ""}
 	errForbidden = &refusal{http.StatusForbidden, "right-missing", ""}
 )
 

@@ -36,7 +36,7 @@ const (
 // compared are the names of the exchanges that are compared; all are played, for later ones build on what they make.
 var compared = regexp.MustCompile(`^(err/` +
 	`|poison` +
-	`|num/(ap|mk|ret|post|get)-|met/(m2|nan-|get-([0-9m]|empty|deleted))|doc/get-measures` +
+	`|num/(ap|mk|ret|post|get)-|met/(m2|nan-|post-|get-([0-9m]|empty|deleted))|doc/(get-measures|post-)` +
 	`|met/(ap|create-|get$|get-(admin|other|noauth|upper|nodash|missing|notuuid|notuuid-noauth|sub|with-resource)$|patch|res|list-|m2$|del)` +
 	`|doc/.*archive-policy|doc/get-(capabilities|status)|doc/(create|delete|list|get)-metric` +
 	`|doc/(search-value-.*|get-(across|aggregates)-.*|use-case1-top.*)|num/agg-.*` +

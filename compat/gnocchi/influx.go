@@ -55,6 +55,7 @@ func (c *call) queryInflux() error {
 		q = form.Get("q")
 	}
 	if q == "" {
+		c.unchanged = true
 		return c.nothing()
 	}
 	name, ok := createdDatabase(q)
@@ -65,6 +66,7 @@ func (c *call) queryInflux() error {
 		return err
 	}
 	c.target = name
+	_, c.unchanged = c.d.o.Resources.Type(name)
 	if _, err := c.providedType(resource.Type{Name: name}); err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type route struct {
 	points bool
 	// block says that the body is a block of snappy, which it is for points operations only.
 	block bool
+	// absent is a method that the path has not, and for which it is as good as none: 404 and not 405.
+	absent string
 	// takes is the media type of the body, if it is not JSON; "*": any.
 	takes string
 	// produces is the media type of the answer, if it is not JSON. The request must accept it; "*": there is none to accept.
@@ -165,6 +167,12 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := acceptable(r, typeJSON); err != nil {
 			e.d.fail(w, r, err)
 			return
+		}
+		for _, t := range e.Operations {
+			if t.absent == r.Method {
+				e.d.fail(w, r, errAbsent)
+				return
+			}
 		}
 		w.Header()["Allow"] = []string{e.allow}
 		e.d.fail(w, r, &methodError{r.Method, e.allow})

@@ -14,8 +14,10 @@ func (d *Dialect) writeRoutes() []route {
 	post := func(path string, serve func(*call) error) route {
 		return route{method: http.MethodPost, path: path, right: identity.Write, points: true, serve: serve}
 	}
+	one := post("/metric/{id}/measures", (*call).postMeasures)
+	one.absent = http.MethodDelete
 	return []route{
-		post("/metric/{id}/measures", (*call).postMeasures),
+		one,
 		post("/batch/metrics/measures", (*call).postByMetric),
 		post("/batch/resources/metrics/measures", (*call).postByResource),
 	}
