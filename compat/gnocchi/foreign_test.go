@@ -112,7 +112,7 @@ mem.free [["T00:00", 60.0, 7.0]]`
 		{path, "cpu,host=h3 usage=1 1577836800000000000\ncpu,host=h3 usage=true", nil, 400, `{"cause": "Value error", "detail": "line", "reason": "Unable to parse line 2"}`},
 		{path, "cpu,host=h3", nil, 400, "Unable to parse line 1"}, {path, "\n\ncpu,host=h3 usage=x", nil, 400, "Unable to parse line 3"},
 		{path, "cpu,az=1 usage=1", nil, 400, "{\"cause\": \"Value error\", \"detail\": \"key\", \"reason\": \"Unable to find key `host' in tags\"}"},
-		{path, "cpu,host=a/b usage=1", nil, 400, "not supported in the id of a resource"},
+		{path, "cpu,host=a/b usage=1", nil, 400, "not supported in resource id"},
 		{path, "cpu,host=h3 usage=1 -5", nil, 400, "Unable to parse line 1: Timestamp must be after Epoch"},
 		{path, "cpu,host=h3 usage=1 4611686018427387904", nil, 400, "the timestamp is beyond 2116-02-20T23:53:38+00:00"},
 		{path, "cpu,host=h3 usage=1 99999999999999999999999", nil, 400, "Unable to parse line 1"},

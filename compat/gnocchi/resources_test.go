@@ -341,6 +341,7 @@ func TestResourceBulkDelete(t *testing.T) {
 		step{"", "DELETE", "/resource/vm", ``, 400, caution, nil},
 		step{"", "DELETE", "/resource/vm", `{}`, 400, caution, nil},
 		step{"", "DELETE", "/resource/vm", `{"and": [{}]}`, 400, caution, nil},
+		step{"", "DELETE", "/resource/vm", `{"or": [{"=": {"host": "h0"}}, {"not": {"not": {}}}]}`, 400, caution, nil},
 		step{"", "DELETE", "/resource/vm?filter=", ``, 400, caution, nil},
 		step{"", "DELETE", "/resource/generic", `{"=": {"nope": 1}}`, 400, `"Resource type generic has no nope attribute"`, nil},
 		step{"bob", "DELETE", "/resource/vm", `{"=": {"host": "h0"}}`, 200, `{"deleted": 0}`, nil},

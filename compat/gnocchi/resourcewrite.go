@@ -2,7 +2,9 @@ package gnocchi
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -142,34 +144,47 @@ func (c *call) deleteResources() error {
 		return err
 	}
 	c.target = t.Name
-	search := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(c.sight(deleteResources), where)}
-	found, err := c.d.o.Resources.Search(c.ctx, search)
-	if err != nil {
-		return err
-	}
 	deleted := 0
 	defer func() { c.detail = map[string]any{"deleted": deleted} }()
-	for len(found.Resources) > 0 {
-		var ids []uuid.UUID
-		num := found.Resources[0].Tenant
-		was := make(map[uuid.UUID]int64, len(found.Resources))
-		rest := found.Resources[:0]
-		for i := range found.Resources {
-			if r := &found.Resources[i]; r.Tenant == num {
-				ids = append(ids, r.ID)
-				was[r.ID] = r.RevisionStart
-			} else {
-				rest = append(rest, *r)
-			}
+	search := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(c.sight(deleteResources), where), Limit: deleteStep}
+	for more := true; more; {
+		found, err := c.d.o.Resources.Search(c.ctx, search)
+		if err != nil {
+			return err
 		}
-		found.Resources = rest
-		n, err := c.deleteUnchanged(num, ids, was)
+		n, err := c.deleteFoundResources(found.Resources)
 		deleted += n
 		if err != nil {
 			return err
 		}
+		more = found.More && n > 0
 	}
 	return c.answer(http.StatusOK, append(pyjson.Append([]byte(`{"deleted": `), deleted), '}'))
+}
+
+// deleteStep is how many resources a deletion by query looks for at a time.
+const deleteStep = 10_000
+
+// deleteFoundResources deletes resources that a search found, those of one tenant after the other, and says how many.
+func (c *call) deleteFoundResources(found []resource.Resource) (deleted int, err error) {
+	ids := make(map[tenant.Num][]uuid.UUID)
+	was := make(map[tenant.Num]map[uuid.UUID]int64)
+	for i := range found {
+		r := &found[i]
+		if was[r.Tenant] == nil {
+			was[r.Tenant] = make(map[uuid.UUID]int64)
+		}
+		ids[r.Tenant] = append(ids[r.Tenant], r.ID)
+		was[r.Tenant][r.ID] = r.RevisionStart
+	}
+	for _, num := range slices.Sorted(maps.Keys(ids)) {
+		n, err := c.deleteUnchanged(num, ids[num], was[num])
+		deleted += n
+		if err != nil {
+			return deleted, err
+		}
+	}
+	return deleted, nil
 }
 
 // errChanged says that a resource is no longer what a search found.
@@ -190,17 +205,8 @@ func (c *call) deleteUnchanged(num tenant.Num, ids []uuid.UUID, was map[uuid.UUI
 		if !errors.Is(err, errChanged) {
 			return deleted, err
 		}
-		ids = without(ids, changed) // what is gone already is passed over
+		// What is gone already is passed over.
+		ids = slices.DeleteFunc(ids, func(id uuid.UUID) bool { return id == changed })
 	}
 	return deleted, nil
-}
-
-func without(ids []uuid.UUID, id uuid.UUID) []uuid.UUID {
-	rest := ids[:0]
-	for _, other := range ids {
-		if other != id {
-			rest = append(rest, other)
-		}
-	}
-	return rest
 }

@@ -170,6 +170,8 @@ func TestFromJSON(t *testing.T) {
 func TestEverything(t *testing.T) {
 	for in, want := range map[string]bool{
 		`{}`: true, `{"and": [{}, {"and": [{}]}]}`: true, `{"and": [{}, {"=": {"a": 1}}]}`: false, `{"=": {"a": 1}}`: false,
+		`{"or": [{"=": {"a": 1}}, {}]}`: true, `{"or": [{"=": {"a": 1}}, {"not": {}}]}`: false, `{"not": {"not": {}}}`: true, `{"not": {}}`: false,
+		`{"not": {"and": [{"=": {"a": 1}}, {"not": {}}]}}`: true, `{"not": {"or": [{"=": {"a": 1}}, {"not": {}}]}}`: false,
 	} {
 		v, _ := pyjson.Decode([]byte(in))
 		q, err := FromJSON(v)

@@ -130,11 +130,26 @@ func atMost(n, limit int, what string) error {
 	return nil
 }
 
-// Everything says whether a query asks for nothing, so that all resources are found.
-func Everything(q Query) bool {
-	and, ok := q.(And)
-	for _, part := range and {
-		ok = ok && Everything(part)
+// Everything says whether a query finds all resources, whatever these are: it asks for nothing, or for anything or nothing.
+func Everything(q Query) bool { return always(q, true) }
+
+// always says whether a query answers the same for all resources, since it compares nothing that could matter.
+func always(q Query, answer bool) bool {
+	parts, all := []Query(nil), answer // all of the parts have to answer so, or one
+	switch q := q.(type) {
+	case And:
+		parts = q
+	case Or:
+		parts, all = q, !answer
+	case Not:
+		return always(q.Query, !answer)
+	default:
+		return false
 	}
-	return ok
+	for _, part := range parts {
+		if always(part, answer) != all {
+			return !all
+		}
+	}
+	return all
 }
