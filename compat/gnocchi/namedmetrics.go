@@ -6,7 +6,7 @@ func (d *Dialect) namedMetricRoutes() []route {
 	const path = "/resource/{type}/{id}/metric/{name}"
 	return []route{
 		{method: "GET", path: path, serve: named((*call).showFound), right: identity.Read},
-		{method: "DELETE", path: path, serve: named((*call).deleteFound), right: identity.Write, audit: "metric.delete"},
+		{method: "DELETE", path: path, serve: named((*call).deleteFound), right: identity.Manage, audit: "metric.delete"},
 		{method: "GET", path: path + "/measures", serve: named((*call).measuresOf), right: identity.Read},
 		{method: "POST", path: path + "/measures", serve: named((*call).postTo), right: identity.Write, points: true},
 	}
