@@ -1,9 +1,17 @@
 package gnocchi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
+
+	"granary/compat/gnocchi/operations"
+	"granary/compat/gnocchi/predicate"
+	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/series"
 )
 
 func TestAggregation(t *testing.T) {
@@ -123,4 +131,24 @@ func TestSearchValues(t *testing.T) {
 	f.check(http.MethodPost, "/v1/search/metric?metric_id=$mem1&start=2000", `{"=": 1}`, 200, `{"$mem1": []}`)
 	f.check(http.MethodPost, "/v1/search/metric?metric_id=$cpu1", `{"=": 1}`, 403, `""`, "Authorization", basic("bob"))
 	f.check(http.MethodPost, "/v1/search/metric?metric_id=$cpu1", `{"=": 1}`, 200, `{}`, "X-User-Id", "u", "X-Project-Id", "other")
+}
+
+// TestSearchValuesWork: what would take too long is refused before it begins, and what nobody waits for is broken off.
+func TestSearchValuesWork(t *testing.T) {
+	p, err := predicate.Parse(&pyjson.Object{Names: []string{">"}, Values: []any{pyjson.Number("1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := series.Column{Times: make([]int64, 1_000_000), Values: make([]float64, 1_000_000)}
+	c := &call{d: newBed(t).Dialect, ctx: t.Context()}
+	var work *operations.WorkError
+	if _, err := c.matching(p, slices.Repeat([]series.Column{long}, 600)); !errors.As(err, &work) {
+		t.Error(err)
+	}
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.matching(p, []series.Column{long}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }

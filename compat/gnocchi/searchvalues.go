@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"granary/compat/gnocchi/operations"
 	"granary/compat/gnocchi/predicate"
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/series"
@@ -43,12 +44,15 @@ func (c *call) searchValues() error {
 	if err := s.filled(c, metrics, counts, columns); err != nil {
 		return err
 	}
+	if columns, err = c.matching(p, columns); err != nil {
+		return err
+	}
 	o := c.output()
 	o.B = append(o.B, '{')
 	for i, m := range metrics {
 		runs := make([]run, counts[i])
 		for k := range runs {
-			runs[k] = run{seconds(wants[k].Granularity), matching(p, columns[k])}
+			runs[k] = run{seconds(wants[k].Granularity), columns[k]}
 		}
 		wants, columns = wants[counts[i]:], columns[counts[i]:]
 		o.B = pyjson.AppendName(o.B, m.ID.String())
@@ -210,12 +214,34 @@ func noMeasures(c *call, m *metric) error {
 	return caused("Metric does not exist", "detail", detail)
 }
 
-// matching are the points of a column of whose values a predicate holds.
-func matching(p *predicate.Predicate, c series.Column) (out series.Column) {
-	for i, x := range c.Values {
-		if p.Holds(x) {
-			out.Times, out.Values = append(out.Times, c.Times[i]), append(out.Values, x)
+// matching are the points of columns of whose values a predicate holds.
+func (c *call) matching(p *predicate.Predicate, columns []series.Column) ([]series.Column, error) {
+	work := int64(0)
+	for _, of := range columns {
+		work += int64(len(of.Times)) * int64(p.Parts)
+	}
+	if work > operations.MaxSteps {
+		return nil, &operations.WorkError{Steps: work}
+	}
+	turn := c.ticket.Turn()
+	if err := turn.Begin(c.ctx); err != nil {
+		return nil, err
+	}
+	defer turn.End()
+	out := make([]series.Column, len(columns))
+	for k, of := range columns {
+		for i := 0; i < len(of.Times); i += partPoints {
+			part := of.Part(i, min(i+partPoints, len(of.Times)))
+			for j, x := range part.Values {
+				if p.Holds(x) {
+					out[k].Times, out[k].Values = append(out[k].Times, part.Times[j]), append(out[k].Values, x)
+				}
+			}
+			turn.Spent(3 * int64(p.Parts) * int64(len(part.Times)))
+			if err := c.ctx.Err(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return out
+	return out, nil
 }

@@ -78,7 +78,7 @@ type WorkError struct{ Steps int64 }
 
 // Error implements error.
 func (e *WorkError) Error() string {
-	return fmt.Sprintf("the operations go through %d values or more, and at most %d are possible: fewer series, a shorter range or shorter windows need less",
+	return fmt.Sprintf("what is asked goes through %d values or more, and at most %d are possible: fewer series, a shorter range or shorter windows need less",
 		e.Steps, int64(MaxSteps))
 }
 

@@ -57,6 +57,9 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.in, err, c.want)
 		}
 	}
+	if p, err := parse(t, `{"and": [{">=": [{"+": 23}, 50]}, {"!=": 55}]}`); err != nil || p.Parts != 5 {
+		t.Error(p, err)
+	}
 	deep := strings.Repeat(`{"and": [`, 40) + strings.Repeat(`{"=": [1, `, 9) + `{"=": 1}` + strings.Repeat(`]}`, 49)
 	if _, err := parse(t, deep); err != nil {
 		t.Error(err)
