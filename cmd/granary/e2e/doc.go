@@ -12,6 +12,7 @@
 //	GRANARY_E2E_SEED=7      seed of the moments of the kills and of what is sent; each test logs the one it took
 //	GRANARY_GOLDEN=FILE     recorded exchanges with cc-metric-store, for TestGolden
 //	GRANARY_E2E_BROWSER=required    fail where there is no Chromium, instead of leaving its test out
+//	GRANARY_E2E_GNOCCHI=required    fail where there is no command gnocchi, instead of leaving its test out
 //	GRANARY_E2E_SCREENSHOT=FILE     a picture of the page of the HTTP API
 //
 // Every answer that the tests see is checked against the OpenAPI document.
