@@ -17,16 +17,17 @@ import (
 	"granary/tenant"
 )
 
-// ExportCmd prints a data folder as line protocol.
+// ExportCmd prints a data folder as line protocol, or its resources as JSON.
 type ExportCmd struct {
-	Config string   `short:"c" type:"existingfile" placeholder:"FILE" help:"Read the data folder of this configuration, while no server has it open."`
-	Data   string   `type:"path" placeholder:"DIR" help:"Data folder; wins over that of --config. [./granary-data]"`
-	Out    string   `short:"o" type:"path" placeholder:"FILE" help:"Write to this file, which must not exist, instead of standard output."`
-	Tenant string   `placeholder:"ID" help:"Only this tenant."`
-	Metric string   `placeholder:"PATTERN" help:"Only metrics whose name fits; * and ? stand for anything."`
-	Tag    []string `placeholder:"NAME=VALUE" help:"Only series with this tag, such as cluster=alex; may be given several times."`
-	From   string   `placeholder:"TIME" help:"Only samples from this time on: RFC 3339, Unix seconds, or a duration back from now such as 7d."`
-	To     string   `placeholder:"TIME" help:"Only samples before this time."`
+	Config    string   `short:"c" type:"existingfile" placeholder:"FILE" help:"Read the data folder of this configuration, while no server has it open."`
+	Data      string   `type:"path" placeholder:"DIR" help:"Data folder; wins over that of --config. [./granary-data]"`
+	Out       string   `short:"o" type:"path" placeholder:"FILE" help:"Write to this file, which must not exist, instead of standard output."`
+	Tenant    string   `placeholder:"ID" help:"Only this tenant."`
+	Resources bool     `help:"Print resource types, and resources with their revisions and metrics, as JSON, one object a line, instead of samples."`
+	Metric    string   `placeholder:"PATTERN" help:"Only metrics whose name fits; * and ? stand for anything."`
+	Tag       []string `placeholder:"NAME=VALUE" help:"Only series with this tag, such as cluster=alex; may be given several times."`
+	From      string   `placeholder:"TIME" help:"Only samples from this time on: RFC 3339, Unix seconds, or a duration back from now such as 7d."`
+	To        string   `placeholder:"TIME" help:"Only samples before this time."`
 }
 
 // Run prints the lines, and on standard error how many there were.
@@ -60,6 +61,11 @@ func (c *ExportCmd) Run(ctx context.Context, e env) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		out = file
 	}
+	if c.Resources {
+		count, err := export.WriteResources(ctx, f, out, sel.Tenant)
+		fmt.Fprintf(e.stderr, "%d resources\n", count)
+		return err
+	}
 	stats, err := export.Write(ctx, f, out, sel)
 	fmt.Fprintf(e.stderr, "%d samples of %d series\n", stats.Samples, stats.Series)
 	if stats.Unprintable > 0 {
@@ -69,6 +75,9 @@ func (c *ExportCmd) Run(ctx context.Context, e env) (err error) {
 }
 
 func (c *ExportCmd) selection(now time.Time) (export.Selection, error) {
+	if c.Resources && (c.Metric != "" || len(c.Tag) > 0 || c.From != "" || c.To != "") {
+		return export.Selection{}, usagef("--resources prints no samples: --metric, --tag, --from and --to select some")
+	}
 	sel := export.Selection{Metric: c.Metric, From: math.MinInt64, To: math.MaxInt64}
 	for _, tag := range c.Tag {
 		name, value, ok := strings.Cut(tag, "=")

@@ -18,6 +18,7 @@ import (
 // ImportCmd takes over what another store has kept.
 type ImportCmd struct {
 	CCMetricStore ImportCCMetricStoreCmd `cmd:"" name:"cc-metric-store" help:"Read a checkpoint directory of cc-metric-store. Exit code 1 if a file was damaged; the rest is imported nevertheless."`
+	Resources     ImportResourcesCmd     `cmd:"" name:"resources" help:"Read resource types and resources that granary export --resources has printed."`
 }
 
 // ImportCCMetricStoreCmd reads a checkpoint directory.
