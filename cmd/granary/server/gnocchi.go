@@ -119,7 +119,8 @@ func (s *Server) tellGnocchi() {
 	if g.Believe && (s.locked() || s.keystone != nil) {
 		ways = append(ways, "names without passwords")
 	}
-	s.o.Logger.Info("Gnocchi's clients are served", "who", strings.Join(ways, ", "), "max-limit", g.MaxLimit, "cors-origins", g.Origins, "proxy-headers", g.ProxyHeaders)
+	args := []any{"who", strings.Join(ways, ", "), "max-limit", g.MaxLimit, "cors-origins", g.Origins, "proxy-headers", g.ProxyHeaders}
+	s.o.Logger.Info("Gnocchi's clients are served", args...)
 }
 
 // locked says whether there is a source of identities, so that who enters has shown who they are.

@@ -42,11 +42,11 @@ func eachGnocchi(t *testing.T, s *Server, vars map[string]string, f func(method,
 }
 
 // saneGnocchi says what is wrong with an answer to whatever was asked.
-func saneGnocchi(w *httptest.ResponseRecorder) string {
+func saneGnocchi(w *httptest.ResponseRecorder, method string) string {
 	switch {
 	case w.Code >= 500 && w.Code != http.StatusNotImplemented:
 		return "the service has failed"
-	case w.Code >= 400 && !json.Valid(w.Body.Bytes()):
+	case w.Code >= 400 && method != http.MethodHead && !json.Valid(w.Body.Bytes()):
 		return "the error is no JSON"
 	case w.Code >= 400 && w.Header().Get(gnocchi.ErrorHeader) == "":
 		return "the error has no code"
@@ -76,7 +76,7 @@ func TestGnocchiOddIDs(t *testing.T) {
 					continue
 				}
 				w := askGnocchi(s, here, method, path+queries[(i+k+n)%len(queries)], body, "Authorization", byName("admin"))
-				if why := saneGnocchi(w); why != "" {
+				if why := saneGnocchi(w, method); why != "" {
 					t.Errorf("%s %.200s %.100s: %s: %d %.300s", method, path, body, why, w.Code, w.Body)
 				}
 			}

@@ -308,9 +308,12 @@ func (c *Client) validate(ctx context.Context, token string) (*Holder, error) {
 		}
 	}
 	var a answer
-	_, err := c.service.Get(ctx, c.service.ServiceURL("auth", "tokens")+"?nocatalog", &a, &gophercloud.RequestOpts{
+	resp, err := c.service.Get(ctx, c.service.ServiceURL("auth", "tokens")+"?nocatalog", &a, &gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"X-Subject-Token": token}, OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo},
 	})
+	if resp != nil {
+		_ = resp.Body.Close() // which has been read
+	}
 	var login *gophercloud.ErrUnableToReauthenticate
 	if errors.As(err, &login) {
 		return nil, login.ErrReauth

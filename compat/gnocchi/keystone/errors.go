@@ -14,7 +14,7 @@ var (
 )
 
 // errPause is why nothing is asked for a while.
-var errPause = errors.New("Keystone did not answer a moment ago")
+var errPause = errors.New("a question a moment ago had no answer")
 
 // UnavailableError says that Keystone could not be asked, so that nobody knows whether the token is good.
 type UnavailableError struct {
