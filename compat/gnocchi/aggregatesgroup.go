@@ -31,7 +31,7 @@ type groupValue struct {
 
 // groupsOf finds resources of a type, in groups by attributes. Without attributes they are one group, if there are any.
 func (c *call) groupsOf(t *resource.Type, where resource.Query, by []string, history bool) ([]group, error) {
-	q := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(c.sight(searchResource), where), History: history}
+	q := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(where, c.sight(searchResource)), History: history}
 	for _, name := range by {
 		q.Sort = append(q.Sort, resource.SortKey{Attribute: name})
 	}

@@ -208,7 +208,7 @@ func (c *call) find(t *resource.Type, q filter.Query, a action) error {
 	if c.wide() {
 		c.d.o.Audit.Wide(c.r, c.id, "resource.list", identity.Everywhere)
 	}
-	return c.list(t, &l, resource.Search{Tenants: c.scope(), Where: both(c.sight(a), where)})
+	return c.list(t, &l, resource.Search{Tenants: c.scope(), Where: both(where, c.sight(a))})
 }
 
 // scope is the tenants in the caller's sight, as searches take them; nil: all.
@@ -231,7 +231,7 @@ func (c *call) bind(q filter.Query, t *resource.Type, history bool) (resource.Qu
 	return b.Query(q)
 }
 
-// both asks for what two queries ask; nil asks for nothing.
+// both asks for what two queries ask, the first one first; nil asks for nothing.
 func both(a, b resource.Query) resource.Query {
 	switch {
 	case a == nil:

@@ -146,7 +146,7 @@ func (c *call) deleteResources() error {
 	c.target = t.Name
 	deleted := 0
 	defer func() { c.detail = map[string]any{"deleted": deleted} }()
-	search := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(c.sight(deleteResources), where), Limit: deleteStep}
+	search := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(where, c.sight(deleteResources)), Limit: deleteStep}
 	for more := true; more; {
 		found, err := c.d.o.Resources.Search(c.ctx, search)
 		if err != nil {
