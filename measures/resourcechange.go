@@ -203,7 +203,7 @@ func (w *resourceWork) sequence() (err error) {
 			q.undo = q.undo[:mark]
 		}
 	}()
-	if w.created {
+	if len(w.rec) > 0 {
 		if err := s.memoryFull(num, int64(2*len(w.rec))); err != nil {
 			return err
 		}

@@ -273,6 +273,43 @@ func TestResourcesOfADeletedTenant(t *testing.T) {
 	}
 }
 
+// TestResourcesAboveTheMemoryLimit: a tenant that holds as much as it may gets no new resource and no revision more.
+func TestResourcesAboveTheMemoryLimit(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir(), &clock{testEpoch}))
+	num := setup(t, s, policy.Forever)
+	mustType(t, s)
+	if err := s.UpdateTenant(t.Context(), num, tenant.Settings{Limits: tenant.Limits{Memory: 1 << 20}}); err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for ; made < 20_000; made++ {
+		_, _, err := s.ChangeResource(t.Context(), &ResourceChange{Tenant: num, ID: resourceID(made), Create: instance(made, "a")})
+		if err != nil {
+			var over *tenant.LimitError
+			if !errors.As(err, &over) || over.Number != tenant.LimitMemory {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if made < 2000 || made > 10_000 {
+		t.Errorf("%d resources in a mebibyte", made)
+	}
+	host := resource.TextValue("b")
+	update := &ResourceChange{Tenant: num, ID: resourceID(1), Update: &resource.Update{Attributes: map[string]*resource.Value{"host": &host}}}
+	if _, _, err := s.ChangeResource(t.Context(), update); err == nil {
+		t.Error("a revision more is not refused")
+	}
+	update.Update = &resource.Update{}
+	mustChange(t, s, update)
+	if _, err := s.DeleteResources(t.Context(), num, []uuid.UUID{resourceID(2), resourceID(3)}, nil); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestResourcesOfALostCatalog: what has metrics that are written comes back from the journal.
 func TestResourcesOfALostCatalog(t *testing.T) {
 	ctx := context.Background()
