@@ -224,3 +224,39 @@ func TestGnocchiWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestGnocchiAudit: the audit log says who reached beyond their tenant, and which it was, and holds no token.
+func TestGnocchiAudit(t *testing.T) {
+	fake := keystonetest.New(t)
+	const root, kate = "token-of-root-0123456789", "token-of-kate-0123456789"
+	fake.Issue(root, keystonetest.Token{User: "u1", Project: "ops", Roles: []string{"admin"}})
+	fake.Issue(kate, keystonetest.Token{User: "u2", Project: "pa"})
+	s := running(t, configured(t, fmt.Sprintf("granary: {log: {level: debug}, compat: {gnocchi: {keystone: {url: '%s', user: %s, password: '%s'}}}}", fake.URL, keystonetest.User, keystonetest.Password)))
+	const id = "5f3c4d5e-1111-4222-8333-444455550001"
+	for _, c := range []struct{ token, method, path, body string }{
+		{kate, "POST", "/v1/resource/generic", `{"id":"` + id + `"}`}, {kate, "GET", "/v1/resource/generic/" + id, ""}, {root, "PATCH", "/v1/resource/generic/" + id, `{"user_id":"x"}`},
+		{root, "GET", "/v1/resource/generic", ""}, {root, "DELETE", "/v1/resource/generic/" + id, ""}, {"wrong-" + kate, "GET", "/v1/metric", ""},
+	} {
+		if w := askGnocchi(s, there, c.method, c.path, c.body, "X-Auth-Token", c.token); w.Code >= 400 && !strings.HasPrefix(c.token, "wrong") {
+			t.Fatalf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(s.cfg.Data, "audit.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for _, want := range []string{
+		`"subject":"name of u1","source":"keystone","remote":"192.0.2.7","action":"gnocchi.write","target":"/v1/resource/generic/` + id + `","tenant":"ops","tenants":"pa","outcome":"ok"`,
+		`"action":"resource.list","target":"/v1/resource/generic","tenants":"*"`,
+		`"action":"resource.delete","target":"` + id + `","tenant":"ops","tenants":"pa","outcome":"ok"`,
+		`"action":"identity.failed"`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the audit log has no %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "0123456789") || strings.Count(text, "name of u2") > 0 {
+		t.Errorf("the audit log has what it should not:\n%s", text)
+	}
+}
