@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // documented is the address that examples name.
@@ -210,9 +211,18 @@ func checkedProxy(t *testing.T, to string) string {
 
 var pointInTime = regexp.MustCompile(`\b1[0-9]{9}([0-9]{3}|[0-9]{6}|[0-9]{9})?\b`)
 
+var isoTime = regexp.MustCompile(`\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|\+00:00)`)
+
 // moved moves the times of a text by seconds: whole numbers of as many digits as seconds, milliseconds, microseconds or
-// nanoseconds since 1970 have.
+// nanoseconds since 1970 have, and dates with times of day.
 func moved(text string, by int64) string {
+	text = isoTime.ReplaceAllStringFunc(text, func(date string) string {
+		t, err := time.Parse(time.RFC3339, date)
+		if err != nil {
+			return date
+		}
+		return t.Add(time.Duration(by)*time.Second).Format("2006-01-02T15:04:05") + date[len("2006-01-02T15:04:05"):]
+	})
 	return pointInTime.ReplaceAllStringFunc(text, func(number string) string {
 		n, _ := strconv.ParseInt(number, 10, 64) // the pattern is one of digits that fit
 		unit := int64(1)
