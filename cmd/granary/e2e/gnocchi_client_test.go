@@ -431,3 +431,41 @@ func (g *gnocchi) library(python string) {
 		"refused":  "Forbidden",
 	})
 }
+
+// TestGnocchiDataMovesOver runs the program of the guide that takes data from one server to another.
+func TestGnocchiDataMovesOver(t *testing.T) {
+	t.Parallel()
+	_, python := gnocchiCommand(t)
+	page, err := os.ReadFile(filepath.FromSlash("../../../docs/gnocchi.md"))
+	must(t, err)
+	_, program, _ := strings.Cut(string(page), "```python\n")
+	program, _, found := strings.Cut(program, "```")
+	if !found {
+		t.Fatal("the guide has no program")
+	}
+	from, to := serve(t, "", filepath.Join(t.TempDir(), "data")), serve(t, "", filepath.Join(t.TempDir(), "data"))
+	g := startGnocchi(t, python, from.url)
+	admin := g.named("admin")
+	admin.done("archive-policy", "create", "-d", "granularity:1m,points:10", "-d", "granularity:1h,points:100", "-m", "mean", "hours")
+	admin.done("resource-type", "create", "-a", "rack:string:true:max_length=8", "host")
+	made := printed[row](admin, "resource", "create", "-t", "host", "-a", "rack:r1", "-a", "project_id:pages", "-n", "load:hours", "-n", "idle:low", "n1")
+	id, _ := made["id"].(string)
+	// Of the first hour the buckets of a minute have expired.
+	admin.done(append(append([]string{"measures", "add", "-r", id}, measured(0, 1, 60, 3, 7200, 5, 7260, 6)...), "load")...)
+
+	cmd := exec.CommandContext(t.Context(), python, "-c", program)
+	cmd.Env = append(os.Environ(), "OLD="+from.url, "NEW="+to.url)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	there := *g
+	there.url = to.url
+	owner := there.of("paul", "pages", "member")
+	resource := printed[row](owner, "resource", "show", "-t", "host", id)
+	g.has(resource, row{"rack": "r1", "project_id": "pages", "started_at": made["started_at"]})
+	if metrics, _ := resource["metrics"].(row); len(metrics) != 2 {
+		t.Errorf("metrics: %v", resource["metrics"])
+	}
+	g.values(printed[list](owner, "measures", "show", "-r", id, "load"), 2, 5.5, 5, 6)
+	g.has(printed[row](owner, "archive-policy", "show", "hours"), row{"aggregation_methods": []any{"mean"}})
+}
