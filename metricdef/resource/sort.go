@@ -50,7 +50,8 @@ func (t *Type) CheckSort(keys []SortKey, history bool) error {
 	return nil
 }
 
-// keyValue is the value of a sort key in a form that compares the same for all kinds: the numbers first, then the text.
+// keyValue is the value of a sort key in a form that compares the same for all kinds: the numbers first, then the text. Of a text a is the
+// front, which mostly decides.
 type keyValue struct {
 	null bool
 	a, b uint64
@@ -68,11 +69,16 @@ func (k *SortKey) compare(x, y *keyValue) int {
 		}
 		return 1
 	}
-	c := cmp.Compare(x.a, y.a)
-	if c == 0 {
-		if c = cmp.Compare(x.b, y.b); c == 0 {
-			c = strings.Compare(x.s, y.s)
-		}
+	var c int
+	switch {
+	case x.a < y.a:
+		c = -1
+	case x.a > y.a:
+		c = 1
+	case x.b != y.b:
+		c = cmp.Compare(x.b, y.b)
+	default:
+		c = strings.Compare(x.s, y.s)
 	}
 	if k.Desc {
 		return -c
@@ -84,6 +90,8 @@ func (k *SortKey) compare(x, y *keyValue) int {
 type ordering struct {
 	keys []SortKey
 	get  []func(*block, int) keyValue
+	// quick is the first number of the first key, where that is never null; nil otherwise. It decides nearly always.
+	quick func(*block, int) uint64
 }
 
 // tenantKey is the last key of every order: ids are unique within a tenant.
@@ -95,8 +103,19 @@ func newOrdering(keys []SortKey, t *typeState) *ordering {
 	for _, k := range o.keys {
 		o.get = append(o.get, getter(k.Attribute, t))
 	}
+	switch o.keys[0].Attribute {
+	case "revision_start":
+		o.quick = func(b *block, i int) uint64 { return timeNumber(b.revStart[i]) }
+	case "started_at":
+		o.quick = func(b *block, i int) uint64 { return timeNumber(b.started[i]) }
+	case "id":
+		o.quick = func(b *block, i int) uint64 { return binary.BigEndian.Uint64(b.id[i][:8]) }
+	}
 	return o
 }
+
+// timeNumber is a time as a number that compares as times do.
+func timeNumber(t int64) uint64 { return uint64(t) ^ 1<<63 }
 
 func getter(attribute string, t *typeState) func(*block, int) keyValue {
 	switch attribute {
@@ -115,7 +134,7 @@ func getter(attribute string, t *typeState) func(*block, int) keyValue {
 		get := textOf(attribute, at)
 		return func(b *block, i int) keyValue {
 			s, ok := get(b, i)
-			return keyValue{null: !ok, s: s}
+			return keyValue{null: !ok, a: front(s), s: s}
 		}
 	case Number, Bool:
 		get := numbers(attribute, at, kind)
@@ -134,8 +153,19 @@ func getter(attribute string, t *typeState) func(*block, int) keyValue {
 	get := times(attribute, at)
 	return func(b *block, i int) keyValue {
 		v := get(b, i)
-		return keyValue{null: v == noTime, a: uint64(v) ^ 1<<63}
+		return keyValue{null: v == noTime, a: timeNumber(v)}
 	}
+}
+
+// front is the first eight bytes of a text as a number that compares as they do. No text has the byte 0, which stands behind shorter ones.
+func front(s string) (n uint64) {
+	if len(s) >= 8 {
+		return binary.BigEndian.Uint64([]byte(s[:8]))
+	}
+	for i := range len(s) {
+		n |= uint64(s[i]) << (56 - 8*i)
+	}
+	return n
 }
 
 // appendOf appends the values of all keys of a row.
@@ -148,6 +178,14 @@ func (o *ordering) appendOf(list []keyValue, b *block, i int) []keyValue {
 
 // row compares a row with values, one key after the other.
 func (o *ordering) row(b *block, i int, with []keyValue) int {
+	if o.quick != nil {
+		if a := o.quick(b, i); a != with[0].a {
+			if (a < with[0].a) != o.keys[0].Desc {
+				return -1
+			}
+			return 1
+		}
+	}
 	for k, get := range o.get {
 		v := get(b, i)
 		if c := o.keys[k].compare(&v, &with[k]); c != 0 {
