@@ -262,7 +262,7 @@ func (f *TypeForm) read() (resource.Type, error) {
 
 func (f *ResourceForm) read(types map[string]*resource.Type) (d resource.Draft, err error) {
 	d = resource.Draft{ID: f.ID, Original: f.Original, Type: f.Type, Creator: f.Creator, User: f.User, Project: f.Project}
-	ok := true
+	var ok bool
 	if d.Started, ok = nanosec(f.Started); ok && f.Ended != nil {
 		d.Ended, ok = nanosec(*f.Ended)
 	}
