@@ -258,3 +258,76 @@ func TestChangesOfATypeReachOldRecords(t *testing.T) {
 }
 
 func wide(n int) uuid.UUID { return uuid.UUID{13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)} }
+
+// TestLossesOfTheCatalog: an entry that is lost costs what it held and nothing else.
+func TestLossesOfTheCatalog(t *testing.T) {
+	var catalog catalogMap = map[string]map[string][]byte{}
+	h := newHarness(t, Options{Sink: catalog})
+	h.typ(vm)
+	values := map[string]Value{"host": TextValue("a"), "size": NumberValue(1)}
+	h.create(Draft{Tenant: 1, ID: id(1), Type: "vm", Attributes: values})
+	h.create(Draft{Tenant: 1, ID: id(2), Type: "vm", Attributes: values})
+	second := h.update(1, id(1), Update{Started: new(int64(7))})
+	h.update(1, id(1), Update{Started: new(int64(8))})
+
+	delete(catalog[Bucket], string(key(1, id(1), 3)))
+	r := catalog.restore(t)
+	if got, _ := r.Get(1, id(1)); !cmp.Equal(got, second) || len(r.History(1, id(1))) != 2 {
+		t.Errorf("without the last revision: %+v", got)
+	}
+	delete(catalog[TypeBucket], "vm")
+	r = catalog.restore(t)
+	if got, _ := r.Get(1, id(2)); !cmp.Equal(got.Attributes, values) {
+		t.Errorf("without its type: %+v", got)
+	}
+	if typ, ok := r.Type("vm"); !ok || len(typ.Attributes) != 2 || typ.Attributes[0].Kind != String {
+		t.Errorf("a type made up: %+v", typ)
+	}
+	// The type comes back, and keeps what its resources have.
+	rec := create(vm).append(nil)
+	if taken, err := r.NameType(rec); !taken || err != nil {
+		t.Error(taken, err)
+	}
+	if got, _ := r.Get(1, id(2)); !cmp.Equal(got.Attributes, values) {
+		t.Errorf("with its type again: %+v", got)
+	}
+	if taken, err := r.NameType(rec); taken || err != nil {
+		t.Error("a type is named twice", taken, err)
+	}
+	for k, v := range catalog[Bucket] {
+		for _, bad := range [][]byte{v[:len(v)-1], append(v[:len(v):len(v)], 0), append([]byte{9}, v[1:]...)} {
+			if err := r.Restore([]byte(k), bad); err == nil {
+				t.Errorf("%x under %x is no error", bad, k)
+			}
+		}
+		if err := r.Restore([]byte(k+"x"), v); err == nil {
+			t.Error("another key is no error")
+		}
+	}
+}
+
+// TestNames: what is told again is taken if it is newer than what is known.
+func TestNames(t *testing.T) {
+	h := newHarness(t, Options{})
+	h.typ(vm)
+	h.create(Draft{Tenant: 1, ID: id(1), Type: "vm", Attributes: map[string]Value{"host": TextValue("a")}})
+	first := h.AppendRecord(nil, 1, id(1))
+	h.update(1, id(1), Update{Started: new(int64(7))})
+	second := h.AppendRecord(nil, 1, id(1))
+	typ := h.AppendTypeRecord(nil, "vm")
+	r := NewRegistry(Options{})
+	if taken, err := r.NameType(typ); !taken || err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		rec   []byte
+		taken bool
+	}{{first, true}, {first, false}, {second, true}, {first, false}, {second, false}} {
+		if taken, err := r.Name(c.rec); taken != c.taken || err != nil {
+			t.Errorf("%d: %v, %v", i, taken, err)
+		}
+	}
+	if got := r.AppendRecord(nil, 1, id(1)); string(got) != string(second) {
+		t.Errorf("%x", got)
+	}
+}
