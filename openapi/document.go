@@ -33,6 +33,10 @@ var parts = []string{
 	"hawkular-definitions",
 	"hawkular-points",
 	"hawkular-statistics",
+	"gnocchi",
+	"gnocchi-metrics",
+	"gnocchi-resources",
+	"gnocchi-aggregates",
 	"service",
 }
 

@@ -103,7 +103,7 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.health(w, r)
 		return
 	case plain == "" && base != "":
-		d.Versions(w, r)
+		d.Versions(w, r.WithContext(withBase(r.Context(), base)))
 		return
 	case path == Prefix && r.Method == http.MethodGet:
 		d.redirect(w, r)

@@ -59,6 +59,21 @@ var demands = map[string]demand{
 
 	"hawkularAdminStatus": operate, "hawkularCreateTenant": operate, "hawkularDeleteTenant": operate, "hawkularOpenshift": operate,
 
+	"gnocchiRoot": open, "gnocchiHealth": open, "gnocchiVersions": open, "gnocchiInfluxPing": open,
+
+	"gnocchiCapabilities": read, "gnocchiPolicies": read, "gnocchiPolicy": read, "gnocchiRules": read, "gnocchiRule": read, "gnocchiMetrics": read, "gnocchiMetric": read,
+	"gnocchiMeasures": read, "gnocchiMetricOfResource": read, "gnocchiMeasuresOfResource": read, "gnocchiSearchValues": read, "gnocchiResourceRoots": read, "gnocchiResources": read,
+	"gnocchiResource": read, "gnocchiHistory": read, "gnocchiMetricsOfResource": read, "gnocchiSearchResources": read, "gnocchiResourceTypes": read, "gnocchiResourceType": read,
+	"gnocchiAggregates": read, "gnocchiAggregationOfMetrics": read, "gnocchiAggregationOfMetricsOfBody": read, "gnocchiAggregationOfResources": read, "gnocchiInfluxQuery": read,
+
+	"gnocchiCreateMetric": write, "gnocchiPostMeasures": write, "gnocchiPostMeasuresOfResource": write, "gnocchiPostBatch": write, "gnocchiPostBatchOfResources": write,
+	"gnocchiCreateResource": write, "gnocchiChangeResource": write, "gnocchiAddMetrics": write, "gnocchiInfluxWrite": write, "gnocchiPrometheusWrite": write,
+
+	"gnocchiDeleteMetric": manage, "gnocchiDeleteMetricOfResource": manage, "gnocchiDeleteResource": manage, "gnocchiDeleteResources": manage,
+
+	"gnocchiStatus": operate, "gnocchiCreatePolicy": operate, "gnocchiChangePolicy": operate, "gnocchiDeletePolicy": operate, "gnocchiCreateRule": operate, "gnocchiRenameRule": operate,
+	"gnocchiDeleteRule": operate, "gnocchiCreateResourceType": operate, "gnocchiChangeResourceType": operate, "gnocchiDeleteResourceType": operate,
+
 	"cooprQueues": manage, "cooprQueues3": manage, "cooprQueuesLoom": manage, "cooprUsage": manage, "cooprUsage3": manage, "cooprUsageLoom": manage,
 }
 
@@ -140,7 +155,7 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 				}
 				answer := w.send(r)
 				checkRight(t, op, r, answer, needs, c.name, c.secret != "" && c.may[identify], c.may[needs])
-				if op.method == "GET" && !strings.HasPrefix(op.path, "/api") && !coopr(r) && op.path != "/status" {
+				if op.method == "GET" && !strings.HasPrefix(op.path, "/api") && !coopr(r) && op.path != "/status" && !op.speaksGnocchi() {
 					r.method = "HEAD"
 					head := w.send(r)
 					if (head.status == 401) != (answer.status == 401) || (head.status == 403) != (answer.status == 403) || len(head.body) > 0 {
@@ -151,6 +166,9 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 		}
 	}
 }
+
+// speaksGnocchi says whether an operation is Gnocchi's.
+func (o *operation) speaksGnocchi() bool { return strings.HasPrefix(o.id, "gnocchi") }
 
 var ofTenants = regexp.MustCompile(`([?&])(tenants?|all)=[^&]*`)
 
@@ -171,6 +189,7 @@ func checkRight(t *testing.T, op *operation, r *request, a *answer, needs demand
 		t.Errorf("%s %s does not say to %s what could be shown: %s", op.method, op.path, who, a.text())
 	case known && coopr(r) && (a.status == 401 || a.status == 403 || a.status == 404): // each has its own, by the contract
 	case known && a.status == 404 && op.id == "readTenant": // like one that does not exist
+	case known && op.speaksGnocchi() && needs == operate && (a.status == 400 || a.status == 404): // what all may see is looked for, and bodies are looked at, before rights are
 	case known && a.status != 403:
 		t.Errorf("%s %s lets %s in, who may not: %s\n%s", op.method, op.path, who, a.text(), r.text())
 	case known && needs == operate && !strings.Contains(code, "right-missing") && !strings.Contains(code, "tenant-forbidden") && !strings.Contains(code, "operator-only"):
