@@ -19,8 +19,7 @@ type moment struct {
 
 // duplicates is what the sequencer knows of samples that may be met again.
 type duplicates struct {
-	// rows are the rows of the present batch whose series keep the smallest value.
-	rows map[moment]int
+	met met
 	// told are the values of series that refuse others, in the group that is being filled; writing those of the group that is being
 	// written and applied. What was applied before is found with the series.
 	told, writing map[moment]float64
@@ -29,11 +28,61 @@ type duplicates struct {
 	reader Reader
 }
 
+// met is what the present batch has of series that keep the smallest value. Most batches have the samples of a series beside each other, in
+// the order of their times: there nothing is met twice, and only where a series leaves that order the rows are gone through.
+type met struct {
+	ref    metricdef.Ref // of the row before; 0: there is none
+	newest int64         // its time
+	before map[metricdef.Ref]struct{}
+	mapped bool
+	rows   map[moment]int // by sample, if mapped
+}
+
+// first says whether a row is the first of its moment in the batch. Else it returns the row that is.
+func (m *met) first(b *Batch, row int) (before int, first bool) {
+	at := moment{b.Refs[row], b.Times[row]}
+	if !m.mapped {
+		if at.ref == m.ref && at.t > m.newest {
+			m.newest = at.t
+			return 0, true
+		}
+		if at.ref != m.ref {
+			if m.before == nil {
+				m.before = make(map[metricdef.Ref]struct{})
+			}
+			if m.ref != 0 {
+				m.before[m.ref] = struct{}{}
+			}
+			if _, again := m.before[at.ref]; !again {
+				m.ref, m.newest = at.ref, at.t
+				return 0, true
+			}
+		}
+		m.mapped = true
+		if m.rows == nil {
+			m.rows = make(map[moment]int, row)
+		}
+		for i, ref := range b.Refs[:row] {
+			if ref != 0 { // rows of other series do no harm, for nobody asks for them
+				m.rows[moment{ref, b.Times[i]}] = i
+			}
+		}
+	}
+	if before, again := m.rows[at]; again {
+		return before, false
+	}
+	m.rows[at] = row
+	return 0, true
+}
+
+// end ends the batch.
+func (m *met) end() { *m = met{before: emptied(m.before), rows: emptied(m.rows)} }
+
 // keepMoments is how many entries a map may have had to be kept for reuse.
 const keepMoments = 1 << 16
 
 // emptied is the map without its entries, nil if it has grown large.
-func emptied[V any](m map[moment]V) map[moment]V {
+func emptied[K comparable, V any](m map[K]V) map[K]V {
 	if len(m) > keepMoments {
 		return nil
 	}
@@ -54,16 +103,11 @@ func (s *Store) duplicate(b *Batch, row int, sr *series, rule policy.DuplicateRu
 	}
 	d, at, v := &s.seq.duplicates, moment{b.Refs[row], b.Times[row]}, b.Values[row]
 	if rule == policy.SmallestThenLater {
-		if d.rows == nil {
-			d.rows = make(map[moment]int)
-		}
-		before, met := d.rows[at]
-		switch {
-		case !met:
-			d.rows[at] = row
+		switch before, first := d.met.first(b, row); {
+		case first:
 		case smaller(v, b.Values[before], sr.takes):
 			b.Refs[before] = 0
-			d.rows[at] = row
+			d.met.rows[at] = row
 			s.superseded.Add(1)
 		default:
 			b.Refs[row] = 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -255,5 +256,42 @@ func BenchmarkDuplicates(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/sample")
 			mustEdit(b, s.Close())
 		})
+	}
+}
+
+// TestMet: what is met twice in a batch is what a map of all rows says, in whatever order the rows come.
+func TestMet(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var m met
+	for round := range 2000 {
+		var b Batch
+		rows := map[moment]int{}
+		ref, at := metricdef.Ref(1), int64(0)
+		jumps := []float64{0, 0.05, 0.5}[round%3]
+		for row := range rnd.IntN(40) {
+			switch {
+			case rnd.Float64() < jumps:
+				ref, at = 1+metricdef.Ref(rnd.IntN(4)), int64(rnd.IntN(10))
+			case rnd.IntN(10) == 0:
+				ref, at = ref+1, 0
+			default:
+				at++
+			}
+			b.Add(ref, at, 0)
+			want, again := rows[moment{ref, at}]
+			got, first := m.first(&b, row)
+			if first == again || again && got != want {
+				t.Fatalf("row %d of %v %v: %d, %v, want %d, %v", row, b.Refs, b.Times, got, first, want, !again)
+			}
+			if again && rnd.IntN(2) == 0 { // the later one stays
+				b.Refs[want], m.rows[moment{ref, at}] = 0, row
+				rows[moment{ref, at}] = row
+			} else if again {
+				b.Refs[row] = 0
+			} else {
+				rows[moment{ref, at}] = row
+			}
+		}
+		m.end()
 	}
 }

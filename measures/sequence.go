@@ -228,7 +228,7 @@ func (s *Store) sequence(p *pending) {
 			s.duplicate(b, i, sr, pol.Duplicates)
 		}
 	}
-	q.duplicates.rows = emptied(q.duplicates.rows)
+	q.duplicates.met.end()
 	if windowed {
 		for i, ref := range b.Refs {
 			if ref != 0 {
