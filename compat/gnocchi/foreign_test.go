@@ -259,3 +259,27 @@ func TestForeignOfTwo(t *testing.T) {
 		t.Error(list)
 	}
 }
+
+// TestInfluxNames: a line costs what its length says, whatever it repeats in the names of its metrics.
+func TestInfluxNames(t *testing.T) {
+	b := newBed(t)
+	if w := b.ask("POST", "/v1/influxdb/query?q=create+database+telegraf", ""); w.Code != 204 {
+		t.Fatal(w.Code, w.Body)
+	}
+	const tooLong = "a metric name has at most 65535 bytes"
+	many := func(n int, between, one string) string { return strings.Repeat(between+one, n)[len(between):] }
+	for _, c := range []struct{ name, line, text string }{
+		{"many tags", "cpu,host=h," + many(1<<20, ",", "t=v") + " f=1", tooLong},
+		{"a long tag", "cpu,host=h,t=" + strings.Repeat("v", 1<<16) + " f=1", tooLong},
+		{"a long field", "cpu,host=h " + strings.Repeat("f", 1<<16) + "=1", tooLong},
+		{"all tags in many fields", "cpu,host=h,t=" + strings.Repeat("v", 60_000) + " " + many(1<<16, ",", "f=1"), "line 1: the names of the metrics of one body have at most 134217728 bytes together; send fewer lines at once"},
+	} {
+		w := b.ask("POST", "/v1/influxdb/write?db=telegraf", c.line)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), c.text) {
+			t.Errorf("%s: %d %.300s", c.name, w.Code, w.Body)
+		}
+	}
+	if w := b.get("/v1/resource/telegraf"); w.Body.String() != "[]" {
+		t.Errorf("resources were made: %s", w.Body)
+	}
+}

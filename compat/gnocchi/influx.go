@@ -148,6 +148,10 @@ func (c *call) form() (url.Values, error) {
 	return form, nil
 }
 
+// maxInfluxNames bounds the names that a body makes, in bytes: each field of a line has all tags of the line in its name, so that they may be
+// very much longer than the body.
+const maxInfluxNames = 128 << 20
+
 // influxReader brings lines into an intake.
 type influxReader struct {
 	in   *intake
@@ -157,6 +161,7 @@ type influxReader struct {
 	origins []*origin
 	byHost  map[string]*origin
 	names   []string // of the metrics of the lists
+	named   int      // bytes of names
 	tags    []metricdef.Tag
 }
 
@@ -184,7 +189,11 @@ func (p *influxReader) line(n int, text []byte) error {
 	}
 	front := string(measurement) + "."
 	host, suffix, err := p.readTags(d)
-	if err != nil {
+	var own *refusal
+	switch {
+	case errors.As(err, &own):
+		return err
+	case err != nil:
 		return noLine(n, "")
 	}
 	o, err := p.originOf(host)
@@ -212,6 +221,13 @@ func (p *influxReader) line(n int, text []byte) error {
 			continue
 		default:
 			return noLine(n, "")
+		}
+		size := len(front) + len(key) + len(suffix)
+		switch p.named += size; {
+		case size > metricdef.MaxText:
+			return nameTooLong(metricdef.MaxText)
+		case p.named > maxInfluxNames:
+			return badRequest("line %d: the names of the metrics of one body have at most %d bytes together; send fewer lines at once", n, maxInfluxNames)
 		}
 		name := strings.ReplaceAll(front+string(key)+suffix, "/", "_")
 		o.lists = append(o.lists, len(p.names))
@@ -242,7 +258,9 @@ func (p *influxReader) readTags(d *lineprotocol.Decoder) (host, suffix string, e
 			next := "@"
 			for _, t := range p.tags {
 				suffix += next + t.Name + "=" + t.Value
-				next = ","
+				if next = ","; len(suffix) > metricdef.MaxText { // each field would have it all, and there is no end to tags
+					return "", "", nameTooLong(metricdef.MaxText)
+				}
 			}
 			return host, suffix, nil
 		case string(key) == p.tag:

@@ -51,7 +51,7 @@ func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
 		most = metricdef.MaxText
 	}
 	if len(m.name) > most {
-		return nil, badRequest("a metric name has at most %d bytes", most)
+		return nil, nameTooLong(most)
 	}
 	view := c.d.o.Policies.For(num)
 	var chosen policy.Policy
@@ -73,6 +73,8 @@ func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
 		Policy: chosen.Name, Creator: c.creator, Dialect: Name, Explicit: true,
 	}, nil
 }
+
+func nameTooLong(most int) error { return badRequest("a metric name has at most %d bytes", most) }
 
 // pythonText is a text as Python prints it, None if there is none.
 func pythonText(s string) string {
