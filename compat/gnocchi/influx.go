@@ -230,9 +230,11 @@ func (p *influxReader) line(n int, text []byte) error {
 			return badRequest("line %d: the names of the metrics of one body have at most %d bytes together; send fewer lines at once", n, maxInfluxNames)
 		}
 		name := strings.ReplaceAll(front+string(key)+suffix, "/", "_")
+		if !p.in.dec.List(name, len(text)) {
+			return noLine(n, fmt.Sprintf("a body has at most %d fields", points.MaxLists))
+		}
 		o.lists = append(o.lists, len(p.names))
 		p.names = append(p.names, name)
-		p.in.dec.List(name, len(text))
 		p.in.dec.Add(0, v)
 	}
 	t, err := p.time(d)

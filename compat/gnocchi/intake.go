@@ -62,6 +62,8 @@ type intake struct {
 	turn     queue.Turn
 
 	stored, refused int
+	missing         []string          // metrics that there are not
+	forbidden       error             // of metrics that the caller may not write to
 	gone            []string          // metrics that were deleted while their measures were on their way
 	outlasted       map[lasting]int64 // by resource, the newest measure behind its end
 	malformed       int               // measures of a body that is wrong, up to what is
@@ -156,8 +158,7 @@ func (in *intake) store(body []byte, read func(in *intake, body []byte) error) e
 		return err
 	}
 	if len(in.gone) > 0 {
-		slices.Sort(in.gone)
-		return unknownMetrics(slices.Compact(in.gone))
+		return unknownMetrics(in.gone)
 	}
 	return nil
 }

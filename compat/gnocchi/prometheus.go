@@ -73,8 +73,10 @@ func (in *intake) readRemote(body []byte) error {
 			}
 			last, lastKey = o, append(lastKey[:0], key...)
 		}
+		if !in.addRemote(n, name, len(body)/in.remote.Series()) {
+			return badRequest("a request has at most %d series", points.MaxLists)
+		}
 		last.lists, names = append(last.lists, len(names)), append(names, name)
-		in.addRemote(n, name, len(body)/in.remote.Series())
 	}
 	if h := in.remote.Histograms; h > 0 {
 		in.ignored[measures.WrongKind] += h
@@ -131,9 +133,11 @@ func (in *intake) remoteName(n int) (string, bool) {
 	return strings.ReplaceAll(string(b), "/", "_"), true
 }
 
-// addRemote adds the samples of a series. What only says that a series ends is none.
-func (in *intake) addRemote(n int, name string, size int) {
-	in.dec.List(name, size)
+// addRemote adds the samples of a series; it is false if there are too many. What only says that a series ends is none.
+func (in *intake) addRemote(n int, name string, size int) bool {
+	if !in.dec.List(name, size) {
+		return false
+	}
 	from, to := in.remote.Rows(n)
 	for row := from; row < to; row++ {
 		const milli, last = 1_000_000, points.LastTime / 1_000_000
@@ -153,6 +157,7 @@ func (in *intake) addRemote(n int, name string, size int) {
 			in.dec.Add(t*milli, in.remote.Values[row])
 		}
 	}
+	return true
 }
 
 // providedType is the type of that name, which is made if it is not there.

@@ -52,41 +52,63 @@ func (c *call) postByMetric() error {
 		if err := in.dec.Metrics(body, c.now, &in.turn); err != nil {
 			return err
 		}
-		metrics := make([]*metric, len(in.dec.Lists))
-		var unknown []string
 		for i := range in.dec.Lists {
-			m, ok := c.metricByID(in.dec.Lists[i].ID)
-			if !ok {
-				unknown = append(unknown, in.dec.Lists[i].ID.String())
+			id := in.dec.Lists[i].ID
+			if m, ok := c.metricByID(id); ok {
+				in.aim(m)
+			} else {
+				in.unknown(id.String())
 			}
-			metrics[i] = m
 		}
-		if len(unknown) > 0 {
-			slices.Sort(unknown)
-			return unknownMetrics(slices.Compact(unknown))
-		}
-		return in.aim(metrics)
+		return in.aimed()
 	})
 }
 
-// aim says which metrics the lists of the body are of, if the caller may write to all of them.
-func (in *intake) aim(metrics []*metric) error {
-	for _, m := range metrics {
-		if err := in.c.demand(postMeasures, &m.object); err != nil {
-			return err
-		}
+// workOfMetric is the work of finding a metric, in units of turns.
+const workOfMetric = 500
+
+// aim says that the next list of the body is of a metric.
+func (in *intake) aim(m *metric) {
+	if err := in.c.demand(postMeasures, &m.object); err != nil && in.forbidden == nil {
+		in.forbidden = err
 	}
-	for _, m := range metrics {
-		in.targets = append(in.targets, in.target(m))
-	}
-	return nil
+	in.targets = append(in.targets, in.target(m))
+	in.looked()
 }
+
+// unknown says that there is no metric for the next list of the body.
+func (in *intake) unknown(name string) {
+	if len(in.missing) < mostMissing {
+		in.missing = append(in.missing, name)
+	}
+	in.targets = append(in.targets, target{})
+	in.looked()
+}
+
+func (in *intake) looked() {
+	if len(in.targets)%64 == 0 {
+		in.turn.Spent(64 * workOfMetric)
+	}
+}
+
+// aimed says whether all lists have metrics that the caller may write to.
+func (in *intake) aimed() error {
+	if len(in.missing) > 0 {
+		return unknownMetrics(in.missing)
+	}
+	return in.forbidden
+}
+
+// mostMissing is how many metrics that there are not are remembered of a body.
+const mostMissing = 10_000
 
 // mostUnknown is how many things an error names that there are not: a body may have very many.
 const mostUnknown = 100
 
 // unknownMetrics refuses a body that names metrics which there are not.
 func unknownMetrics(names []string) error {
+	slices.Sort(names)
+	names = slices.Compact(names)
 	more := ""
 	if len(names) > mostUnknown {
 		names, more = names[:mostUnknown], ", …"

@@ -2,7 +2,6 @@ package gnocchi
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -61,14 +60,20 @@ func (in *intake) resources(create bool) ([]*resource.Resource, error) {
 	for i := range found {
 		text := string(in.dec.Resource(i))
 		id, err := resourceID(text, c.creator)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, schema.At(err, text, false)
+		case !wanted[i]:
+			continue
 		}
-		if found[i] = c.findResource(all, id); found[i] == nil && create && wanted[i] && len(unknown) < mostUnknown {
+		if found[i] = c.findResource(all, id); found[i] == nil && create && len(unknown) < mostUnknown {
 			o := &pyjson.Object{}
 			o.Set("resource_id", id.String())
 			o.Set("original_resource_id", text)
 			unknown = append(unknown, o)
+		}
+		if i%64 == 63 {
+			in.turn.Spent(64 * workOfMetric)
 		}
 	}
 	if unknown != nil {
@@ -88,16 +93,15 @@ type place struct {
 // wrong with the body.
 func (in *intake) aimByName(found []*resource.Resource, create bool) error {
 	c := in.c
-	metrics := make([]*metric, len(in.dec.Lists))
-	var unknown []string
 	var drafts []metricdef.Draft
 	var fresh map[place]int // in drafts
-	var lists []int         // the draft of each list; -1: it has a metric
+	var lists [][2]int      // those that a draft is for, with its number
 	for i := range in.dec.Lists {
 		l := &in.dec.Lists[i]
 		r, name := found[l.Resource], string(in.dec.Name(i))
 		if r != nil {
-			if metrics[i] = c.metricOfResource(r, name); metrics[i] != nil {
+			if m := c.metricOfResource(r, name); m != nil {
+				in.aim(m)
 				continue
 			}
 		}
@@ -106,47 +110,48 @@ func (in *intake) aimByName(found []*resource.Resource, create bool) error {
 			if err != nil {
 				return err
 			}
-			unknown = append(unknown, id.String()+"/"+name)
+			in.unknown(id.String() + "/" + name)
 			continue
 		}
 		at := place{r.Tenant, r.ID, name}
 		n, ok := fresh[at]
 		if !ok {
+			if len(drafts) == mostMade {
+				return badRequest("a body makes at most %d metrics", mostMade)
+			}
 			d, err := in.draft(r, l, name)
 			if err != nil {
 				return err
 			}
 			if fresh == nil {
-				fresh, lists = map[place]int{}, slices.Repeat([]int{-1}, len(in.dec.Lists))
+				fresh = map[place]int{}
 			}
 			n = len(drafts)
 			drafts, fresh[at] = append(drafts, *d), n
 		}
-		lists[i] = n
+		lists = append(lists, [2]int{i, n})
+		in.targets = append(in.targets, target{})
+		in.looked()
 	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		return unknownMetrics(slices.Compact(unknown))
-	}
-	if len(drafts) == 0 {
-		return in.aim(metrics)
-	}
-	for _, m := range metrics {
-		if m != nil && !c.may(postMeasures, &m.object) {
-			return errForbidden
-		}
+	if err := in.aimed(); err != nil || len(drafts) == 0 {
+		return err
 	}
 	made, err := c.make(drafts)
 	if err != nil {
 		return err
 	}
-	for i, n := range lists {
-		if n >= 0 {
-			metrics[i] = made[n]
+	for _, l := range lists {
+		m := made[l[1]]
+		if err := c.demand(postMeasures, &m.object); err != nil {
+			return err
 		}
+		in.targets[l[0]] = in.target(m)
 	}
-	return in.aim(metrics)
+	return nil
 }
+
+// mostMade is how many metrics a body makes.
+const mostMade = 100_000
 
 // draft is a metric to be made for a list. Who makes metrics of a resource has to be one who may change it.
 func (in *intake) draft(r *resource.Resource, l *points.List, name string) (*metricdef.Draft, error) {

@@ -46,6 +46,9 @@ func (d *Decoder) Resources(body []byte, now time.Time, turn *queue.Turn) error 
 	return d.read(body, now, turn, func(i int) (int, error) {
 		d.depth = 2
 		return d.object(i, func(resource part, i int) (int, error) {
+			if len(d.resources) == MaxLists {
+				return i, schema.Wrong(fmt.Sprintf("a body has at most %d resources", MaxLists))
+			}
 			d.resources = append(d.resources, resource)
 			end, err := d.object(i, func(name part, i int) (int, error) {
 				read := d.list
@@ -204,6 +207,9 @@ func (d *Decoder) name(i int) (name part, end int, err error) {
 // list reads a list of measures.
 func (d *Decoder) list(i int, name part) (end int, err error) {
 	b, from := d.body, i
+	if len(d.Lists) == MaxLists {
+		return i, schema.Wrong(fmt.Sprintf("a body has at most %d lists of measures", MaxLists))
+	}
 	d.Lists = append(d.Lists, List{at: int32(i), first: int32(len(d.Times)), name: name})
 	if i >= len(b) || b[i] != '[' {
 		if end, err = pyjson.Skip(b, i, d.depth); err == nil {

@@ -14,6 +14,9 @@ import (
 // LastTime is the last time that can be stored, in nanoseconds since 1970.
 const LastTime = 1<<62 - 1
 
+// MaxLists is how many lists of measures a body may have: of empty ones there could be millions.
+const MaxLists = 1 << 19
+
 // Points are the measures of one body, in the order of the body, as columns.
 type Points struct {
 	Lists  []List
@@ -111,11 +114,16 @@ type Decoder struct {
 // Begin empties the decoder for measures that come in another form than JSON, which List and Add then bring in.
 func (d *Decoder) Begin() { d.reset(nil) }
 
-// List begins a list of measures that take so many bytes of what came. The name is how errors call it.
-func (d *Decoder) List(name string, size int) {
+// List begins a list of measures that take so many bytes of what came. The name is how errors call it. It is false, and nothing is begun,
+// if there are MaxLists.
+func (d *Decoder) List(name string, size int) bool {
+	if len(d.Lists) == MaxLists {
+		return false
+	}
 	from := len(d.own)
 	d.own = append(d.own, name...)
 	d.Lists = append(d.Lists, List{first: int32(len(d.Times)), size: int32(size), name: part{int32(from), int32(len(name)), true}})
+	return true
 }
 
 // Add adds a measure to the list that was begun last. REQUIRES: 0 <= t <= LastTime.

@@ -283,3 +283,31 @@ func FuzzBatches(f *testing.F) {
 		}
 	})
 }
+
+// TestMany: little things without number take no room without bound.
+func TestMany(t *testing.T) {
+	var d Decoder
+	for name, c := range map[string]struct {
+		body, one, end string
+		n              int
+		want           string
+	}{
+		"lists":     {`{"r":{"":[]`, `,"":[]`, "}}", MaxLists, "a body has at most 524288 lists of measures for dictionary value @ data['r']['']"},
+		"resources": {`{"":{}`, `,"":{}`, "}", MaxLists, "a body has at most 524288 resources @ data['']"},
+	} {
+		body := c.body + strings.Repeat(c.one, c.n-1) + c.end
+		if err := d.Resources([]byte(body), now, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		body = c.body + strings.Repeat(c.one, c.n) + c.end
+		if err := d.Resources([]byte(body), now, nil); err == nil || !strings.HasPrefix(err.Error(), c.want[:30]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	d.Begin()
+	for n := range MaxLists + 1 {
+		if ok := d.List("", 1); ok != (n < MaxLists) {
+			t.Fatal(n, ok)
+		}
+	}
+}
