@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"granary/measures"
 	"granary/metricdef"
+	"granary/metricdef/resource"
 	"granary/policy"
 	"granary/tenant"
 )
@@ -341,6 +343,66 @@ func TestPostBehindTheEnd(t *testing.T) {
 	}{{"2019-12-31T23:59:59", true}, {"2020-01-01T00:00:00", true}, {"2020-01-01T00:00:00.000000001", false}} {
 		if status, answer := b.postAs(bob, path, `[{"timestamp": "`+c.at+`", "value": 1}]`); status != 202 || ended() != c.ended {
 			t.Error(c.at, status, answer, ended())
+		}
+	}
+}
+
+// A body for several tenants is stored for none of them if one has sent more than its rate allows.
+func TestPostBeyondARate(t *testing.T) {
+	b := written(t, func(o *Options) {
+		o.CheckRate = func(id tenant.ID) error {
+			if id == "p2" {
+				return &tenant.RateError{Tenant: id, Wait: time.Second}
+			}
+			return nil
+		}
+	})
+	one, two := b.of("p1", "bob:p1"), b.of("p2", "eve:p2")
+	body := fmt.Sprintf(`{"%s": [{"timestamp": 1577836800, "value": 1}], "%s": [{"timestamp": 1577836800, "value": 1}]}`, one, two)
+	if status, answer := b.postAs(service, "/v1/batch/metrics/measures", body); status != http.StatusTooManyRequests {
+		t.Error(status, answer)
+	}
+	if got := b.values(one); got != `[]` {
+		t.Error(got)
+	}
+}
+
+// Writers that make the same metrics at the same time all have their measures in them.
+func TestMakeAtOnce(t *testing.T) {
+	b := ruled(t)
+	b.resource(bob, `{"id": "`+resA+`"}`)
+	if err := b.store.CreateResourceType(t.Context(), resource.Type{Name: "influxdb"}); err != nil {
+		t.Fatal(err)
+	}
+	const writers, metrics = 6, 20
+	var wg sync.WaitGroup
+	for w := range writers {
+		var lines, lists []string
+		for m := range metrics {
+			lines = append(lines, fmt.Sprintf("cpu,host=h f%d=%d %d", m, 1<<w, int64(1577836800+w)*int64(time.Second)))
+			lists = append(lists, fmt.Sprintf(`"m%d": [{"timestamp": %d, "value": %d}]`, m, 1577836800+w, 1<<w))
+		}
+		wg.Go(func() {
+			for _, c := range []struct {
+				path, body string
+				status     int
+			}{
+				{"/v1/batch/resources/metrics/measures?create_metrics=true", `{"` + resA + `": {` + strings.Join(lists, ", ") + `}}`, 202},
+				{"/v1/influxdb/write", strings.Join(lines, "\n"), 204},
+			} {
+				if status, answer := b.postAs(bob, c.path, c.body); status != c.status {
+					t.Error(c.path, status, answer)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, original := range []string{resA, "h"} {
+		_, list := b.metricsOf("p1", "bob:p1", original)
+		for _, text := range list {
+			if len(list) != metrics || !strings.HasSuffix(text, `[["T00:00", 60.0, 63.0]]`) {
+				t.Error(original, len(list), text)
+			}
 		}
 	}
 }
