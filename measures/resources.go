@@ -267,8 +267,12 @@ func (s *Store) settleLinks() {
 	if s.relinks.all {
 		s.Definitions.RelinkAll()
 	} else {
+		of := make(map[tenant.Num][]uuid.UUID)
 		for r := range s.relinks.some {
-			s.Definitions.Relink(r.Tenant, r.ID)
+			of[r.Tenant] = append(of[r.Tenant], r.ID)
+		}
+		for num, ids := range of {
+			s.Definitions.Relink(num, ids...)
 		}
 	}
 	s.relinks = relinks{}

@@ -14,8 +14,7 @@ import (
 )
 
 // Update is a change of a definition. What it does not name stays; tenant, type, name, identity tags, kind and dialect
-// cannot change at all, nor who made
-// it. Derived tags are not to be set or removed.
+// cannot change at all, nor who made it. Derived tags are not to be set or removed.
 type Update struct {
 	Unit     *string
 	Policy   *string  // "": the rules choose again
