@@ -26,7 +26,6 @@ var chances = []struct {
 	{"secret", regexp.MustCompile(`gk_[0-9A-Za-z]{12}_[0-9A-Za-z_-]{43}`)},
 	{"key", regexp.MustCompile(`"(?:id|next)": ?"([0-9A-Za-z]{12})"`)},
 	{"job", regexp.MustCompile(`"jobId":"([0-9a-f-]{36})"`)},
-	{"metric", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)},
 	{"cursor", regexp.MustCompile(`[?&]cursor=([0-9A-Za-z_-]{20,})`)},
 	{"cursor", regexp.MustCompile(`"next": ?"([0-9A-Za-z_-]{20,})"`)},
 }

@@ -49,6 +49,11 @@ func (u *universe) fingerprint(world int, p *party) string {
 	ask("GET", "/api/debug?selector="+p.cluster, "")
 	ask("GET", "/hawkular/metrics/metrics?timestamps=true", "")
 	ask("GET", "/hawkular/metrics/tenants", "")
+	ask("GET", "/v1/metric?limit=1000", "")
+	ask("GET", "/v1/resource/generic?history=true&limit=1000", "")
+	ask("GET", "/v1/resource_type", "")
+	ask("GET", "/v1/archive_policy", "")
+	ask("GET", "/v1/archive_policy_rule", "")
 	ask("GET", "/v2/tenants/"+p.id, "")
 	return b.String()
 }

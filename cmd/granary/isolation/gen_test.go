@@ -48,6 +48,9 @@ func (g *gen) valid(op *operation) *request {
 	if op.speaksHawkular() {
 		g.agree(r.target, query)
 	}
+	if op.speaksGnocchi() {
+		g.agreeGnocchi(query)
+	}
 	if len(query) > 0 {
 		r.target += "?" + query.Encode()
 	}
@@ -56,6 +59,9 @@ func (g *gen) valid(op *operation) *request {
 	}
 	if len(op.bodies) > 0 {
 		g.fill(r, op.bodies[g.p.rng.IntN(len(op.bodies))])
+	}
+	if op.speaksGnocchi() && strings.HasPrefix(op.path, "/v1/") && g.p.rng.IntN(5) == 0 {
+		r.target = "/gnocchi" + r.target
 	}
 	return r
 }
@@ -74,6 +80,9 @@ func (g *gen) param(p param) any {
 		if v, ok := g.hawkularWord(p.name); ok && p.schema["enum"] == nil {
 			return v
 		}
+	}
+	if g.op.speaksGnocchi() {
+		return g.gnocchiWord(p)
 	}
 	schema := p.schema
 	if p.many {
@@ -106,6 +115,8 @@ func (g *gen) fill(r *request, m media) {
 	switch {
 	case g.op.speaksHawkular():
 		r.body = g.hawkularBody(r.target)
+	case g.op.speaksGnocchi():
+		r.body = g.gnocchiBody(r)
 	case g.op.id == "writeLines" || strings.Contains(m.name, "line-protocol") || m.name == "text/plain":
 		r.body = g.lines()
 	case g.op.id == "freeWindows":

@@ -37,7 +37,12 @@ func (p *party) gatherText(r *request, a *answer, text string) {
 	}
 	_, body, _ := strings.Cut(text, "\n\n")
 	var v any
-	if json.Unmarshal([]byte(body), &v) == nil {
+	if json.Unmarshal([]byte(body), &v) != nil {
+		return
+	}
+	if strings.HasPrefix(r.op, "gnocchi") {
+		p.harvestGnocchi(r.op, v)
+	} else {
 		p.harvest(r.op, "", v)
 	}
 }

@@ -62,8 +62,12 @@ func TestIsolation(t *testing.T) {
 // settle lets every tenant make a few things.
 func (u *universe) settle() {
 	for range 3 {
-		for _, id := range []string{"writeMeasures", "createMetrics", "createPolicy", "createRule", "writeLines"} {
+		for _, id := range []string{"writeMeasures", "createMetrics", "createPolicy", "createRule", "writeLines", "gnocchiCreateMetric", "gnocchiCreateResource", "gnocchiPostMeasures"} {
 			u.both(func(g *gen) *request { return g.valid(u.d.find(id)) }, 0)
+		}
+		// Types that writes need are everybody's, so they are there before anybody writes.
+		for _, id := range []string{"gnocchiCreateResourceType", "gnocchiCreatePolicy", "gnocchiPrometheusWrite", "gnocchiInfluxQuery"} {
+			u.operate(u.d.find(id))
 		}
 	}
 }
@@ -226,6 +230,9 @@ func (u *universe) attack(p *party) *request {
 		c := *choose(p.rng, p.other.sent...)
 		c.header = slices.Clone(c.header)
 		r = &c
+	}
+	if op.speaksGnocchi() && p.rng.IntN(6) == 0 {
+		g.claim(r)
 	}
 	p.learn(r.target + r.body)
 	if p.rng.IntN(4) == 0 {

@@ -64,7 +64,7 @@ var demands = map[string]demand{
 	"gnocchiCapabilities": read, "gnocchiPolicies": read, "gnocchiPolicy": read, "gnocchiRules": read, "gnocchiRule": read, "gnocchiMetrics": read, "gnocchiMetric": read,
 	"gnocchiMeasures": read, "gnocchiMetricOfResource": read, "gnocchiMeasuresOfResource": read, "gnocchiSearchValues": read, "gnocchiResourceRoots": read, "gnocchiResources": read,
 	"gnocchiResource": read, "gnocchiHistory": read, "gnocchiMetricsOfResource": read, "gnocchiSearchResources": read, "gnocchiResourceTypes": read, "gnocchiResourceType": read,
-	"gnocchiAggregates": read, "gnocchiAggregationOfMetrics": read, "gnocchiAggregationOfMetricsOfBody": read, "gnocchiAggregationOfResources": read, "gnocchiInfluxQuery": read,
+	"gnocchiAggregates": read, "gnocchiAggregationOfMetrics": read, "gnocchiAggregationOfMetricsOfBody": read, "gnocchiAggregationOfResources": read,
 
 	"gnocchiCreateMetric": write, "gnocchiPostMeasures": write, "gnocchiPostMeasuresOfResource": write, "gnocchiPostBatch": write, "gnocchiPostBatchOfResources": write,
 	"gnocchiCreateResource": write, "gnocchiChangeResource": write, "gnocchiAddMetrics": write, "gnocchiInfluxWrite": write, "gnocchiPrometheusWrite": write,
@@ -72,7 +72,7 @@ var demands = map[string]demand{
 	"gnocchiDeleteMetric": manage, "gnocchiDeleteMetricOfResource": manage, "gnocchiDeleteResource": manage, "gnocchiDeleteResources": manage,
 
 	"gnocchiStatus": operate, "gnocchiCreatePolicy": operate, "gnocchiChangePolicy": operate, "gnocchiDeletePolicy": operate, "gnocchiCreateRule": operate, "gnocchiRenameRule": operate,
-	"gnocchiDeleteRule": operate, "gnocchiCreateResourceType": operate, "gnocchiChangeResourceType": operate, "gnocchiDeleteResourceType": operate,
+	"gnocchiDeleteRule": operate, "gnocchiInfluxQuery": operate, "gnocchiCreateResourceType": operate, "gnocchiChangeResourceType": operate, "gnocchiDeleteResourceType": operate,
 
 	"cooprQueues": manage, "cooprQueues3": manage, "cooprQueuesLoom": manage, "cooprUsage": manage, "cooprUsage3": manage, "cooprUsageLoom": manage,
 }
@@ -166,9 +166,6 @@ func TestEveryRouteDemandsItsRights(t *testing.T) {
 		}
 	}
 }
-
-// speaksGnocchi says whether an operation is Gnocchi's.
-func (o *operation) speaksGnocchi() bool { return strings.HasPrefix(o.id, "gnocchi") }
 
 var ofTenants = regexp.MustCompile(`([?&])(tenants?|all)=[^&]*`)
 

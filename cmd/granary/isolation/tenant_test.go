@@ -44,13 +44,17 @@ func (p *party) word() string {
 
 // shared are names that everybody uses.
 var shared = map[string][]string{
-	"metric":   {"cpu", "load", "requests", "web"},
-	"tag":      {"host", "dc", "hostname", "cluster", "type"},
-	"tagvalue": {"h1", "h2", "a"},
-	"policy":   {"default", "low", "own", "bool"},
-	"rule":     {"own", "r1"},
-	"host":     {"h1", "h2"},
-	"hawkular": {"cpu", "load", "requests", `cpu{host="h1"}`},
+	"metric":    {"cpu", "load", "requests", "web"},
+	"tag":       {"host", "dc", "hostname", "cluster", "type"},
+	"tagvalue":  {"h1", "h2", "a"},
+	"policy":    {"default", "low", "own", "bool"},
+	"rule":      {"own", "r1"},
+	"host":      {"h1", "h2"},
+	"gname":     {"cpu", "load"},
+	"gpolicy":   {"low", "medium"},
+	"gtype":     {"generic", "prometheus"},
+	"gresource": {"host1", "1e3d5702-2cbf-46e0-ba13-0ddaa3c71150"},
+	"hawkular":  {"cpu", "load", "requests", `cpu{host="h1"}`},
 }
 
 // keep remembers a thing that there may be.
@@ -70,6 +74,9 @@ func (p *party) keep(kind, v string) {
 // find remembers a thing that there is. What is found again comes to the front, and the last one goes.
 func (p *party) find(kind, v string) {
 	const most = 12
+	if kind == "policy" && (strings.HasPrefix(v, spare) || p.all && strings.HasPrefix(v, "gpolicy")) {
+		return // see spare
+	}
 	list := slices.DeleteFunc(p.exist[kind], func(x string) bool { return x == v })
 	p.exist[kind] = slices.Insert(list, 0, v)
 	p.exist[kind] = p.exist[kind][:min(len(p.exist[kind]), most)]
@@ -106,7 +113,7 @@ func (g *gen) pick(kind string) string {
 func (g *gen) fresh(kind string) string {
 	p := g.p
 	switch kind {
-	case "id":
+	case "id", "gmetric", "opsmetric":
 		return fmt.Sprintf("%08x-0000-5000-8000-%012x", p.rng.Uint32(), p.rng.Uint64()>>16)
 	case "key":
 		return (p.word() + "000")[:12]

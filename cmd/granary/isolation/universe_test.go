@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"granary/openapi/openapitest"
 )
 
@@ -41,6 +43,7 @@ type universe struct {
 	a      *party
 	b      [2]*party
 	op     *party // who runs the service, and sees everything
+	lot    lot
 
 	steps   []*step
 	done    map[string]int // successes by operation
@@ -66,6 +69,8 @@ func newUniverse(t testing.TB, d *document, seed uint64) *universe {
 	u.a.credentials, u.b[0].credentials, u.b[1].credentials = credentials("a"), credentials("b"), credentials("b")
 	u.op = newParty("_ops", "co", "zqg", seed, 5)
 	u.op.other, u.op.credentials, u.op.all = u.a, []credential{operator}, true
+	uuid.SetRand(&u.lot)
+	t.Cleanup(func() { uuid.SetRand(nil) })
 	for i := range u.worlds {
 		u.worlds[i] = newWorld(t, fmt.Sprint(i+1), u.clock)
 	}
@@ -102,6 +107,7 @@ func (u *universe) play(s *step) {
 		if s.world >= 0 && s.world != i {
 			continue
 		}
+		u.lot.throw(s.number)
 		a := w.send(s.r)
 		texts[i] = settled(a.text())
 		if s.world < 0 {
