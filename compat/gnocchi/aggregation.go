@@ -9,6 +9,7 @@ import (
 	"granary/compat/gnocchi/operations"
 	"granary/compat/gnocchi/schema"
 	"granary/compat/gnocchi/when"
+	"granary/measures/query"
 	"granary/metricdef/resource"
 	"granary/policy"
 )
@@ -188,6 +189,13 @@ func (c *call) metricNamed(r *resource.Resource, name string) *metric {
 
 // reaggregate makes one series of each list of metrics. Of one metric that is its own measures, and of none nothing.
 func (c *call) reaggregate(r *reaggregation, lists [][]*metric) ([][]run, error) {
+	total := 0
+	for _, metrics := range lists {
+		total += len(metrics)
+	}
+	if err := c.d.o.Queries.Admit(c.most(), query.Cost{Series: int64(total)}); err != nil { // groups are read one after the other, and all are kept
+		return nil, c.refused(err)
+	}
 	out := make([][]run, len(lists))
 	var parts []*part
 	var places []int
