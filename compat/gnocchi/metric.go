@@ -52,11 +52,11 @@ func (c *call) createMetric() error {
 
 // bareMetric makes a metric that belongs to no resource, in the caller's home.
 func (c *call) bareMetric(wish newMetric) (made metricdef.Definition, err error) {
-	num, err := c.d.o.Store.EnsureTenant(c.ctx, c.home)
-	if err != nil {
-		return made, err
-	}
-	draft, err := c.draft(num, wish)
+	var draft *metricdef.Draft
+	_, err = c.ensure(c.home, func(num tenant.Num) (err error) {
+		draft, err = c.draft(num, wish)
+		return err
+	})
 	if err != nil {
 		return made, err
 	}

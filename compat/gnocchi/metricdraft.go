@@ -41,6 +41,20 @@ func newMetricOf(o *pyjson.Object) newMetric {
 	return newMetric{name: text("name"), policy: text("archive_policy_name"), unit: text("unit")}
 }
 
+// ensure is the number of a tenant, which is made if it is not there, but not for what cannot be: plan says what is to be made in the tenant of
+// a number, 0 for one that there is not, or why that cannot be.
+func (c *call) ensure(id tenant.ID, plan func(tenant.Num) error) (tenant.Num, error) {
+	t, _ := c.d.o.Tenants.Lookup(id)
+	if err := plan(t.Num); err != nil {
+		return 0, err
+	}
+	num, err := c.d.o.Store.EnsureTenant(c.ctx, id)
+	if err == nil && num != t.Num {
+		err = plan(num)
+	}
+	return num, err
+}
+
 // draft is the definition of a new metric in a tenant; it has a new id, and belongs to no resource yet.
 func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
 	if strings.Contains(m.name, "/") {

@@ -34,11 +34,11 @@ func (c *call) createResource() error {
 	if err != nil {
 		return err
 	}
-	num, err := c.d.o.Store.EnsureTenant(c.ctx, owner)
-	if err != nil {
+	var metrics []measures.ResourceMetric
+	num, err := c.ensure(owner, func(num tenant.Num) (err error) {
+		metrics, err = c.wanted(b.metrics, num)
 		return err
-	}
-	metrics, err := c.wanted(b.metrics, num)
+	})
 	if err != nil {
 		return err
 	}
