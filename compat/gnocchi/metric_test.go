@@ -139,6 +139,7 @@ func TestMetricsOfOthers(t *testing.T) {
 		{"GET", "/metric?name=" + url.QueryEscape("disk_io@dev=sda_1,host=h1"), "", 200, `~"name": "disk_io@dev=sda_1,host=h1", "unit": "B", "resource_id": null, "archive_policy": {"name": "slots", "back_window": 0, "definition": [{"timespan": "1:00:00", "granularity": "0:00:10", "points": 360}], "aggregation_methods": ["sum", "mean"`, asBob},
 		{"GET", "/metric?name=net_rx", "", 200, `~{"id": "` + ids[1] + `", "creator": null, "name": "net_rx", "unit": null, "resource_id": null, "archive_policy": {"name": "default", "back_window": 0, "definition": [{"timespan": null, "granularity": "0:01:00", "points": null}]`, asBob},
 		{"GET", "/metric?name=net%2Frx", "", 200, `[]`, asBob},
+		{"GET", "/metric?name=%FF", "", 400, `{"code": 400, "title": "Bad Request", "description": "name: \"\\xff\" is not UTF-8"}`, asBob},
 		{"GET", "/metric?name=disk_io", "", 200, `[]`, asBob},
 		{"GET", "/metric?name=text", "", 200, `[]`, asBob},
 		{"GET", "/metric?archive_policy_name=slots&unit=B", "", 200, `~"slots"`, asBob},

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -300,6 +301,9 @@ func (s *metricSearch) refs(t tenant.Num, expr match.Expr) ([]metricdef.Ref, err
 func (s *metricSearch) named() (match.Expr, error) {
 	if s.name == nil {
 		return nil, nil
+	}
+	if !utf8.ValidString(*s.name) {
+		return nil, badRequest("name: %q is not UTF-8", *s.name)
 	}
 	// That of another dialect stands before its tags, and has a slash where "_" is seen.
 	name, _, _ := strings.Cut(*s.name, "@")

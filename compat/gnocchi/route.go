@@ -106,7 +106,7 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.Versions(w, r.WithContext(withBase(r.Context(), base)))
 		return
 	case path == Prefix && r.Method == http.MethodGet:
-		d.redirect(w, r)
+		d.redirect(w, r.WithContext(withBase(r.Context(), base)))
 		return
 	}
 	other := r.Clone(withBase(r.Context(), base))
