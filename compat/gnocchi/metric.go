@@ -73,8 +73,11 @@ func (c *call) addMetric(wish newMetric, id uuid.UUID) (made metricdef.Definitio
 		return made, caused("Attribute value error", "detail", "name", "reason", "Name cannot be null if resource_id is not null")
 	}
 	generic, _ := c.d.o.Resources.Type(resource.Generic)
-	r := c.findResource(&generic, id)
-	if r == nil {
+	r, err := c.findResource(&generic, id)
+	switch {
+	case err != nil:
+		return made, err
+	case r == nil:
 		return made, resourceMissing(id)
 	}
 	o := c.objectOfResource(r)

@@ -81,7 +81,10 @@ func (in *intake) provideOne(t *resource.Type, s *origin, names []string) error 
 	c := in.c
 	const rounds = 8
 	for range rounds {
-		r := c.findResource(&resource.Type{Name: resource.Generic}, s.id)
+		r, err := c.findResource(&resource.Type{Name: resource.Generic}, s.id)
+		if err != nil {
+			return err
+		}
 		missing, err := in.find(r, s, names)
 		if err != nil || len(missing) == 0 {
 			return err

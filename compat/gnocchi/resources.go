@@ -1,6 +1,7 @@
 package gnocchi
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -72,35 +73,41 @@ func (c *call) seenResource(t *resource.Type) (*resource.Resource, error) {
 	if err != nil {
 		return nil, noObject("Resource %s does not exist", shorten(text))
 	}
-	if r := c.findResource(t, id); r != nil {
-		return r, nil
+	r, err := c.findResource(t, id)
+	if err == nil && r == nil {
+		err = noResource(id)
 	}
-	return nil, noResource(id)
+	return r, err
 }
 
 func noResource(id uuid.UUID) error { return noObject("Resource %s does not exist", id) }
 
 // findResource is the resource of that id in the caller's sight, nil if there is none. Where that is more than one tenant the caller's
-// own comes first, then who has a resource that the caller made, then who has had one for longest.
-func (c *call) findResource(t *resource.Type, id uuid.UUID) *resource.Resource {
+// own comes first, then who has a resource that the caller made. Of several others none is chosen: what is meant for one project must not
+// go to another that has made a resource of the same id.
+func (c *call) findResource(t *resource.Type, id uuid.UUID) (*resource.Resource, error) {
 	candidates := []tenant.Num{c.num}
 	if c.wide() {
 		candidates = append(candidates, c.d.o.Resources.Where(id)...)
 	}
 	var found *resource.Resource
+	others := 0
 	for i, n := range candidates {
 		r, ok := c.d.o.Resources.Get(n, id)
 		if !ok || t.Name != resource.Generic && r.Type != t.Name {
 			continue
 		}
 		if i == 0 || r.Creator != "" && r.Creator == c.creator {
-			return &r
+			return &r, nil
 		}
-		if found == nil {
-			found = &r
-		}
+		found = &r
+		others++
 	}
-	return found
+	if others > 1 {
+		return nil, &refusal{http.StatusConflict, "resource-ambiguous",
+			fmt.Sprintf("Resource %s exists in %d projects: say in which, by the project of the request", id, others)}
+	}
+	return found, nil
 }
 
 // showResource answers one resource.

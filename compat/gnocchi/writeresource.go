@@ -66,7 +66,10 @@ func (in *intake) resources(create bool) ([]*resource.Resource, error) {
 		case !wanted[i]:
 			continue
 		}
-		if found[i] = c.findResource(all, id); found[i] == nil && create && len(unknown) < mostUnknown {
+		if found[i], err = c.findResource(all, id); err != nil {
+			return nil, err
+		}
+		if found[i] == nil && create && len(unknown) < mostUnknown {
 			o := &pyjson.Object{}
 			o.Set("resource_id", id.String())
 			o.Set("original_resource_id", text)
