@@ -234,6 +234,9 @@ func (g *gen) gnocchiBody(r *request) string {
 			map[string]any{"metrics": g.gnocchiMetrics()}, map[string]any{"started_at": g.gnocchiTime(7200, 3600)})
 	case "gnocchiAddMetrics":
 		v = g.gnocchiMetrics()
+		if rng.IntN(3) > 0 { // one that it has not
+			v = map[string]any{g.fresh("metric"): g.gnocchiNewMetric()}
+		}
 	case "gnocchiSearchResources", "gnocchiAggregationOfResources":
 		v = g.gnocchiQuery()
 	case "gnocchiDeleteResources":
@@ -251,7 +254,7 @@ func (g *gen) gnocchiBody(r *request) string {
 			v = map[string]any{"operations": []any{"aggregate", "sum", []any{"metric", g.pick("gname"), "mean"}}, "resource_type": "generic", "search": g.gnocchiQuery()}
 		}
 	case "gnocchiAggregationOfMetricsOfBody":
-		v = []any{g.gnocchiMetric(), g.gnocchiMetric()}
+		v = []any{g.gnocchiMetric(), g.gnocchiMetric()}[rng.IntN(2):]
 	case "gnocchiInfluxWrite":
 		var b strings.Builder
 		for range 1 + rng.IntN(4) {
@@ -271,13 +274,14 @@ func (g *gen) gnocchiBody(r *request) string {
 }
 
 func (g *gen) gnocchiNewMetric() map[string]any {
-	return map[string]any{"archive_policy_name": choose(g.p.rng, "low", "low", "medium", g.pick("gpolicy")), "unit": choose(g.p.rng, "W", "%")}
+	policies := append([]string{"low", "medium"}, g.p.exist["gpolicy"]...)
+	return map[string]any{"archive_policy_name": choose(g.p.rng, policies...), "unit": choose(g.p.rng, "W", "%")}
 }
 
 // gnocchiMetrics are metrics by the names that a resource has for them.
 func (g *gen) gnocchiMetrics() map[string]any {
 	m := map[string]any{g.pick("gname"): g.gnocchiNewMetric()}
-	if g.p.rng.IntN(4) == 0 {
+	if g.p.rng.IntN(8) == 0 {
 		m[g.pick("gname")] = g.gnocchiMetric()
 	}
 	return m
@@ -295,7 +299,10 @@ func (g *gen) gnocchiNewResource(target string) map[string]any {
 	if rng.IntN(3) == 0 {
 		m["started_at"] = g.gnocchiTime(7200, 3600)
 	}
-	if !strings.HasSuffix(target, "/generic") && rng.IntN(3) > 0 {
+	switch {
+	case strings.HasSuffix(target, "/prometheus"):
+		m["job"], m["instance"] = g.pick("text"), g.pick("host")
+	case strings.Contains(target, "/gtype-") && rng.IntN(3) > 0:
 		m["place"] = g.pick("text")
 	}
 	return m

@@ -66,9 +66,10 @@ func (u *universe) settle() {
 			u.both(func(g *gen) *request { return g.valid(u.d.find(id)) }, 0)
 		}
 		// Types that writes need are everybody's, so they are there before anybody writes.
-		for _, id := range []string{"gnocchiCreateResourceType", "gnocchiCreatePolicy", "gnocchiPrometheusWrite", "gnocchiInfluxQuery"} {
+		for _, id := range []string{"gnocchiCreateResourceType", "gnocchiCreatePolicy", "gnocchiPrometheusWrite"} {
 			u.operate(u.d.find(id))
 		}
+		u.run(&step{world: -1, by: u.op, r: u.signed("POST", "/v1/influxdb/query?q=create+database+influxdb")})
 	}
 }
 
@@ -127,6 +128,9 @@ func (u *universe) operate(op *operation) {
 
 // maker is the operation that makes what the other is about.
 func (u *universe) maker(op *operation) *operation {
+	if strings.HasPrefix(op.path, "/v1/resource/{type}/{id}") {
+		return u.d.find("gnocchiCreateResource")
+	}
 	front, _, one := strings.Cut(op.path, "/{")
 	for _, o := range u.d.operations {
 		if one && o.method == "POST" && o.path == front {
@@ -153,6 +157,9 @@ func (u *universe) cycle() {
 		}
 	case 3:
 		u.restart()
+	}
+	for _, id := range []string{"gnocchiCreateResource", "gnocchiPostBatchOfResources", "gnocchiPostMeasures"} { // or there are none, as much deletes them
+		u.both(func(g *gen) *request { return g.valid(u.d.find(id)) }, 0)
 	}
 	before := [2]string{u.fingerprint(0, u.a), u.fingerprint(1, u.a)}
 	if before[0] != before[1] {
@@ -237,6 +244,7 @@ func (u *universe) attack(p *party) *request {
 	p.learn(r.target + r.body)
 	if p.rng.IntN(4) == 0 {
 		g.mangle(r)
+		p.learn(r.target + r.body) // words of the other in which it has put something
 	}
 	if p.rng.IntN(5) == 0 {
 		g.signOddly(r, p.credentials)
