@@ -3,6 +3,8 @@ package measures
 import (
 	"context"
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -40,13 +42,7 @@ func (s *Store) UpdateResourceType(ctx context.Context, name string, change func
 	}
 	if changed {
 		// Searches for metrics may find the former tags for a moment more: what all resources of a type have takes a while.
-		of := make(map[tenant.Num][]uuid.UUID)
-		for _, r := range s.Resources.OfType(name) {
-			of[r.Tenant] = append(of[r.Tenant], r.ID)
-		}
-		for num, ids := range of {
-			s.Definitions.Relink(num, ids...)
-		}
+		s.relink(slices.Values(s.Resources.OfType(name)))
 	}
 	t, _ := s.Resources.Type(name)
 	return t, nil
@@ -157,9 +153,7 @@ func (s *Store) deleteResources(ctx context.Context, t tenant.Num, ids []uuid.UU
 	p := &pending{wrote: s.o.Now().UnixNano()}
 	rec := resource.AppendRemove(nil, t, ending)
 	p.apply = func() {
-		if _, _, _, err := s.Resources.Remove(rec); err != nil {
-			panic("measures: own record of resources that end: " + err.Error())
-		}
+		s.endResources(rec)
 		s.applyRemove(refs)
 		s.removed.Add(int64(len(refs)))
 	}
@@ -195,6 +189,13 @@ func (s *Store) deleteResources(ctx context.Context, t tenant.Num, ids []uuid.UU
 	return len(ending), rest, nil
 }
 
+// endResources applies a record of resources that end, which the store has made itself.
+func (s *Store) endResources(rec []byte) {
+	if _, _, _, err := s.Resources.Remove(rec); err != nil {
+		panic("measures: own record of resources that end: " + err.Error())
+	}
+}
+
 // dropResources ends all resources of a tenant whose series have ended.
 func (s *Store) dropResources(ctx context.Context, num tenant.Num) error {
 	for {
@@ -215,11 +216,7 @@ func (s *Store) dropSome(num tenant.Num, ids []uuid.UUID) error {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	rec := resource.AppendRemove(nil, num, ids)
-	return s.changeNow(recUnresource, func(int64) ([]byte, error) { return rec, nil }, func() {
-		if _, _, _, err := s.Resources.Remove(rec); err != nil {
-			panic("measures: own record of resources that end: " + err.Error())
-		}
-	})
+	return s.changeNow(recUnresource, func(int64) ([]byte, error) { return rec, nil }, func() { s.endResources(rec) })
 }
 
 // nameResource puts a resource, and its type, into the present journal segment, so that a lost catalog does not take them
@@ -267,15 +264,20 @@ func (s *Store) settleLinks() {
 	if s.relinks.all {
 		s.Definitions.RelinkAll()
 	} else {
-		of := make(map[tenant.Num][]uuid.UUID)
-		for r := range s.relinks.some {
-			of[r.Tenant] = append(of[r.Tenant], r.ID)
-		}
-		for num, ids := range of {
-			s.Definitions.Relink(num, ids...)
-		}
+		s.relink(maps.Keys(s.relinks.some))
 	}
 	s.relinks = relinks{}
+}
+
+// relink gives definitions the tags of resources as these are now: those of a tenant in one go.
+func (s *Store) relink(changed iter.Seq[resource.Ref]) {
+	of := make(map[tenant.Num][]uuid.UUID)
+	for r := range changed {
+		of[r.Tenant] = append(of[r.Tenant], r.ID)
+	}
+	for num, ids := range of {
+		s.Definitions.Relink(num, ids...)
+	}
 }
 
 // applyResourceRecord applies a record of resources or types. Recovery only.

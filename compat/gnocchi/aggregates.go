@@ -162,10 +162,8 @@ func (c *call) aggregatesOfMetrics(w *terms, ops *operations.Operations, details
 		}
 		m := metrics[id]
 		if _, seen := metrics[id]; !seen {
-			if ref, ok := c.d.o.Definitions.ByID(id); ok {
-				if found, ok := c.metricOf(ref); ok {
-					m = found
-				}
+			if found, ok := c.metricByID(id); ok {
+				m = found
 			}
 			metrics[id] = m
 			if m == nil {

@@ -143,7 +143,7 @@ func (c *call) aggregationOfResources() error {
 	lists := make([][]*metric, len(groups))
 	for i := range groups {
 		for k := range groups[i].resources {
-			if m := c.metricNamed(&groups[i].resources[k], c.vars["name"]); m != nil {
+			if m := c.metricOfResource(&groups[i].resources[k], c.vars["name"]); m != nil && c.may(getMetric, &m.object) {
 				lists[i] = append(lists[i], m)
 			}
 		}
@@ -172,19 +172,6 @@ func (c *call) aggregationOfResources() error {
 	}
 	o.B = append(o.B, ']')
 	return o.end(nil)
-}
-
-// metricNamed is the metric that a resource has under a name, if the caller may read it; else nil.
-func (c *call) metricNamed(r *resource.Resource, name string) *metric {
-	ref, ok := c.d.o.Definitions.LinkedAs(r.Tenant, r.ID, name)
-	if !ok {
-		return nil
-	}
-	m, ok := c.metricOf(ref)
-	if !ok || !c.may(getMetric, &m.object) {
-		return nil
-	}
-	return m
 }
 
 // reaggregate makes one series of each list of metrics. Of one metric that is its own measures, and of none nothing.

@@ -183,6 +183,21 @@ func (c *call) json(check schema.Check) (any, error) {
 	return v, nil
 }
 
+// someJSON reads the body as JSON, if there is one.
+func (c *call) someJSON() (v any, ok bool, err error) {
+	b, err := c.body()
+	if err != nil || len(b) == 0 {
+		return nil, false, err
+	}
+	if err := c.typed(); err != nil {
+		return nil, false, err
+	}
+	if v, err = pyjson.Decode(b); err != nil {
+		return nil, false, undecodable(err)
+	}
+	return v, true, nil
+}
+
 // object is json for an object.
 func (c *call) object(fields ...schema.Field) (*pyjson.Object, error) {
 	v, err := c.json(schema.Dict(fields...))
@@ -316,9 +331,9 @@ func (c *call) page() (p page, err error) {
 		n, err := strconv.Atoi(strings.TrimSpace(list[0]))
 		switch {
 		case len(list) > 1 || err != nil:
-			return p, argument("limit", "expected int for dictionary value @ data['limit']")
+			return p, badLimit("expected int")
 		case n < 1:
-			return p, argument("limit", "value must be at least 1 for dictionary value @ data['limit']")
+			return p, badLimit("value must be at least 1")
 		}
 		p.limit = min(n, p.limit)
 	}

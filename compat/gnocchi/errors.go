@@ -76,12 +76,12 @@ func caused(cause string, members ...any) error {
 	return &refusal{http.StatusBadRequest, "parameter-invalid", because(cause, members...)}
 }
 
-// argument is a refusal with 400 of a parameter of the query.
-func argument(_, reason string) error {
-	return caused("Argument value error", "reason", reason)
+// badLimit refuses the length of a page, with the reason alone, which names it.
+func badLimit(reason string) error {
+	return caused("Argument value error", "reason", reason+" for dictionary value @ data['limit']")
 }
 
-// argumentDetail is argument with the name of the parameter in the answer.
+// argumentDetail is a refusal with 400 of a parameter of the query.
 func argumentDetail(name, reason string) error {
 	return caused("Argument value error", "detail", name, "reason", reason)
 }

@@ -72,8 +72,7 @@ func (c *call) addMetric(wish newMetric, id uuid.UUID) (made metricdef.Definitio
 	if wish.name == "" {
 		return made, caused("Attribute value error", "detail", "name", "reason", "Name cannot be null if resource_id is not null")
 	}
-	generic, _ := c.d.o.Resources.Type(resource.Generic)
-	r, err := c.findResource(&generic, id)
+	r, err := c.findResource(anyType, id)
 	switch {
 	case err != nil:
 		return made, err

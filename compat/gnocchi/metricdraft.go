@@ -33,12 +33,7 @@ func newMetricFields() []schema.Field {
 
 // newMetricOf is what the members of newMetricFields mean.
 func newMetricOf(o *pyjson.Object) newMetric {
-	text := func(name string) string {
-		v, _ := o.Get(name)
-		s, _ := v.(string)
-		return s
-	}
-	return newMetric{name: text("name"), policy: text("archive_policy_name"), unit: text("unit")}
+	return newMetric{name: text(o, "name"), policy: text(o, "archive_policy_name"), unit: text(o, "unit")}
 }
 
 // ensure is the number of a tenant, which is made if it is not there, but not for what cannot be: plan says what is to be made in the tenant of

@@ -23,6 +23,7 @@ type Resources interface {
 type metric struct {
 	metricdef.Definition
 	object
+	ended int64 // when its resource has, in nanoseconds; 0: it has not, or there is none
 }
 
 // metric finds the metric of an id in the caller's sight. What lies beyond it, what has no numbers, and what there is not is answered
@@ -50,26 +51,24 @@ func (c *call) metricOf(ref metricdef.Ref) (*metric, bool) {
 	if !ok || d.Type != metricdef.Gauge && d.Type != metricdef.Counter {
 		return nil, false
 	}
-	m := &metric{d, c.objectOf(&d)}
-	return m, c.wide() || m.tenant == c.home
-}
-
-// objectOf is what the rules look at of a metric.
-func (c *call) objectOf(d *metricdef.Definition) object {
-	o := object{tenant: c.d.o.Tenants.ID(d.Tenant), creator: d.Creator}
+	m := &metric{Definition: d, object: object{tenant: c.d.o.Tenants.ID(d.Tenant), creator: d.Creator}}
 	if d.Resource != uuid.Nil {
-		if r, ok := c.d.o.Resources.Get(d.Tenant, d.Resource); ok && r.Project != nil {
-			o.project = *r.Project
+		if r, ok := c.d.o.Resources.Get(d.Tenant, d.Resource); ok {
+			m.project, m.ended = projectOf(&r), r.Ended
 		}
 	}
-	return o
+	return m, c.wide() || m.tenant == c.home
 }
 
 // objectOfResource is what the rules look at of a resource.
 func (c *call) objectOfResource(r *resource.Resource) object {
-	o := object{tenant: c.d.o.Tenants.ID(r.Tenant), creator: r.Creator}
-	if r.Project != nil {
-		o.project = *r.Project
+	return object{tenant: c.d.o.Tenants.ID(r.Tenant), creator: r.Creator, project: projectOf(r)}
+}
+
+// projectOf is the project that a resource says, "" if it says none.
+func projectOf(r *resource.Resource) string {
+	if r.Project == nil {
+		return ""
 	}
-	return o
+	return *r.Project
 }

@@ -81,7 +81,7 @@ func (in *intake) provideOne(t *resource.Type, s *origin, names []string) error 
 	c := in.c
 	const rounds = 8
 	for range rounds {
-		r, err := c.findResource(&resource.Type{Name: resource.Generic}, s.id)
+		r, err := c.findResource(anyType, s.id)
 		if err != nil {
 			return err
 		}

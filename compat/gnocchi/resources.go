@@ -82,6 +82,9 @@ func (c *call) seenResource(t *resource.Type) (*resource.Resource, error) {
 
 func noResource(id uuid.UUID) error { return noObject("Resource %s does not exist", id) }
 
+// anyType is the type that every resource has.
+var anyType = &resource.Type{Name: resource.Generic}
+
 // findResource is the resource of that id in the caller's sight, nil if there is none. Where that is more than one tenant the caller's
 // own comes first, then who has a resource that the caller made. Of several others none is chosen: what is meant for one project must not
 // go to another that has made a resource of the same id.

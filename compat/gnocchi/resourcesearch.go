@@ -171,18 +171,11 @@ func (c *call) searchResources() error {
 
 // resourceQuery is the query of a request: its body or else its parameter filter, nil if it has neither.
 func (c *call) resourceQuery() (filter.Query, error) {
-	b, err := c.body()
+	v, ok, err := c.someJSON()
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > 0 {
-		if err := c.typed(); err != nil {
-			return nil, err
-		}
-		v, err := pyjson.Decode(b)
-		if err != nil {
-			return nil, undecodable(err)
-		}
+	if ok {
 		q, err := filter.FromJSON(v)
 		if err != nil {
 			return nil, invalid(err)

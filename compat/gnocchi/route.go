@@ -109,10 +109,12 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.redirect(w, r.WithContext(withBase(r.Context(), base)))
 		return
 	}
-	other := r.Clone(withBase(r.Context(), base))
-	other.URL.RawPath = plain
-	other.URL.Path, _ = url.PathUnescape(plain) // it came in a form that can be decoded
-	d.router.ServeHTTP(w, other)
+	u := *r.URL
+	u.RawPath = plain
+	u.Path, _ = url.PathUnescape(plain) // it came in a form that can be decoded
+	r = r.WithContext(withBase(r.Context(), base))
+	r.URL = &u
+	d.router.ServeHTTP(w, r)
 }
 
 // normal is a path without empty elements, and without a slash at its end.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"granary/compat/gnocchi/operations"
 	"granary/compat/gnocchi/predicate"
 	"granary/compat/gnocchi/pyjson"
@@ -71,20 +73,19 @@ func (c *call) searchedMetrics() ([]*metric, error) {
 		return nil, argumentDetail("metric_id", "It is required")
 	}
 	var list []*metric
+	seen := make(map[uuid.UUID]bool)
 	for _, text := range ids {
 		id, ok := parseUUID(text)
 		if !ok {
 			return nil, argumentDetail("metric_id", "Must be a UUID")
 		}
-		ref, ok := c.d.o.Definitions.ByID(id)
-		if !ok {
+		if seen[id] {
 			continue
 		}
-		m, ok := c.metricOf(ref)
-		if !ok || slices.ContainsFunc(list, func(n *metric) bool { return n.Ref == ref }) {
-			continue
+		seen[id] = true
+		if m, ok := c.metricByID(id); ok {
+			list = append(list, m)
 		}
-		list = append(list, m)
 	}
 	for _, m := range list {
 		if err := c.demand(searchMetric, &m.object); err != nil {
@@ -96,19 +97,12 @@ func (c *call) searchedMetrics() ([]*metric, error) {
 
 // predicate reads the body.
 func (c *call) predicate() (*predicate.Predicate, error) {
-	b, err := c.body()
-	if err != nil {
+	v, ok, err := c.someJSON()
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(b) == 0 {
+	case !ok:
 		return nil, badRequest("No query specified in body")
-	}
-	if err := c.typed(); err != nil {
-		return nil, err
-	}
-	v, err := pyjson.Decode(b)
-	if err != nil {
-		return nil, undecodable(err)
 	}
 	p, err := predicate.Parse(v)
 	if isSchema(err) {

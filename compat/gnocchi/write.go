@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"granary/tenant/identity"
 )
 
@@ -119,10 +117,8 @@ func unknownMetrics(names []string) error {
 // target is where the measures of a metric go.
 func (in *intake) target(m *metric) target {
 	t := target{id: m.ID, ref: m.Ref, tenant: m.Definition.Tenant, kind: m.Values()}
-	if m.Resource != uuid.Nil {
-		if r, ok := in.c.d.o.Resources.Get(t.tenant, m.Resource); ok && r.Ended != 0 {
-			t.resource, t.ended = r.ID, r.Ended
-		}
+	if m.ended != 0 {
+		t.resource, t.ended = m.Resource, m.ended
 	}
 	return t
 }

@@ -55,7 +55,6 @@ func (in *intake) resources(create bool) ([]*resource.Resource, error) {
 	for i := range in.dec.Lists {
 		wanted[in.dec.Lists[i].Resource] = true
 	}
-	all := &resource.Type{Name: resource.Generic}
 	var unknown []any
 	for i := range found {
 		text := string(in.dec.Resource(i))
@@ -66,7 +65,7 @@ func (in *intake) resources(create bool) ([]*resource.Resource, error) {
 		case !wanted[i]:
 			continue
 		}
-		if found[i], err = c.findResource(all, id); err != nil {
+		if found[i], err = c.findResource(anyType, id); err != nil {
 			return nil, err
 		}
 		if found[i] == nil && create && len(unknown) < mostUnknown {
