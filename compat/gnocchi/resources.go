@@ -63,7 +63,11 @@ func (c *call) resource(a action) (*resource.Resource, *resource.Type, error) {
 		return nil, nil, err
 	}
 	o := c.objectOfResource(r)
-	return r, t, c.demand(a, &o)
+	err = c.demand(a, &o)
+	if err != nil && a == getResource && o.tenant != c.home {
+		err = noResource(r.ID) // of another project, to who may search it and not look at it
+	}
+	return r, t, err
 }
 
 // seenResource is the resource of a type that the path names, if it is in the caller's sight.
