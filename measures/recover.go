@@ -307,7 +307,10 @@ func (s *Store) raiseRefs(ref metricdef.Ref) {
 	}
 }
 
-type replayCounts struct{ records, samples, skipped int64 }
+type replayCounts struct {
+	records, samples, skipped int64
+	adopted                   map[metricdef.Ref]bool // series whose grid is lost
+}
 
 // replay applies what the journal has and the catalog or a shard does not.
 func (s *Store) replay(ctx context.Context) (replayCounts, error) {
@@ -478,8 +481,35 @@ func (s *Store) skipHeld(b *Batch, seq uint64, n *replayCounts) {
 			}
 			sr.state = live
 		}
-		if pol := sr.policy.Load(); pol == nil || pol.checked.Load() != generation {
-			s.policyOf(ref, sr) // late samples ask it for its tiers
+		pol := sr.policy.Load()
+		if pol == nil || pol.checked.Load() != generation {
+			pol = s.policyOf(ref, sr) // late samples ask it for its tiers
+		}
+		if !sr.anchored || len(n.adopted) > 0 {
+			s.adoptGrid(ref, sr, b.Times[i], int64(pol.Grid), n)
 		}
 	}
+}
+
+// adoptGrid gives a series whose grid is lost the one of its policy, on which its samples lie: a grid stands in front of the first
+// sample, so only damage brings a sample without one. If a later sample shows that the series had another grid, its samples keep their times.
+func (s *Store) adoptGrid(ref metricdef.Ref, sr *series, t, step int64, n *replayCounts) {
+	adopted := n.adopted[ref]
+	switch {
+	case !sr.anchored && step != 0:
+		sr.grid = newGrid(t, step)
+	case adopted && sr.grid.step != 0 && (t-sr.grid.anchor)%sr.grid.step != 0:
+		sr.grid = grid{}
+	default:
+		return
+	}
+	if n.adopted == nil {
+		n.adopted = make(map[metricdef.Ref]bool)
+	}
+	n.adopted[ref] = true
+	sr.anchored, sr.last = true, t
+	sh := s.shardOf(ref)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.setGrid(ref, sr, sr.grid)
 }

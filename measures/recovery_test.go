@@ -523,6 +523,46 @@ func TestDamagedRecord(t *testing.T) {
 	}
 }
 
+// TestLostGrid loses the record that says on which grid the series lie: their policy says it too, and where their samples show another
+// one, they keep their times.
+func TestLostGrid(t *testing.T) {
+	h := newHistory(t)
+	h.put(t, 3, false)
+	h.s.crash()
+	path := filepath.Join(h.dir, "journal", "00000001.wal")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for at := 0; at+36 < len(b); at++ {
+		// measures/journal/DESIGN.md: the kind at 27, the payload at 36
+		if string(b[at:at+4]) == "GNRC" && journal.Kind(b[at+27]) == recGrids {
+			b[at+36] ^= 0x55
+			lost++
+		}
+	}
+	if lost != 1 {
+		t.Fatalf("%d records of grids", lost)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.s = openTest(t, h.o)
+	h.check(t, "without the grid", nil)
+	for i, ref := range h.refs {
+		if b, ok := h.s.Bounds(ref, minTime, maxTime); !ok || b.Step != 10*second {
+			t.Errorf("series %d: %+v, %t", i, b, ok)
+		}
+	}
+	h.put(t, 3, false)
+	h.reopen(t)
+	h.check(t, "after another start", nil)
+	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNumbersStayAbove loses the journal: the next record gets a number above every position that is stored.
 func TestNumbersStayAbove(t *testing.T) {
 	h := newHistory(t)

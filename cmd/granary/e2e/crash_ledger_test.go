@@ -26,6 +26,7 @@ func TestCrashLedger(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	config := configFile(t, filepath.Join(dir, "config.json"), object{"granary": object{
 		"journal": object{"sync": "never"}, "snapshot": object{"interval": "1s", "journal-bytes": "1MiB"}, "disk-free-mark": 0,
+		"compat": object{"gnocchi": object{"default-policies": false}}, // so that the service has no policies but those of the model
 	}})
 	f := &faults{t: t}
 	p := serve(t, config, data)

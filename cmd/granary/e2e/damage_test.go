@@ -290,13 +290,14 @@ var bodies = []string{"b0", "b1", "b2", "b3", "b4"}
 // TestDamagedJournal damages the journal of a killed server.
 func TestDamagedJournal(t *testing.T) {
 	base := crashed(t)
-	for _, c := range []struct {
+	type damage struct {
 		name       string
 		damage     func(d *damaged)
 		lost       int // bodies, at most
 		log        string
 		quarantine bool
-	}{
+	}
+	damages := []damage{
 		{"torn end", func(d *damaged) {
 			f := d.find("journal/*.wal")
 			i, err := os.Stat(f)
@@ -315,15 +316,19 @@ func TestDamagedJournal(t *testing.T) {
 				d.t.Fatal(err)
 			}
 		}, 0, "torn end of the journal cut off", false},
-		{"in the middle", func(d *damaged) {
+	}
+	// In front of the last body, of which the torn end is a part, whatever record it hits.
+	for at := 10; at <= 80; at += 2 {
+		damages = append(damages, damage{fmt.Sprintf("at %d percent", at), func(d *damaged) {
 			f := d.find("journal/*.wal")
 			i, err := os.Stat(f)
 			if err != nil {
 				d.t.Fatal(err)
 			}
-			d.flip(f, int(i.Size()/2))
-		}, 1, "damaged part of the journal put aside", true},
-	} {
+			d.flip(f, int(i.Size())*at/100)
+		}, 1, "damaged part of the journal put aside", true})
+	}
+	for _, c := range damages {
 		t.Run(c.name, func(t *testing.T) {
 			d := base.copied(t)
 			c.damage(d)
