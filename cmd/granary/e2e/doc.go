@@ -13,6 +13,8 @@
 //	GRANARY_GOLDEN=FILE     recorded exchanges with cc-metric-store, for TestGolden
 //	GRANARY_E2E_BROWSER=required    fail where there is no Chromium, instead of leaving its test out
 //	GRANARY_E2E_GNOCCHI=required    fail where there is no command gnocchi, instead of leaving its test out
+//	GRANARY_E2E_PROMETHEUS=required fail where there is no Prometheus, instead of leaving its tests out
+//	GRANARY_E2E_INFLUXDB=required   fail where there is no InfluxDB 1.x with its shell and its Python library, instead of leaving its tests out
 //	GRANARY_E2E_SCREENSHOT=FILE     a picture of the page of the HTTP API
 //
 // Every answer that the tests see is checked against the OpenAPI document.
