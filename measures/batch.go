@@ -79,8 +79,6 @@ type Draft struct {
 	More int
 	Def  metricdef.Draft // what data makes belongs to no resource and has no id of its own
 	Ref  metricdef.Ref   // set by Commit; 0 if it was refused
-	// Raw is for the writer's own use (the wire key that named the series).
-	Raw []byte
 }
 
 // Reset empties the batch and keeps its memory.

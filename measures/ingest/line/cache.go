@@ -181,9 +181,11 @@ func (g *generation) table(scope []byte, now int64) *table {
 // known is one key that a body has taught.
 type known struct {
 	key    []byte
-	ref    metricdef.Ref
+	ref    metricdef.Ref // 0: that of the row, once it is stored; alone: there is no row
 	tenant tenant.Num
-	row    int // of the batch
+	row    int    // of the batch
+	takes  bool   // the mapping may have a source for it
+	source Source // nil: it has none
 }
 
 // learn takes keys, in the order in which they stood in the body, unless the cache was dropped since the epoch.
@@ -203,8 +205,12 @@ func (c *Cache) learn(epoch uint64, scope []byte, keys []known) {
 	var last *entry
 	for i := range keys {
 		k := &keys[i]
+		if k.ref == 0 {
+			continue // its row was not stored
+		}
 		hash := hashOf(c.seed, k.key)
-		grow := t.growth(len(k.key))
+		before := t.bytes()
+		grow := t.growth(k)
 		if c.bytes+grow > c.o.Bytes {
 			if c.refused++; c.refused > c.entries {
 				// As many keys were turned away as there are: what is kept is no longer what is sent.
@@ -213,12 +219,10 @@ func (c *Cache) learn(epoch uint64, scope []byte, keys []known) {
 			}
 			continue
 		}
-		before := t.entries
-		id := t.put(hash, k.key, k.ref, k.tenant)
-		if t.entries > before {
-			c.entries++
-			c.bytes += grow
-		}
+		c.entries -= t.entries
+		id := t.put(hash, k)
+		c.entries += t.entries
+		c.bytes += t.bytes() - before
 		if last != nil && id != 0 && last.next.Load() == 0 {
 			last.next.Store(id)
 		}

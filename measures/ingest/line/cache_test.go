@@ -224,11 +224,11 @@ func TestManyTenants(t *testing.T) {
 	tb := newTable(0)
 	for i := range maxTenants + 10 {
 		key := fmt.Appendf(nil, "key%d", i)
-		id := tb.put(uint32(i), key, metricdef.Ref(i+1), tenant.Num(i+1))
+		id := tb.put(uint32(i), &known{key: key, ref: metricdef.Ref(i + 1), tenant: tenant.Num(i + 1)})
 		if got := id != 0; got != (i < maxTenants) {
 			t.Fatalf("tenant %d: %v", i, got)
 		}
-		if i < maxTenants && tb.own.tenants[tb.own.at(id).tenant] != tenant.Num(i+1) {
+		if i < maxTenants && tb.own.tenants[tb.own.at(id).owner()] != tenant.Num(i+1) {
 			t.Fatalf("tenant %d is another", i)
 		}
 	}

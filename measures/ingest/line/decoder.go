@@ -30,6 +30,10 @@ type Options struct {
 	Now func() time.Time
 	// LineLimit is how long the lines of a tenant may be, beyond what MaxLine says of all; 0 is no limit. Nil: none has one.
 	LineLimit func(tenant.Num) int64
+	// Derived takes the samples of fields that a Deriving mapping has a source for, of each line once, as soon as the line is
+	// decoded: before Decode returns, and whatever becomes of the part that their series are in. They lie within the bounds of the
+	// mapping. A whole number comes as the float next to it. Nil: mappings derive nothing.
+	Derived func(src Source, timeNS int64, v float64)
 }
 
 // Defaults of Options.
@@ -55,7 +59,8 @@ type Decoder struct {
 
 	// Of the body.
 	m      Mapping
-	typed  bool // m is Typed
+	typed  bool     // m is Typed
+	derive Deriving // m, if samples are made of its samples
 	body   []byte
 	pos    int // start of the next line
 	line   int // its number
@@ -66,6 +71,7 @@ type Decoder struct {
 	keys   *snapshot // of the table; nil: nothing is known of the scope
 	last   *entry    // entry of the last line that was known
 	ahead  int       // bytes that may still be searched for the end of strings that run over several lines
+	again  bool      // lines are decoded that were decoded before
 	tally  Tally
 	parts  []*Part // in use
 	spare  []*Part
@@ -109,6 +115,9 @@ func (d *Decoder) Begin(m Mapping, body []byte) error {
 	now := d.o.Now()
 	d.m, d.body, d.pos, d.line = m, body, 0, 1
 	_, d.typed = m.(Typed)
+	if d.derive = nil; d.o.Derived != nil {
+		d.derive, _ = m.(Deriving)
+	}
 	d.time = newWindow(now.UnixNano(), m.Bounds())
 	d.ahead = 4*d.o.MaxLine + len(body)
 	d.tally = Tally{}
@@ -192,8 +201,16 @@ func (d *Decoder) known(end int) {
 			}
 		}
 		ref := metricdef.Ref(e.ref.Load())
-		if ref == 0 || int(e.tenant) >= len(keys.tenants) {
+		if ref == 0 || e.owner() >= len(keys.tenants) {
 			break // forgotten, or younger than the snapshot
+		}
+		var src Source
+		if e.flags&derives != 0 {
+			i := int(e.source().Load())
+			if i >= len(keys.sources) || i == 0 && ref == alone {
+				break
+			}
+			src = keys.sources[i]
 		}
 		last = e
 
@@ -224,18 +241,27 @@ func (d *Decoder) known(end int) {
 		if reason, ok := d.time.check(t); !ok {
 			d.tally.ignore(reason, 1, d.line, pos)
 		} else {
-			if num := keys.tenants[e.tenant]; part == nil || part.Tenant != num {
+			if num := keys.tenants[e.owner()]; part == nil || part.Tenant != num {
 				part = d.partOf(num)
 			}
 			if len(part.at) >= d.o.MaxRows || next-pos > part.maxLine {
 				break
 			}
-			if whole {
+			switch {
+			case ref == alone:
+			case whole:
 				part.addInt(ref, t, n, pos)
-			} else {
+				part.Batch.Bytes += int64(next - pos)
+			default:
 				part.add(ref, t, v, pos)
+				part.Batch.Bytes += int64(next - pos)
 			}
-			part.Batch.Bytes += int64(next - pos)
+			if src != nil {
+				if whole {
+					v = float64(n)
+				}
+				d.o.Derived(src, t, v)
+			}
 		}
 		if predicted {
 			d.tally.Predicted++
@@ -310,9 +336,9 @@ func (d *Decoder) learn(p *Part) {
 	if d.o.Cache == nil {
 		return
 	}
-	for i := range p.Batch.Drafts {
-		if f := &p.Batch.Drafts[i]; f.Ref != 0 && f.Raw != nil {
-			p.resolved = append(p.resolved, known{f.Raw, f.Ref, p.Tenant, f.At})
+	for i := range p.resolved {
+		if k := &p.resolved[i]; k.ref == 0 {
+			k.ref = p.Batch.Refs[k.row]
 		}
 	}
 	d.o.Cache.learn(d.epoch, d.scope, p.resolved)
@@ -347,8 +373,9 @@ func (d *Decoder) Again(p *Part) error {
 	p.reset()
 
 	pos, line, tally := d.pos, d.line, d.tally
+	d.again = true
 	defer func() {
-		d.pos, d.line, d.tally = pos, line, tally
+		d.pos, d.line, d.tally, d.again = pos, line, tally, false
 		if len(p.at) > 0 { // else they are another tenant's now
 			p.Batch.Bytes = left
 		}
@@ -409,7 +436,7 @@ func (d *Decoder) End() {
 	}
 	clear(d.parts)
 	d.parts, d.part = d.parts[:0], nil
-	d.m, d.body, d.table, d.keys, d.last = nil, nil, nil, nil, nil
+	d.m, d.derive, d.body, d.table, d.keys, d.last = nil, nil, nil, nil, nil, nil
 	d.tally = Tally{}
 	d.turn = queue.Turn{}
 	d.parse.release()

@@ -20,13 +20,17 @@ const maxFields = 256
 
 // scratch is the memory of the slow path. Strings in tags and series borrow text.
 type scratch struct {
-	text   []byte // measurement, tags and metric names, without escapes
-	spans  []span // of the tags in text
-	tags   []metricdef.Tag
-	series Series
-	values []value
-	key    []byte
+	text  []byte // measurement, tags and metric names, without escapes
+	spans []span // of the tags in text
+	// measured is where the measurement ends in text.
+	measured int
+	tags     []metricdef.Tag
+	series   Series
+	values   []value
+	key      []byte
+	all      []metricdef.Tag // of the series, where somebody asked
 
+	wanted   bool // the mapping wants the measurement
 	time     int64
 	fields   int
 	unmapped int
@@ -35,11 +39,24 @@ type scratch struct {
 type span struct{ name, equals, end int }
 
 type value struct {
-	name  span // from name to end
+	name  span // of the metric, from name to end
+	field span // from name to end, if takes
 	v     float64
 	kind  metricdef.Kind // of a Typed mapping; 0 is a float
 	whole int64          // KindInt
 	text  string         // KindText
+
+	takes  bool   // the mapping may have a source for it
+	source Source // that the sample is handed over with, nil if with none
+	alone  bool   // there is no metric of its own for it
+}
+
+// number is the value as a float. REQUIRES: it is no text.
+func (v *value) number() float64 {
+	if v.kind == metricdef.KindInt {
+		return float64(v.whole)
+	}
+	return v.v
 }
 
 func (s *scratch) release() {
@@ -48,6 +65,7 @@ func (s *scratch) release() {
 	s.series.reset()
 	clear(s.series.Tags[:cap(s.series.Tags)])
 	clear(s.series.Plain[:cap(s.series.Plain)])
+	clear(s.all[:cap(s.all)])
 }
 
 // borrow is b as a string that is valid as long as b does not change.
@@ -162,7 +180,13 @@ func (d *Decoder) unwanted(text []byte) bool {
 	if text[end] == ',' && (end+1 == len(text) || bytes.IndexByte([]byte(" \r\n"), text[end+1]) >= 0) {
 		return false // the library says what is wrong
 	}
-	return !d.m.Wanted(borrow(text[:end])) && bytes.IndexByte(text[end:], '"') < 0
+	name := borrow(text[:end])
+	return !d.m.Wanted(name) && !d.takes(name, "") && bytes.IndexByte(text[end:], '"') < 0
+}
+
+// takes says whether samples may be made of those of a field, or of any of the measurement if there is none.
+func (d *Decoder) takes(measurement, field string) bool {
+	return d.derive != nil && d.derive.Takes(measurement, field)
 }
 
 // read takes one line apart into d.parse. The error says why there is nothing to store: an Ignore, an *AbortError, or
@@ -183,7 +207,7 @@ func (d *Decoder) read(in *lineprotocol.Decoder, quoted bool) (open bool, err er
 func (d *Decoder) readLine(in *lineprotocol.Decoder) error {
 	s := &d.parse
 	s.text, s.spans, s.tags, s.values = s.text[:0], s.spans[:0], s.tags[:0], s.values[:0]
-	s.fields, s.unmapped = 0, 0
+	s.all, s.fields, s.unmapped = s.all[:0], 0, 0
 	s.series.reset()
 
 	if !in.Next() {
@@ -193,7 +217,7 @@ func (d *Decoder) readLine(in *lineprotocol.Decoder) error {
 	if err != nil {
 		return err
 	}
-	if !d.m.Wanted(borrow(name)) {
+	if s.wanted = d.m.Wanted(borrow(name)); !s.wanted && !d.takes(borrow(name), "") {
 		return Ignore(measures.UnknownMetric)
 	}
 	s.text = append(s.text, name...)
@@ -216,7 +240,8 @@ func (d *Decoder) readLine(in *lineprotocol.Decoder) error {
 	if err := d.m.Series(borrow(s.text[:measured]), s.tags, &s.series); err != nil {
 		return err
 	}
-	if err := d.readFields(in, measured); err != nil {
+	s.measured = measured
+	if err := d.readFields(in); err != nil {
 		return err
 	}
 	digits, err := in.TimeBytes()
@@ -234,9 +259,9 @@ var errNothing = errors.New("no line found")
 
 // readFields gathers the mapped fields of a line. Of fields that stand for the same metric the last counts. Names go
 // behind what s.text holds already; strings that were borrowed from it stay valid, for they are only added to.
-func (d *Decoder) readFields(in *lineprotocol.Decoder, measured int) error {
+func (d *Decoder) readFields(in *lineprotocol.Decoder) error {
 	s := &d.parse
-	measurement := borrow(s.text[:measured])
+	measurement := borrow(s.text[:s.measured])
 next:
 	for {
 		k, field, err := in.NextField()
@@ -253,16 +278,24 @@ next:
 			continue
 		}
 		at := len(s.text)
-		text, ok := d.m.Metric(s.text, measurement, borrow(k))
-		if !ok {
+		text, ok := s.text, false
+		if s.wanted {
+			text, ok = d.m.Metric(text, measurement, borrow(k))
+		}
+		v.takes = v.kind != metricdef.KindText && d.takes(measurement, borrow(k))
+		if v.alone = !ok; v.alone && !v.takes {
 			s.unmapped++
 			continue
 		}
+		v.name = span{name: at, end: len(text)}
+		if v.takes {
+			text = append(text, k...)
+			v.field = span{name: v.name.end, end: len(text)}
+		}
 		for i := range s.values {
-			p := s.values[i].name
-			if string(text[p.name:p.end]) == string(text[at:]) && (v.kind == metricdef.KindText) == (s.values[i].kind == metricdef.KindText) {
-				v.name = p
-				s.values[i] = v
+			if o := &s.values[i]; v.replaces(o, text) {
+				v.name, v.field = o.name, o.field
+				*o = v
 				continue next
 			}
 		}
@@ -270,9 +303,16 @@ next:
 			return fmt.Errorf("more than %d fields", maxFields)
 		}
 		s.text = text
-		v.name = span{name: at, end: len(text)}
 		s.values = append(s.values, v)
 	}
+}
+
+// replaces says whether v, which stands behind o, is another value of what o is a value of. text holds the names.
+func (v *value) replaces(o *value, text []byte) bool {
+	if v.alone || o.alone {
+		return v.alone && o.alone && string(text[v.field.name:v.field.end]) == string(text[o.field.name:o.field.end])
+	}
+	return string(text[v.name.name:v.name.end]) == string(text[o.name.name:o.name.end]) && (v.kind == metricdef.KindText) == (o.kind == metricdef.KindText)
 }
 
 // valueOf is the value of a field, and false if such fields are not mapped.
@@ -315,7 +355,14 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		Unit:     s.series.Unit,
 		Dialect:  d.m.Dialect(),
 	}
+	d.findSources()
+	if !s.wanted && len(s.values) == 0 {
+		return Ignore(measures.UnknownMetric)
+	}
 	for i := range s.values {
+		if s.values[i].alone {
+			continue
+		}
 		s.define(&def, &s.values[i])
 		if err := def.Validate(); err != nil {
 			return err
@@ -340,21 +387,70 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 	raw := d.keyOf(text)
 	for i := range s.values {
 		v := &s.values[i]
-		if s.define(&def, v); v.kind == metricdef.KindText {
-			raw = nil // what a number in its place stands for is another series
-		}
-		s.key = metricdef.AppendKey(s.key[:0], def.Name, def.Tags)
 		d.part = d.partOf(def.Tenant)
-		if ref, ok := d.defs.Resolve(def.Tenant, def.Type, s.key); ok {
-			d.part.addValue(ref, nil, s.time, v, start)
-			if raw != nil {
-				d.part.resolved = append(d.part.resolved, known{raw, ref, def.Tenant, len(d.part.at) - 1})
-			}
-			continue
+		if v.source != nil && !d.again {
+			d.o.Derived(v.source, s.time, v.number())
 		}
-		d.part.addValue(0, &measures.Draft{Def: clone(&def), Raw: raw}, s.time, v, start)
+		key := known{key: raw, tenant: def.Tenant, row: len(d.part.at), takes: v.takes, source: v.source}
+		if v.alone {
+			key.ref = alone
+		} else {
+			s.define(&def, v)
+			s.key = metricdef.AppendKey(s.key[:0], def.Name, def.Tags)
+			var ok bool
+			if key.ref, ok = d.defs.Resolve(def.Tenant, def.Type, s.key); ok {
+				d.part.addValue(key.ref, nil, s.time, v, start)
+			} else {
+				d.part.addValue(0, &measures.Draft{Def: clone(&def)}, s.time, v, start)
+			}
+		}
+		if raw != nil && v.kind != metricdef.KindText { // what a number in the place of a text stands for is another series
+			d.part.resolved = append(d.part.resolved, key)
+		}
 	}
 	return nil
+}
+
+// findSources asks for the sources of the values in d.parse. Those that are neither stored nor handed over are unmapped.
+func (d *Decoder) findSources() {
+	s := &d.parse
+	if d.derive == nil {
+		return
+	}
+	kept := s.values[:0]
+	for _, v := range s.values {
+		if v.takes {
+			v.source = d.sourceOf(&v)
+			if v.source == nil && v.alone {
+				s.unmapped++
+				continue
+			}
+			v.alone = v.alone || v.source != nil && !v.source.Keep()
+		}
+		kept = append(kept, v)
+	}
+	s.values = kept
+}
+
+// sourceOf is what the samples of the field of a value are handed over with.
+func (d *Decoder) sourceOf(v *value) Source {
+	s := &d.parse
+	if len(s.all) == 0 {
+		s.all = mergeTags(s.all, s.series.Tags, s.series.Plain)
+	}
+	return d.derive.Source(s.series.Tenant, borrow(s.text[:s.measured]), borrow(s.text[v.field.name:v.field.end]), s.all)
+}
+
+// mergeTags appends two lists of tags, sorted by name and without a name in common, as one.
+func mergeTags(dst, a, b []metricdef.Tag) []metricdef.Tag {
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].Name < b[0].Name {
+			dst, a = append(dst, a[0]), a[1:]
+		} else {
+			dst, b = append(dst, b[0]), b[1:]
+		}
+	}
+	return append(append(dst, a...), b...)
 }
 
 // define gives the definition what one value of the line decides. A text makes a series of texts, which is another than

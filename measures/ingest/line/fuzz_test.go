@@ -49,12 +49,12 @@ func TestRandomBodies(t *testing.T) {
 				b.WriteString(one("", " ", "# x", "#\x00", "\r", "\"", "hello world", "nosuch x=\"", "nosuch,a=b", "cpu_load", "\\", "="))
 			} else {
 				b.WriteString(one("", "", "", "", "", "", " ", "#"))
-				b.WriteString(one("cpu_load", "cpu_load", "cpu_load", "cpu_user", "nosuch", "m\\ x", "möte", "cpu\xff"))
+				b.WriteString(one("cpu_load", "cpu_load", "cpu_load", "cpu_user", "net_bw", "mem_bw", "nosuch", "m\\ x", "möte", "cpu\xff"))
 				b.WriteString(one(",cluster=c", ",cluster=c", ",cluster=c", ",cluster=second", "", ",cluster=", ",cluster=a/b", ",cluster=c\\ d"))
 				b.WriteString(one(",hostname=h", ",hostname=h", ",host=h", ",hostname=h\\,", ",hostname=h,", "", ",hostname=\"h\"", ",hostname=h=", ",hostname=h\\"))
 				b.WriteString(one("", "", ",type=node", ",type=core,type-id=1", ",unit=\"x"))
 				b.WriteString(one(" ", " ", " ", " ", " ", "  ", "\t", ""))
-				b.WriteString(one("value=", "value=", "value=", "value=", "value=", "value==", "load=", "value=1,value=", "x=1i,value=", "x=\"a,\",value=", "value=\"", "v\\ =", "value"))
+				b.WriteString(one("value=", "value=", "value=", "value=", "value=", "value==", "load=", "load=2,value=", "value=1,value=", "x=1i,value=", "x=\"a,\",value=", "value=\"", "v\\ =", "value"))
 				b.WriteString(one("1", "1", "12.34", "51.03947562839471", "-0", "1e3", "1e400", "3i", "-007i", "9007199254740993i", "9223372036854775808i", "4u", "-4u", "t", "NaN", "", "1.2.3", "\"x\"", "\"", "00000000000000000000001", "1_0", "0x1", ".5", "1.", "1\"", "\xff"))
 				b.WriteString(one(" ", " ", " ", " ", " ", " ", "", "  ", ",", "\t"))
 				b.WriteString(one("1735689600", "1735689600", "1735689600", "1735689601", "1735689600000", "1735689600000000000", "1735689600000000001", "", "-1", "1", "9223372037", "x", "17356896000000000000", "1 2", "\"1\"", "0001735689600"))
@@ -71,19 +71,21 @@ func TestRandomBodies(t *testing.T) {
 // agree fails the test if the ways to decode a body tell different things.
 func agree(t *testing.T, body, before []byte) {
 	t.Helper()
-	for _, m := range []Mapping{cockpit(), &ClusterCockpit{Cluster: "d", Tenant: cockpit().Tenant}, typed{cockpit()}} {
+	for _, m := range []Mapping{cockpit(), &ClusterCockpit{Cluster: "d", Tenant: cockpit().Tenant}, typed{cockpit()}, derivingCockpit()} {
 		r := newRegistry()
-		want := decode(NewDecoder(r, Options{Now: clock, MaxLine: 300}), r, m, string(body))
+		var h, wanted handed
+		want := decode(NewDecoder(r, Options{Now: clock, MaxLine: 300, Derived: wanted.add}), r, m, string(body))
 		slices.Sort(want.samples) // a body that is split gives its tenants in turns
 
 		// The cache learns from another body first, then from this one with other numbers in it.
-		cached := NewDecoder(r, Options{Now: clock, MaxLine: 300, MaxRows: 2, Cache: NewCache(CacheOptions{Now: clock})})
+		cached := NewDecoder(r, Options{Now: clock, MaxLine: 300, MaxRows: 2, Cache: NewCache(CacheOptions{Now: clock}), Derived: h.add})
 		decode(cached, r, m, string(before))
 		for _, pass := range []string{"cold", "warm", "in other company"} {
+			h = nil
 			got := decode(cached, r, m, string(body))
 			slices.Sort(got.samples)
-			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
-				t.Fatalf("%s: %q after %q\ngot  %+v\nwant %+v", pass, body, before, got, want)
+			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) || !slices.Equal(h, wanted) {
+				t.Fatalf("%s: %q after %q\ngot  %+v, handed over %q\nwant %+v, %q", pass, body, before, got, h, want, wanted)
 			}
 			if pass == "warm" {
 				decode(cached, r, m, strings.NewReplacer("=1", "=7", "\"", "", "\r", "\n").Replace(string(before)+string(body)))

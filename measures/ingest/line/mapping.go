@@ -40,6 +40,27 @@ type Typed interface {
 	Typed()
 }
 
+// Deriving is a Mapping of whose samples others are made, beside those that it stores itself. The decoder hands the numbers of
+// such fields to Options.Derived, whether or not their series is stored under a name of its own: a measurement that is not
+// wanted, or a field that is not mapped, is not ignored if a source takes it.
+type Deriving interface {
+	Mapping
+	// Takes says whether something may be made of a field of a measurement; with the field "" whether of any field of it. It must
+	// give the same answer until Cache.Drop.
+	Takes(measurement, field string) bool
+	// Source is what the samples of a field are handed over with, nil if nothing is made of this series. The tags are those of the
+	// series, identity and plain, as Series has sorted them into one list by name; they borrow the body, as field and measurement
+	// do. It is remembered with the key of the series until Cache.Drop, and asked for again wherever the key is not known: equal
+	// arguments must give the same source.
+	Source(num tenant.Num, measurement, field string, tags []metricdef.Tag) Source
+}
+
+// Source is one series that others are made of.
+type Source interface {
+	// Keep says whether the series is stored under its own name too, provided that the mapping wants it.
+	Keep() bool
+}
+
 // Series is what the fields of one line have in common: all of the definition but the name.
 type Series struct {
 	Tenant tenant.Num

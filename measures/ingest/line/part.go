@@ -27,7 +27,7 @@ type Part struct {
 	// body is where they are, and spread are those that go on behind the end of their first line: a string takes it in.
 	body   []byte
 	spread []spread
-	// resolved are the keys whose refs were known to the resolver and not to the cache.
+	// resolved are the keys that were not known to the cache.
 	resolved []known
 }
 

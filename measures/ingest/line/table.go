@@ -2,6 +2,7 @@ package line
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -31,14 +32,21 @@ const (
 
 	// maxTenants bounds the tenants of one scope; keys of others are not remembered.
 	maxTenants = 1024
+
+	// Bits of an entry's flags: the index of its tenant, and whether a word behind the key holds the index of a source.
+	tenantMask = maxTenants - 1
+	derives    = 1 << 15
+
+	// alone is the ref of a key that has a source and is not stored under a name of its own.
+	alone = math.MaxUint32
 )
 
 // entry stands at the front of its key.
 type entry struct {
-	next   atomic.Uint32 // id of the entry that followed last; a guess
-	ref    atomic.Uint32 // 0: forgotten
-	size   uint16        // bytes of the key
-	tenant uint16        // index into the snapshot's tenants
+	next  atomic.Uint32 // id of the entry that followed last; a guess
+	ref   atomic.Uint32 // 0: forgotten
+	size  uint16        // bytes of the key
+	flags uint16        // derives, and the index of the tenant
 }
 
 const entryWords = int(unsafe.Sizeof(entry{}) / 4)
@@ -46,6 +54,14 @@ const entryWords = int(unsafe.Sizeof(entry{}) / 4)
 // key is the entry's key.
 func (e *entry) key() string {
 	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), int(e.size))
+}
+
+// owner is the index of the entry's tenant in the snapshot's tenants.
+func (e *entry) owner() int { return int(e.flags & tenantMask) }
+
+// source is the word with the index of the entry's source in the snapshot's sources; 0 is none. REQUIRES: derives.
+func (e *entry) source() *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(e), 4*uintptr(wordsOf(int(e.size), 0))))
 }
 
 // opens says whether text begins with the entry's key.
@@ -58,6 +74,7 @@ type snapshot struct {
 	slots   []uint64  // hash<<32 | id, read and written atomically; the length is a power of two
 	blocks  []*uint32 // the first word of each; a block has as many as fit, up to blockWords
 	tenants []tenant.Num
+	sources []Source // the first is none
 }
 
 // at is the entry of an id, nil for 0 and for one that is younger than the snapshot.
@@ -124,7 +141,7 @@ func (t *table) publish() {
 }
 
 func (t *table) bytes() int64 {
-	return tableBytes + t.words*4 + int64(len(t.own.slots))*8
+	return tableBytes + t.words*4 + int64(len(t.own.slots))*8 + int64(len(t.own.sources))*sourceBytes
 }
 
 // hashOf gives the half of the hash that the table keeps. The seed is the process's own, so that nobody can send keys
@@ -134,58 +151,82 @@ func hashOf(seed maphash.Seed, key []byte) uint32 {
 }
 
 // growth is by how many bytes adding one key of this size may make the table grow.
-func (t *table) growth(size int) int64 {
+func (t *table) growth(k *known) int64 {
 	var n int64
-	if !t.fits(size) {
-		n += int64(t.nextBlock(size)) * 4
+	words := k.words()
+	if !t.fits(words) {
+		n += int64(t.nextBlock(words)) * 4
 	}
 	if t.crowded() {
 		n += int64(len(t.own.slots)) * 8
 	}
+	if k.source != nil {
+		n += sourceBytes
+	}
 	return n
 }
 
-func wordsOf(size int) uint32 { return uint32(entryWords + (size+3)/4) }
+// sourceBytes is what a source takes in the list of them.
+const sourceBytes = int64(unsafe.Sizeof(Source(nil)))
 
-func (t *table) fits(size int) bool {
-	n := len(t.used)
-	return n > 0 && t.used[n-1]+wordsOf(size) <= t.room
+// wordsOf is how many words an entry has with a key of that many bytes.
+func wordsOf(size int, flags uint16) uint32 {
+	n := uint32(entryWords + (size+3)/4)
+	if flags&derives != 0 {
+		n++
+	}
+	return n
 }
 
-// nextBlock is how many words the next block has, for a key of that size to fit.
-func (t *table) nextBlock(size int) uint32 {
+// words is how many words the entry of a key has.
+func (k *known) words() uint32 { return wordsOf(len(k.key), k.flags()) }
+
+func (k *known) flags() uint16 {
+	if k.takes {
+		return derives
+	}
+	return 0
+}
+
+func (t *table) fits(words uint32) bool {
+	n := len(t.used)
+	return n > 0 && t.used[n-1]+words <= t.room
+}
+
+// nextBlock is how many words the next block has, for an entry of that many to fit.
+func (t *table) nextBlock(words uint32) uint32 {
 	n := uint32(firstWords) << min(2*len(t.used), blockBits)
-	return min(max(n, 1+wordsOf(size)), blockWords)
+	return min(max(n, 1+words), blockWords)
 }
 
 // crowded says whether the slots must be doubled before the next key.
 func (t *table) crowded() bool { return (t.entries+1)*5 > len(t.own.slots)*4 }
 
-// put adds a key or gives a key that is there a new ref. It returns the id, 0 if the scope has too many tenants.
-func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) uint32 {
-	if id, e := t.own.find(hash, key); e != nil {
-		if t.own.tenants[e.tenant] != num {
+// put adds a key or gives a key that is there a new ref and source. It returns the id, 0 if the scope has too many tenants.
+func (t *table) put(hash uint32, k *known) uint32 {
+	if id, e := t.own.find(hash, k.key); e != nil {
+		if t.own.tenants[e.owner()] != k.tenant {
 			// Its tenant was deleted, and made again under its name. So were those of the other keys that it had: their refs are of no
 			// use, and come back as stale. Who holds an older snapshot takes the ref for one of the tenant that is gone, of which the
 			// store takes nothing.
 			t.own.tenants = slices.Clone(t.own.tenants)
-			t.own.tenants[e.tenant] = num
+			t.own.tenants[e.owner()] = k.tenant
 			t.publish()
 		}
-		e.ref.Store(uint32(ref))
+		t.bind(e, k)
 		return id
 	}
-	index := slices.Index(t.own.tenants, num)
+	index := slices.Index(t.own.tenants, k.tenant)
 	changed := false
 	if index < 0 {
 		if index = len(t.own.tenants); index == maxTenants {
 			return 0
 		}
-		t.own.tenants = append(t.own.tenants, num)
+		t.own.tenants = append(t.own.tenants, k.tenant)
 		changed = true
 	}
-	if !t.fits(len(key)) {
-		t.room = t.nextBlock(len(key))
+	if words := k.words(); !t.fits(words) {
+		t.room = t.nextBlock(words)
 		t.words += int64(t.room)
 		t.own.blocks = append(t.own.blocks, unsafe.SliceData(make([]uint32, t.room)))
 		first := uint32(0)
@@ -201,11 +242,11 @@ func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) 
 	}
 	b := len(t.used) - 1
 	at := t.used[b]
-	t.used[b] += wordsOf(len(key))
+	t.used[b] += k.words()
 	e := t.own.entry(b, at)
-	e.size, e.tenant = uint16(len(key)), uint16(index)
-	e.ref.Store(uint32(ref))
-	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), len(key)), key)
+	e.size, e.flags = uint16(len(k.key)), k.flags()|uint16(index)
+	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), len(k.key)), k.key)
+	t.bind(e, k)
 	id := uint32(b)<<blockBits | at
 	// The slot comes last: who sees it sees the entry.
 	place(t.own.slots, hash, id)
@@ -214,6 +255,23 @@ func (t *table) put(hash uint32, key []byte, ref metricdef.Ref, num tenant.Num) 
 		t.publish()
 	}
 	return id
+}
+
+// bind gives an entry the source and the ref of a key. A source that it has already is not listed again.
+func (t *table) bind(e *entry, k *known) {
+	if e.flags&derives != 0 {
+		if i := e.source().Load(); k.source == nil {
+			e.source().Store(0)
+		} else if i == 0 || t.own.sources[i] != k.source {
+			if len(t.own.sources) == 0 {
+				t.own.sources = append(t.own.sources, nil)
+			}
+			t.own.sources = append(t.own.sources, k.source)
+			t.publish()
+			e.source().Store(uint32(len(t.own.sources) - 1))
+		}
+	}
+	e.ref.Store(uint32(k.ref))
 }
 
 func place(slots []uint64, hash, id uint32) {
@@ -248,7 +306,7 @@ func (t *table) forget(refs map[metricdef.Ref]struct{}) (n int) {
 				e.ref.Store(0)
 				n++
 			}
-			at += wordsOf(int(e.size))
+			at += wordsOf(int(e.size), e.flags)
 		}
 	}
 	return n
