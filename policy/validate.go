@@ -30,7 +30,10 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string {
-	s := e.What + " " + strconv.Quote(shorten(e.Name)) + ": "
+	s := e.What + ": "
+	if e.Name != "" {
+		s = e.What + " " + strconv.Quote(shorten(e.Name)) + ": "
+	}
 	if e.Field != "" {
 		s += e.Field + ": "
 	}

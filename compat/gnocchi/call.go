@@ -2,6 +2,7 @@ package gnocchi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -329,6 +330,9 @@ func (c *call) page() (p page, err error) {
 	p = page{limit: c.d.o.MaxLimit, marker: c.query.Get("marker"), sort: c.query["sort"]}
 	if list, ok := c.query["limit"]; ok {
 		n, err := strconv.Atoi(strings.TrimSpace(list[0]))
+		if errors.Is(err, strconv.ErrRange) {
+			err = nil // n is the number next to it, and bounded like others
+		}
 		switch {
 		case len(list) > 1 || err != nil:
 			return p, badLimit("expected int")

@@ -35,6 +35,9 @@ func (c *call) terms() (w terms, err error) {
 		if w.rules.Needed, ok = when.Float(text); !ok || math.IsNaN(w.rules.Needed) {
 			return w, argumentDetail("needed_overlap", "Must be a number")
 		}
+		if w.rules.Needed < 0 || w.rules.Needed > 100 {
+			return w, argumentDetail("needed_overlap", "Must be a percentage, from 0 to 100")
+		}
 	}
 	if w.start, w.stop, w.none, err = c.span(); err != nil {
 		return w, err

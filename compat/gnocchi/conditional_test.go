@@ -23,7 +23,7 @@ func TestResourceID(t *testing.T) {
 		{strings.Repeat("ü", 289), "", uuid.NewSHA1(resourceSpace, []byte(strings.Repeat("ü", 289)+"\x00")).String()},
 		{"a/b", "bob", "'/' is not supported in resource id"},
 		{"", "bob", "length of value must be at least 1"},
-		{"a\x00b", "bob", "the character U+0000 is not supported in resource id"},
+		{"a\x00b", "bob", "the character U+0000 is not supported in a name"},
 		{strings.Repeat("x", 290), "bob", "transformable resource id >289 max allowed characters"},
 	} {
 		id, err := resourceID(c.text, c.creator)

@@ -14,6 +14,7 @@ import (
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
 	"granary/api/edge"
+	"granary/compat/gnocchi/attribute"
 	"granary/compat/gnocchi/points"
 	"granary/compat/gnocchi/when"
 	"granary/metricdef"
@@ -64,6 +65,9 @@ func (c *call) queryInflux() error {
 	}
 	if err := c.demand(createResourceType, nil); err != nil {
 		return err
+	}
+	if _, err := attribute.TypeName(name); err != nil {
+		return argumentDetail("q", err.Error())
 	}
 	c.target = name
 	_, c.unchanged = c.d.o.Resources.Type(name)

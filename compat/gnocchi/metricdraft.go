@@ -24,10 +24,19 @@ type newMetric struct {
 // MaxUnit is how many characters the unit of a metric may have.
 const MaxUnit = 31
 
+// unitText is the check of a unit.
+func unitText(v any) (any, error) {
+	s, err := schema.StrMax(MaxUnit)(v)
+	if err == nil && strings.ContainsRune(s.(string), 0) {
+		err = schema.Wrong("the character U+0000 is not supported in a unit")
+	}
+	return s, err
+}
+
 // newMetricFields are the members of a body that wants a metric.
 func newMetricFields() []schema.Field {
 	return []schema.Field{
-		{Name: "archive_policy_name", Check: schema.Str}, {Name: "name", Check: schema.Str}, {Name: "unit", Check: schema.StrMax(MaxUnit)},
+		{Name: "archive_policy_name", Check: schema.Str}, {Name: "name", Check: schema.Str}, {Name: "unit", Check: unitText},
 	}
 }
 
@@ -54,6 +63,9 @@ func (c *call) ensure(id tenant.ID, plan func(tenant.Num) error) (tenant.Num, er
 func (c *call) draft(num tenant.Num, m newMetric) (*metricdef.Draft, error) {
 	if strings.Contains(m.name, "/") {
 		return nil, badRequest("'/' is not supported in metric name")
+	}
+	if fault := schema.NameFault(m.name); fault != "" {
+		return nil, badRequest("%s", fault)
 	}
 	most := schema.MaxName
 	if m.tagged {

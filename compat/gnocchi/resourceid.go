@@ -26,8 +26,8 @@ func resourceID(text, creator string) (uuid.UUID, error) {
 		return uuid.Nil, errors.New("length of value must be at least 1")
 	case strings.Contains(text, "/"):
 		return uuid.Nil, errors.New("'/' is not supported in resource id")
-	case strings.ContainsRune(text, 0):
-		return uuid.Nil, errors.New("the character U+0000 is not supported in resource id")
+	case schema.NameFault(text) != "":
+		return uuid.Nil, errors.New(schema.NameFault(text))
 	case utf8.RuneCountInString(text) > resource.MaxOriginal:
 		return uuid.Nil, fmt.Errorf("transformable resource id >%d max allowed characters", resource.MaxOriginal)
 	}

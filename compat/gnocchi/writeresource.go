@@ -161,7 +161,7 @@ func (in *intake) draft(r *resource.Resource, l *points.List, name string) (*met
 	if err := in.c.demand(updateResource, &o); err != nil {
 		return nil, err
 	}
-	if _, err := schema.StrMax(MaxUnit)(l.Unit); err != nil {
+	if _, err := unitText(l.Unit); err != nil {
 		return nil, schema.At(schema.At(schema.At(err, "unit", true), name, true), string(in.dec.Resource(l.Resource)), true)
 	}
 	d, err := in.c.draft(r.Tenant, newMetric{name: name, policy: l.Policy, unit: l.Unit})

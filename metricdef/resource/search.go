@@ -53,31 +53,18 @@ func (r *Registry) Search(ctx context.Context, q Search) (Found, error) {
 	return s.found(ctx)
 }
 
-// CountFound counts what a search finds, whatever its order and limit.
-func (r *Registry) CountFound(ctx context.Context, q Search) (int, error) {
-	q.Sort, q.After, q.Limit = nil, nil, 0
-	s := search{r: r, q: &q, counting: true}
-	if err := s.prepare(); err != nil {
-		return 0, err
-	}
-	err := s.scan(ctx)
-	return s.counted, err
-}
-
 // search is one search at work.
 type search struct {
-	r        *Registry
-	q        *Search
-	order    []SortKey
-	blocks   []*block
-	bound    *typeState // what where and by were made for
-	where    test
-	by       *ordering
-	after    []keyValue // nil: from the front
-	top      top
-	waiting  []*candidate // that Keep has not been asked about
-	counting bool
-	counted  int
+	r       *Registry
+	q       *Search
+	order   []SortKey
+	blocks  []*block
+	bound   *typeState // what where and by were made for
+	where   test
+	by      *ordering
+	after   []keyValue // nil: from the front
+	top     top
+	waiting []*candidate // that Keep has not been asked about
 }
 
 // candidate is a row that may be part of the answer, as it was when it was found.
@@ -228,9 +215,6 @@ func (s *search) step() {
 func (s *search) take(b *block, i int) {
 	last := s.top.last()
 	switch {
-	case s.counting && s.q.Keep == nil:
-		s.counted++
-		return
 	case s.after != nil && s.by.row(b, i, s.after) <= 0:
 		return
 	case last != nil && s.by.row(b, i, last.keys) >= 0:
@@ -250,16 +234,12 @@ func (s *search) take(b *block, i int) {
 // ask asks Keep about what the last step has found.
 func (s *search) ask() {
 	for _, c := range s.waiting {
-		switch keep := s.q.Keep(&c.res); {
-		case keep && s.counting:
-			s.counted++
-			fallthrough
-		case !keep:
+		if !s.q.Keep(&c.res) {
 			s.top.free = append(s.top.free, c)
-		default:
-			c.res = Resource{}
-			s.top.put(c)
+			continue
 		}
+		c.res = Resource{}
+		s.top.put(c)
 	}
 	s.waiting = s.waiting[:0]
 }

@@ -35,7 +35,7 @@ func inputError(format string, args ...any) error {
 // Type is the check of a body that makes a type; it means a resource.Type.
 func Type(v any) (any, error) {
 	out, err := schema.Dict(
-		schema.Field{Name: "name", Required: true, Check: typeName},
+		schema.Field{Name: "name", Required: true, Check: TypeName},
 		schema.Field{Name: "attributes", Check: specs(false)},
 	)(v)
 	if err != nil {
@@ -60,12 +60,13 @@ func sortByName(list []resource.Attribute) {
 	slices.SortFunc(list, func(a, b resource.Attribute) int { return strings.Compare(a.Name, b.Name) })
 }
 
-func typeName(v any) (any, error) {
-	s, err := schema.Str(v)
-	if err != nil {
-		return nil, err
+// TypeName is the check of the name of a type, a string.
+func TypeName(v any) (any, error) {
+	s, err := schema.Name(v)
+	if err == nil && strings.Contains(s.(string), "/") {
+		err = schema.Wrong("'/' is not supported in a name")
 	}
-	return s, resource.CheckTypeName(s.(string))
+	return s, err
 }
 
 // spec is an attribute as a body gives it.

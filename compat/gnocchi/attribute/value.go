@@ -3,8 +3,6 @@ package attribute
 import (
 	"time"
 
-	"github.com/google/uuid"
-
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/schema"
 	"granary/compat/gnocchi/when"
@@ -26,9 +24,9 @@ func value(a *resource.Attribute, v any, now time.Time) (resource.Value, error) 
 			out.Text = s.(string)
 		}
 	case resource.UUID:
-		s, ok := v.(string)
-		id, parseErr := uuid.Parse(s)
-		if !ok || parseErr != nil {
+		s, _ := v.(string)
+		id, ok := schema.UUID(s)
+		if !ok {
 			err = schema.NotValid()
 		}
 		out.Text = id.String()

@@ -10,6 +10,7 @@ import (
 
 	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
+	"granary/compat/gnocchi/schema"
 	"granary/compat/gnocchi/when"
 	"granary/metricdef/resource"
 )
@@ -113,7 +114,10 @@ func (b *Binding) value(attribute string, kind resource.Kind, v Value) (out reso
 		if v.Kind != Text {
 			return out, errKind
 		}
-		id, err := uuid.Parse(v.Text)
+		id, ok := schema.UUID(v.Text)
+		if !ok {
+			err = errKind
+		}
 		return resource.UUIDValue(id), err
 	case resource.Bool:
 		if v.Kind != Bool {

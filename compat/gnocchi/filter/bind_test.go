@@ -136,6 +136,7 @@ func TestBindFilter(t *testing.T) {
 		{`host = 2.50 and enabled = true`, `and(host = '2.5, enabled = true)`},
 		{`revision_end = null and revision > 1`, `and(revision_end = null, revision > #1)`},
 		{`host like null`, "Invalid value: `None' for field `host'"},
+		{`myid = "x6868da77-fa82-4e67-aba9-270c5ae8cbcax"`, "Invalid value: `x6868da77-fa82-4e67-aba9-270c5ae8cbcax' for field `myid'"},
 		{`id like 'a%'`, "Invalid operator: `like' for field `id': it compares texts, and this is a uuid"},
 	} {
 		q, err := Parse(c.in)

@@ -52,6 +52,7 @@ type evaluator struct {
 	refs    []int
 	given   matrix
 	steps   int64
+	held    int64 // values of results that are waiting for those of their neighbours
 	scratch aggregate.Scratch
 }
 
@@ -110,7 +111,7 @@ func (e *evaluator) spent(values int) {
 func (e *evaluator) space(rows, columns int) ([][]float64, error) {
 	n := int64(rows) * int64(columns)
 	if e.rules.Limit != nil {
-		if err := e.rules.Limit(n); err != nil {
+		if err := e.rules.Limit(e.held + n); err != nil {
 			return nil, err
 		}
 	}
@@ -135,15 +136,23 @@ func (e *evaluator) node(n *node) (value, error) {
 	case constant:
 		return value{number: n.number, scalar: true}, nil
 	case metric:
+		if err := e.work(int64(len(e.refs)), 1); err != nil {
+			return value{}, err
+		}
 		return value{matrix: e.metric(n)}, nil
 	}
 	args := make([]value, len(n.args))
+	waiting := e.held
 	for i, a := range n.args {
 		var err error
 		if args[i], err = e.node(a); err != nil {
 			return value{}, err
 		}
+		if args[i].own {
+			e.held += int64(len(args[i].times)) * int64(len(args[i].columns))
+		}
 	}
+	e.held = waiting
 	switch n.kind {
 	case binary:
 		return e.binary(n.two, n, n.args[0], n.args[1], args[0], args[1])

@@ -236,6 +236,27 @@ func TestEvaluateBounds(t *testing.T) {
 	if _, err := o.Evaluate(context.Background(), 1, []Column{c}, []int{0}, rules); !errors.Is(err, errTooMany) {
 		t.Error(err)
 	}
+	// Results that wait for others count as long as they do.
+	rules.Limit = func(n int64) error {
+		if n > 500_000 {
+			return errTooMany
+		}
+		return nil
+	}
+	for text, want := range map[string]error{
+		"(+ (+ (abs (metric a m)) (abs (metric a m))) (abs (metric a m)))":                       nil,
+		"(+ (abs (metric a m)) (+ (abs (metric a m)) (abs (metric a m))))":                       errTooMany,
+		"(+ (max (abs (metric a m)) (abs (metric a m))) (max (abs (metric a m)) 1))":             nil,
+		"(aggregate max (+ (abs (metric a m)) (+ (abs (metric a m)) (+ 1 (abs (metric a m))))))": errTooMany,
+		"(neg (sin (cos (tan (abs (neg (sin (cos (tan (abs (metric a m)))))))))))":               nil,
+	} {
+		if o, err = Parse(text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.Evaluate(context.Background(), 1, []Column{c}, []int{0}, rules); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if o, err = Parse("(abs (metric a m))"); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
 )
 
@@ -35,7 +36,7 @@ func (e *Error) Error() string {
 		if n, ok := p.(int); ok {
 			b.WriteString(strconv.Itoa(n))
 		} else {
-			b.Write(pyjson.AppendRepr(nil, p))
+			b.Write(pyjson.AppendRepr(nil, shorten(p.(string))))
 		}
 		b.WriteByte(']')
 	}
@@ -49,11 +50,14 @@ func (e *Error) Detail() []string {
 		if n, ok := p.(int); ok {
 			list[i] = strconv.Itoa(n)
 		} else {
-			list[i] = p.(string)
+			list[i] = shorten(p.(string))
 		}
 	}
 	return list
 }
+
+// shorten bounds what an error says of a name.
+func shorten(s string) string { return edge.Shorten(s, 300) }
 
 // Kind is "invalid".
 func (*Error) Kind() string { return "invalid" }
@@ -201,7 +205,7 @@ func StrRange(least, most int) Check {
 	}
 }
 
-// Name is a string of 1 to 255 bytes, which is what names of things that are kept may have.
+// Name is a string of 1 to 255 bytes that an address can hold, which is what names of things that are kept may have.
 func Name(v any) (any, error) {
 	s, err := Str(v)
 	switch {
@@ -212,7 +216,22 @@ func Name(v any) (any, error) {
 	case len(s.(string)) > MaxName:
 		return nil, Wrong("length of value must be at most " + strconv.Itoa(MaxName))
 	}
+	if fault := NameFault(s.(string)); fault != "" {
+		return nil, Wrong(fault)
+	}
 	return s, nil
+}
+
+// NameFault says why a text cannot be the name of something that addresses lead to; "": it can. Clients and proxies take the segments "."
+// and ".." out of addresses, also where they are escaped.
+func NameFault(text string) string {
+	switch {
+	case text == "." || text == "..":
+		return "'" + text + "' is not supported in a name: no address leads to it"
+	case strings.ContainsRune(text, 0):
+		return "the character U+0000 is not supported in a name"
+	}
+	return ""
 }
 
 // MaxName is the length of the longest name, in bytes.

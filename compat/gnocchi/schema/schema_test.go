@@ -54,6 +54,17 @@ func TestDict(t *testing.T) {
 	}
 }
 
+// TestNamesInErrors: an error does not give back what came, however long it is.
+func TestNamesInErrors(t *testing.T) {
+	o := &pyjson.Object{}
+	o.Set(strings.Repeat("\u00e9", 1<<20), nil)
+	_, err := Dict()(o)
+	var e *Error
+	if !errors.As(err, &e) || len(e.Error()) > 2000 || len(e.Detail()[0]) > 2000 {
+		t.Errorf("%d bytes", len(e.Error()))
+	}
+}
+
 func nilUnless(ok bool) error {
 	if ok {
 		return nil

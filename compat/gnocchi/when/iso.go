@@ -46,7 +46,7 @@ func iso(text string, now int64) (m moment, ok bool) {
 	for n < len(s) && digit(s[n]) {
 		n++
 	}
-	if n < 4 || n > 12 {
+	if n < 4 || n > 11 { // the seconds of more would not fit
 		return m, false
 	}
 	year := int64(0)

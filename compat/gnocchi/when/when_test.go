@@ -41,7 +41,7 @@ func TestTimestamps(t *testing.T) {
 	for text, want := range map[string]Why{
 		"garbage": Unreadable, "20200101T000000": Unreadable, "2020-1-1": Unreadable, "2020-01-01T24:00": Unreadable, "2020-01-01T00:00:00,5": Unreadable,
 		"2020-W01": Unreadable, "01/02/2020": Unreadable, "2020-13-01": Unreadable, "2019-02-29": Unreadable, "-10 years": Unreadable, "2020-01-01T": Unreadable,
-		"2020-01-01Z": Unreadable, "2020-01-01T00:60": Unreadable, "2020-01-01T00:00:00.1234567891": Unreadable, "2020-01-01T00:00:00x": Unreadable, "2020-": Unreadable,
+		"2020-01-01Z": Unreadable, "584554049253-01-01": Unreadable, "99999999999-12-31": Beyond, "-99999999999-01-01": BeforeEpoch, "2020-01-01T00:60": Unreadable, "2020-01-01T00:00:00.1234567891": Unreadable, "2020-01-01T00:00:00x": Unreadable, "2020-": Unreadable,
 		"1__0": Unreadable, "0x10": Unreadable, "1e": Unreadable, "--5": Unreadable, "2020-01-01T00:00:": Unreadable, "2020-01-01T00:00+1": Unreadable,
 		"-5": BeforeEpoch, "1960-01-01": BeforeEpoch, "-2020-01-01": BeforeEpoch, "-1e30": BeforeEpoch, "-3000 weeks": BeforeEpoch, "-99999999999999 weeks": BeforeEpoch,
 		"0001-01-01": BeforeEpoch, "1970-01-01T00:00:00+00:01": BeforeEpoch,
