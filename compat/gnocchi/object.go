@@ -51,7 +51,11 @@ func (c *call) metricOf(ref metricdef.Ref) (*metric, bool) {
 	if !ok || d.Type != metricdef.Gauge && d.Type != metricdef.Counter {
 		return nil, false
 	}
-	m := &metric{Definition: d, object: object{tenant: c.d.o.Tenants.ID(d.Tenant), creator: d.Creator}}
+	of, ok := c.d.o.Tenants.ByNum(d.Tenant)
+	if !ok {
+		return nil, false // its tenant is deleted, and it goes
+	}
+	m := &metric{Definition: d, object: object{tenant: of.ID, creator: d.Creator}}
 	if d.Resource != uuid.Nil {
 		if r, ok := c.d.o.Resources.Get(d.Tenant, d.Resource); ok {
 			m.project, m.ended = projectOf(&r), r.Ended

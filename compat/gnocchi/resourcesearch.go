@@ -204,11 +204,18 @@ func (c *call) find(t *resource.Type, q filter.Query, a action) error {
 	return c.list(t, &l, resource.Search{Tenants: c.scope(), Where: both(where, c.sight(a))})
 }
 
-// scope is the tenants in the caller's sight, as searches take them; nil: all.
+// scope is the tenants in the caller's sight, as searches take them; nil: all. What is left of deleted ones is in nobody's.
 func (c *call) scope() []tenant.Num {
 	switch {
 	case c.wide():
-		return nil
+		if len(c.d.o.Tenants.Deleting()) == 0 {
+			return nil
+		}
+		list := []tenant.Num{}
+		for _, t := range c.d.o.Tenants.All() {
+			list = append(list, t.Num)
+		}
+		return list
 	case c.num == 0:
 		return []tenant.Num{}
 	}
