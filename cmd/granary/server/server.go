@@ -59,6 +59,7 @@ type Server struct {
 	lines  *lines
 	nats   *nats.Client
 	watch  *requests
+	notify *notifier
 
 	authority *identity.Authority
 	// hawkularAdmin knows the admin token of that dialect, if there is one.
@@ -110,7 +111,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
-	s := &Server{cfg: cfg, o: o}
+	s := &Server{cfg: cfg, o: o, notify: newNotifier(o.Logger)}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.closeAll())
 	}
@@ -324,9 +325,7 @@ func (s *Server) Run(ctx context.Context) error {
 		err = cause
 	}
 	s.o.Logger.Info("stopping")
-	if _, nerr := daemon.SdNotify(false, daemon.SdNotifyStopping); nerr != nil {
-		s.o.Logger.Debug("systemd was not told", "error", nerr)
-	}
+	s.notify.tell(daemon.SdNotifyStopping, status("stopping"))
 	err = errors.Join(err, s.closeAll())
 	<-served
 	<-profiled
@@ -347,26 +346,18 @@ func (s *Server) run(ctx context.Context) error {
 	if s.cfg.PeerFiles() {
 		s.o.Logger.Info("the checkpoint directory of cc-metric-store holds files; they are not read. To take them over: granary import cc-metric-store DIR", "dir", s.cfg.PeerDirectory)
 	}
-	if err := s.store.Recover(ctx); err != nil {
+	if err := s.recover(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("recovery: %w", err)
+		return err
 	}
-	set, _ := s.cfg.Policies()
-	if err := putPolicies(ctx, s.store, s.cfg, set); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("policies: %w", err)
-	}
-	s.inForce.Store(true)
 	if s.nats != nil {
 		if err := s.nats.Start(); err != nil {
 			return err
 		}
 	}
-	background := make(chan struct{}, 4)
+	background := make(chan struct{}, 5)
 	bg, stop := context.WithCancel(ctx)
 	defer func() {
 		stop()
@@ -379,18 +370,39 @@ func (s *Server) run(ctx context.Context) error {
 	go func() { s.tidy(bg); background <- struct{}{} }()
 	go func() { s.watchAlerts(bg); background <- struct{}{} }()
 
+	s.notify.ready(s.Addr())
+	go func() { s.watchStuck(bg); background <- struct{}{} }()
 	if s.o.Ready != nil {
 		s.o.Ready(s.Addr())
-	}
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		s.o.Logger.Debug("systemd was not told", "error", err)
 	}
 	s.o.Logger.Info("ready", "listen", s.Addr())
 	s.wait(ctx)
 	return nil
 }
 
-// wait reloads and feeds the watchdog until ctx ends.
+// recover brings the state back and the policies of the configuration into force, and tells the service manager how far it is.
+func (s *Server) recover(ctx context.Context) error {
+	told, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(startTick)
+		defer tick.Stop()
+		s.notify.starting(told, tick.C, s.ready)
+	}()
+	defer func() { stop(); <-ended }()
+	if err := s.store.Recover(ctx); err != nil {
+		return fmt.Errorf("recovery: %w", err)
+	}
+	set, _ := s.cfg.Policies()
+	if err := putPolicies(ctx, s.store, s.cfg, set); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	s.inForce.Store(true)
+	return nil
+}
+
+// wait reloads until ctx ends.
 func (s *Server) wait(ctx context.Context) {
 	changes, overrides := s.cfg.Watch(), s.cfg.WatchOverrides()
 	tick := time.NewTicker(2 * time.Second)
@@ -400,6 +412,7 @@ func (s *Server) wait(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.o.Reload:
+			s.notify.reloading()
 			changes.Changed() // it is read now
 			s.audit.Reopen()
 			s.certificates.refresh(true)
@@ -407,6 +420,7 @@ func (s *Server) wait(ctx context.Context) {
 			s.reload(ctx)
 			s.reloadOverrides()
 			s.refresh()
+			s.notify.reloaded()
 		case <-tick.C:
 			s.refresh()
 			s.certificates.refresh(false)
@@ -417,9 +431,6 @@ func (s *Server) wait(ctx context.Context) {
 			}
 			if overrides.Changed() {
 				s.reloadOverrides()
-			}
-			if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
-				s.o.Logger.Debug("systemd was not told", "error", err)
 			}
 		}
 	}
