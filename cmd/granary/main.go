@@ -26,6 +26,7 @@ type CLI struct {
 	Check      CheckCmd      `cmd:"" help:"Check a configuration file and say what is in force."`
 	Load       LoadCmd       `cmd:"" help:"Simulate a cluster that sends its metrics, and measure."`
 	Demo       DemoCmd       `cmd:"" help:"Serve and feed a small simulated cluster and this host's own metrics."`
+	Bridge     BridgeCmd     `cmd:"" help:"Pull metrics from Prometheus or InfluxDB."`
 	Import     ImportCmd     `cmd:"" help:"Take over what another store has kept."`
 	Export     ExportCmd     `cmd:"" help:"Print a data folder as line protocol."`
 	Verify     VerifyCmd     `cmd:"" help:"Check every file of a data folder."`

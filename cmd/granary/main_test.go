@@ -46,7 +46,7 @@ func write(t *testing.T, name, content string) string {
 func TestHelp(t *testing.T) {
 	t.Setenv("COLUMNS", "") // the width of the help
 	var all strings.Builder
-	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"load"}, {"demo"}, {"import", "cc-metric-store"}, {"import", "resources"}, {"export"}, {"verify"}, {"token"}, {"token", "keygen"}, {"token", "new"}, {"key"}, {"key", "new"}, {"key", "hash"}, {"version"}, {"completion"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"load"}, {"demo"}, {"bridge"}, {"bridge", "prometheus"}, {"bridge", "influxdb"}, {"bridge", "run"}, {"import", "cc-metric-store"}, {"import", "resources"}, {"export"}, {"verify"}, {"token"}, {"token", "keygen"}, {"token", "new"}, {"key"}, {"key", "new"}, {"key", "hash"}, {"version"}, {"completion"}} {
 		code, out, err := command(t, append([]string{"help"}, args...)...)
 		if code != exitOK || err != "" {
 			t.Errorf("help %v: exit code %d, %s", args, code, err)

@@ -35,6 +35,11 @@ const (
 
 // NewHTTP takes the address of a server, with or without the path /api/write, and a token or "".
 func NewHTTP(address, token string) (*HTTP, error) {
+	return NewHTTPWith(address, token, &http.Client{Timeout: 2 * time.Minute})
+}
+
+// NewHTTPWith is NewHTTP with a client of the caller's, which may know by itself who asks.
+func NewHTTPWith(address, token string, client *http.Client) (*HTTP, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("%q is not an address of a server, such as http://127.0.0.1:8082", address)
@@ -45,7 +50,7 @@ func NewHTTP(address, token string) (*HTTP, error) {
 	return &HTTP{
 		url:      u.String(),
 		token:    token,
-		client:   &http.Client{Timeout: 2 * time.Minute},
+		client:   client,
 		Patience: 5 * time.Minute,
 		Wait:     100 * time.Millisecond,
 	}, nil
@@ -54,20 +59,21 @@ func NewHTTP(address, token string) (*HTTP, error) {
 // Close drops idle connections.
 func (h *HTTP) Close() { h.client.CloseIdleConnections() }
 
-// WriteLines sends one body and returns what the server ignored of it, by reason.
+// WriteLines sends one body and returns what the server ignored of it, by reason. What the server cannot take now is sent again, until
+// the patience is over.
 func (h *HTTP) WriteLines(ctx context.Context, body []byte) (map[string]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.Patience)
 	defer cancel()
 	wait := h.Wait
 	for {
-		ignored, err := h.send(ctx, body)
-		busy, ok := errors.AsType[*busyError](err)
-		if !ok {
+		ignored, err := h.Send(ctx, body)
+		refusal, ok := errors.AsType[*Refusal](err)
+		if !ok || !refusal.busy() {
 			return ignored, err
 		}
 		pause := wait
-		if busy.after > 0 {
-			pause = busy.after
+		if refusal.After > 0 {
+			pause = min(refusal.After, maxRetryAfter)
 		}
 		wait = min(2*wait, maxWait)
 		t := time.NewTimer(pause)
@@ -75,21 +81,35 @@ func (h *HTTP) WriteLines(ctx context.Context, body []byte) (map[string]int, err
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return nil, fmt.Errorf("%w; gave up: %w", busy.err, context.Cause(ctx))
+			return nil, fmt.Errorf("%w; gave up: %w", refusal, context.Cause(ctx))
 		}
 	}
 }
 
-// busyError says that the same body may be taken later.
-type busyError struct {
-	after time.Duration // as the server wishes; 0 if it does not say
-	err   error
+// Refusal is an answer that is no success, or that none came.
+type Refusal struct {
+	Status int           // 0 without an answer
+	After  time.Duration // until the body may be sent again, as the server wishes; 0 if it does not say
+	Text   string        // what the server says
+	err    error
 }
 
-func (e *busyError) Error() string { return e.err.Error() }
-func (e *busyError) Unwrap() error { return e.err }
+func (r *Refusal) Error() string { return r.err.Error() }
 
-func (h *HTTP) send(ctx context.Context, body []byte) (map[string]int, error) {
+// Unwrap is why no answer came.
+func (r *Refusal) Unwrap() error { return r.err }
+
+// busy says that the same body may be taken later.
+func (r *Refusal) busy() bool {
+	switch r.Status {
+	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// Send sends one body once and returns what the server ignored of it, by reason. The error is a *Refusal if the request was made.
+func (h *HTTP) Send(ctx context.Context, body []byte) (map[string]int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -100,25 +120,30 @@ func (h *HTTP) send(ctx context.Context, body []byte) (map[string]int, error) {
 	}
 	res, err := h.client.Do(req)
 	if err != nil {
-		return nil, &busyError{err: err}
+		return nil, &Refusal{err: err}
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // only to be shown, and to free the connection
 	switch res.StatusCode {
 	case http.StatusOK, http.StatusNoContent:
 		return parseIgnored(res.Header.Get("X-Granary-Ignored")), nil
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		busy := &busyError{err: h.refusal(res, answer)}
-		if n, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && n > 0 {
-			busy.after = min(time.Duration(n)*time.Second, maxRetryAfter)
-		}
-		return nil, busy
 	}
-	return nil, h.refusal(res, answer)
+	text := string(bytes.TrimSpace(answer))
+	return nil, &Refusal{
+		Status: res.StatusCode, After: retryAfter(res.Header.Get("Retry-After"), time.Now()), Text: text,
+		err: fmt.Errorf("%s answers %s: %s", h.url, res.Status, text),
+	}
 }
 
-func (h *HTTP) refusal(res *http.Response, answer []byte) error {
-	return fmt.Errorf("%s answers %s: %s", h.url, res.Status, bytes.TrimSpace(answer))
+// retryAfter reads seconds or a date.
+func retryAfter(field string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(field, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(field); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }
 
 // parseIgnored reads "unknown-metric=3, too-old=1". Parts of another form are left out.
