@@ -60,7 +60,8 @@ func (c *call) aggregates() error {
 	if err != nil {
 		return err
 	}
-	groups, err := c.groupsOf(b.typ, where, by, history)
+	groups, err := c.groupsOf(resource.Search{Type: b.typ.Name, Where: where, History: history}, by, false,
+		func(r *resource.Resource) int { return len(c.metricsOf(nil, r, b.operations.Refs)) })
 	var sort *resource.SortError
 	if errors.As(err, &sort) {
 		return badSortKey(sort.Attribute)

@@ -1,6 +1,8 @@
 package gnocchi
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"granary/metricdef"
 	"granary/metricdef/resource"
 	"granary/policy"
+	"granary/tenant"
 	"granary/tenant/identity"
 )
 
@@ -29,9 +32,54 @@ type groupValue struct {
 	ok bool
 }
 
-// groupsOf finds resources of a type, in groups by attributes. Without attributes they are one group, if there are any.
-func (c *call) groupsOf(t *resource.Type, where resource.Query, by []string, history bool) ([]group, error) {
-	q := resource.Search{Tenants: c.scope(), Type: t.Name, Where: both(where, c.sight(searchResource)), History: history}
+// chosen are the resources that a computation is about, as a search finds them. What it keeps is bounded: by the limit of series, of which each
+// metric is one, and each group that has none too.
+type chosen struct {
+	c      *call
+	by     []string
+	series func(r *resource.Resource) int // of the computation that a resource has
+	empty  bool                           // groups without series are in the answer
+
+	count  int64
+	groups map[string]chosenGroup // by their values, if empty
+	err    error                  // it is too much
+	cancel func()
+}
+
+// chosenGroup is the resource that stands for a group that has no series.
+type chosenGroup struct {
+	id     uuid.UUID
+	tenant tenant.Num
+}
+
+// keep says whether a resource is one of them.
+func (o *chosen) keep(r *resource.Resource) bool {
+	if o.err != nil {
+		return false
+	}
+	n := o.series(r)
+	if n == 0 && o.empty {
+		g := group{values: valuesOf(r, o.by)}
+		key := string(g.append(nil, o.by))
+		first, seen := o.groups[key]
+		if seen {
+			return first == chosenGroup{r.ID, r.Tenant}
+		}
+		o.groups[key] = chosenGroup{r.ID, r.Tenant}
+		n = 1
+	}
+	o.count += int64(n)
+	if err := o.c.d.o.Queries.Admit(o.c.most(), query.Cost{Series: o.count}); err != nil {
+		o.err = o.c.refused(err)
+		o.cancel()
+	}
+	return n > 0
+}
+
+// groupsOf finds resources of a type that have series of a computation, in groups by attributes. Without attributes they are one group, if
+// there are any. With empty, groups that have no series are told too, by one of their resources.
+func (c *call) groupsOf(q resource.Search, by []string, empty bool, series func(r *resource.Resource) int) ([]group, error) {
+	q.Tenants, q.Where = c.scope(), both(q.Where, c.sight(searchResource))
 	for _, name := range by {
 		q.Sort = append(q.Sort, resource.SortKey{Attribute: name})
 	}
@@ -41,8 +89,12 @@ func (c *call) groupsOf(t *resource.Type, where resource.Query, by []string, his
 	if err := c.enter(); err != nil {
 		return nil, err
 	}
-	found, err := c.d.o.Resources.Search(c.ctx, q)
-	if err != nil {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	o := chosen{c: c, by: by, series: series, empty: empty, groups: make(map[string]chosenGroup), cancel: cancel}
+	q.Keep = o.keep
+	found, err := c.d.o.Resources.Search(ctx, q)
+	if err = cmp.Or(o.err, err); err != nil {
 		return nil, err
 	}
 	var groups []group
@@ -56,16 +108,21 @@ func (c *call) groupsOf(t *resource.Type, where resource.Query, by []string, his
 			groups[len(groups)-1].resources = found.Resources[from:i:i]
 			from = i
 		}
-		g := group{values: make([]groupValue, len(by))}
-		for k, name := range by {
-			g.values[k] = valueOf(r, name)
-		}
-		groups = append(groups, g)
+		groups = append(groups, group{values: valuesOf(r, by)})
 	}
 	if len(groups) > 0 {
 		groups[len(groups)-1].resources = found.Resources[from:]
 	}
 	return groups, nil
+}
+
+// valuesOf are the values of a resource by which it belongs to a group.
+func valuesOf(r *resource.Resource, by []string) []groupValue {
+	values := make([]groupValue, len(by))
+	for k, name := range by {
+		values[k] = valueOf(r, name)
+	}
+	return values
 }
 
 func sameGroup(values []groupValue, by []string, r *resource.Resource) bool {
@@ -154,8 +211,7 @@ func (c *call) metricsOf(dst []source, r *resource.Resource, refs []operations.R
 }
 
 // partsOf are the computations of a group: one, or one for each revision. There is none for what has no metrics.
-func (c *call) partsOf(g *group, ops *operations.Operations, history bool, series int) ([]*part, error) {
-	var parts []*part
+func (c *call) partsOf(g *group, ops *operations.Operations, history bool) (parts []*part) {
 	p := &part{operations: ops}
 	for i := range g.resources {
 		r := &g.resources[i]
@@ -164,15 +220,11 @@ func (c *call) partsOf(g *group, ops *operations.Operations, history bool, serie
 		}
 		had := len(p.sources)
 		p.sources = c.metricsOf(p.sources, r, ops.Refs)
-		series += len(p.sources) - had
-		if err := c.d.o.Queries.Admit(c.most(), query.Cost{Series: int64(series)}); err != nil {
-			return nil, c.refused(err)
-		}
 		if len(p.sources) > 0 && had == 0 {
 			parts = append(parts, p)
 		}
 	}
-	return parts, nil
+	return parts
 }
 
 // aggregatesOfGroups answers operations on metrics that are named by their names, in groups of resources: one answer for each group
@@ -180,15 +232,8 @@ func (c *call) partsOf(g *group, ops *operations.Operations, history bool, serie
 func (c *call) aggregatesOfGroups(w *terms, b *aggregatesBody, by []string, groups []group, details, history bool) error {
 	parts := make([][]*part, len(groups))
 	var all []*part
-	total := 0
 	for i := range groups {
-		var err error
-		if parts[i], err = c.partsOf(&groups[i], b.operations, history, total); err != nil {
-			return err
-		}
-		for _, p := range parts[i] {
-			total += len(p.sources)
-		}
+		parts[i] = c.partsOf(&groups[i], b.operations, history)
 		all = append(all, parts[i]...)
 	}
 	if len(all) == 0 {

@@ -128,7 +128,18 @@ func (c *call) aggregationOfResources() error {
 		return err
 	}
 	by := groupby(c.query["groupby"])
-	groups, err := c.groupsOf(t, where, by, false)
+	named := func(r *resource.Resource) *metric {
+		if m := c.metricOfResource(r, c.vars["name"]); m != nil && c.may(getMetric, &m.object) {
+			return m
+		}
+		return nil
+	}
+	groups, err := c.groupsOf(resource.Search{Type: t.Name, Where: where}, by, len(by) > 0, func(r *resource.Resource) int {
+		if named(r) == nil {
+			return 0
+		}
+		return 1
+	})
 	var sort *resource.SortError
 	if errors.As(err, &sort) {
 		return badRequest("Invalid groupby attribute")
@@ -143,7 +154,7 @@ func (c *call) aggregationOfResources() error {
 	lists := make([][]*metric, len(groups))
 	for i := range groups {
 		for k := range groups[i].resources {
-			if m := c.metricOfResource(&groups[i].resources[k], c.vars["name"]); m != nil && c.may(getMetric, &m.object) {
+			if m := named(&groups[i].resources[k]); m != nil {
 				lists[i] = append(lists[i], m)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
 	"granary/compat/gnocchi/schema"
+	"granary/measures/query"
 	"granary/tenant"
 	"granary/tenant/audit"
 	"granary/tenant/identity"
@@ -40,7 +41,8 @@ type call struct {
 
 	bodies []*edge.Body
 	ticket queue.Ticket
-	inside bool // the gate of reads
+	inside bool       // the gate of reads
+	cost   query.Cost // of all that the request has prepared to read
 
 	// beyond are the tenants other than the caller's home that the request is about.
 	beyond []tenant.ID

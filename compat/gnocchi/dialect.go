@@ -83,8 +83,6 @@ type Tenants interface {
 	ByNum(n tenant.Num) (tenant.Tenant, bool)
 	ID(n tenant.Num) tenant.ID
 	All() []tenant.Tenant
-	// Deleting are those that are hidden already, and have metrics and resources still.
-	Deleting() []tenant.Num
 	Limits(n tenant.Num) tenant.Limits
 	Standing(n tenant.Num) *tenant.Standing
 }

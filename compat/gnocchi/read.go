@@ -98,6 +98,10 @@ func (c *call) planned(prepare func(context.Context, series.Queries, query.Cost,
 		return nil, err
 	}
 	p, err := prepare(c.ctx, c.d.o.Queries, c.most(), wants)
+	if err == nil { // alone; and all reads of a request together
+		c.cost = c.cost.Add(p.Cost())
+		err = c.d.o.Queries.Admit(c.most(), c.cost)
+	}
 	if err != nil {
 		return nil, c.refused(err)
 	}

@@ -92,6 +92,9 @@ func (c *call) listResourceMetrics() error {
 	if err != nil {
 		return err
 	}
+	if err := c.enter(); err != nil {
+		return err
+	}
 	return c.showMetricsOf(r)
 }
 
@@ -109,13 +112,16 @@ func (c *call) addResourceMetrics() error {
 	if err != nil {
 		return err
 	}
+	if err := c.enter(); err != nil { // before anything is changed: what is answered may be much more than what was sent
+		return err
+	}
 	if _, _, err := c.d.o.Store.ChangeResource(c.ctx, &measures.ResourceChange{Tenant: r.Tenant, ID: r.ID, Metrics: metrics}); err != nil {
 		return c.resourceFault(err, r.ID)
 	}
 	return c.showMetricsOf(r)
 }
 
-// showMetricsOf answers the metrics of a resource, oldest first.
+// showMetricsOf answers the metrics of a resource, oldest first. It is behind the gate of reads.
 func (c *call) showMetricsOf(r *resource.Resource) error {
 	b, p := []byte{'['}, c.metrics()
 	for _, l := range c.d.o.Definitions.AppendLinks(nil, r.Tenant, r.ID) {

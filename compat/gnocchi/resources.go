@@ -101,9 +101,6 @@ func (c *call) findResource(t *resource.Type, id uuid.UUID) (*resource.Resource,
 	others := 0
 	for i, n := range candidates {
 		r, ok := c.d.o.Resources.Get(n, id)
-		if ok {
-			_, ok = c.d.o.Tenants.ByNum(n)
-		}
 		if !ok || t.Name != resource.Generic && r.Type != t.Name {
 			continue
 		}

@@ -204,18 +204,11 @@ func (c *call) find(t *resource.Type, q filter.Query, a action) error {
 	return c.list(t, &l, resource.Search{Tenants: c.scope(), Where: both(where, c.sight(a))})
 }
 
-// scope is the tenants in the caller's sight, as searches take them; nil: all. What is left of deleted ones is in nobody's.
+// scope is the tenants in the caller's sight, as searches take them; nil: all.
 func (c *call) scope() []tenant.Num {
 	switch {
 	case c.wide():
-		if len(c.d.o.Tenants.Deleting()) == 0 {
-			return nil
-		}
-		list := []tenant.Num{}
-		for _, t := range c.d.o.Tenants.All() {
-			list = append(list, t.Num)
-		}
-		return list
+		return nil
 	case c.num == 0:
 		return []tenant.Num{}
 	}

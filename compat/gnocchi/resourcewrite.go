@@ -178,7 +178,11 @@ func (c *call) deleteFoundResources(found []resource.Resource) (deleted int, err
 		was[r.Tenant][r.ID] = r.RevisionStart
 	}
 	for _, num := range slices.Sorted(maps.Keys(ids)) {
+		of := c.d.o.Tenants.ID(num)
 		n, err := c.deleteUnchanged(num, ids[num], was[num])
+		if n > 0 {
+			c.reach(of)
+		}
 		deleted += n
 		if err != nil {
 			return deleted, err

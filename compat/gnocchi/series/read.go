@@ -49,6 +49,7 @@ type batch struct {
 type Plan struct {
 	wants   []Want
 	batches []batch
+	cost    query.Cost
 	samples int64
 }
 
@@ -83,7 +84,6 @@ func PrepareParts(ctx context.Context, q Queries, most query.Cost, wants []Want)
 }
 
 func (p *Plan) prepare(ctx context.Context, q Queries, most query.Cost, parts bool) error {
-	var cost query.Cost
 	for i := range p.batches {
 		b := &p.batches[i]
 		start, stop := floor(b.Start, b.Granularity), ceil(b.Stop, b.Granularity)
@@ -98,13 +98,16 @@ func (p *Plan) prepare(ctx context.Context, q Queries, most query.Cost, parts bo
 		if b.query, err = q.Prepare(ctx, r); err != nil {
 			return err
 		}
-		cost = cost.Add(b.query.Cost())
-		if err := q.Admit(most, cost); err != nil {
+		p.cost = p.cost.Add(b.query.Cost())
+		if err := q.Admit(most, p.cost); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// Cost is what the read costs, by what was known of it before.
+func (p *Plan) Cost() query.Cost { return p.cost }
 
 // Columns reads all columns, in the order of the wants. Of a metric that is wanted twice in the same way both are the same column, so they are
 // not to be changed.
