@@ -8,11 +8,12 @@ import (
 
 // tagger changes the tags of a metric: plain ones come and go, and what it is by, or what others say of it, stays.
 type tagger struct {
-	name string
-	tag  func(b *across, x *thing)
+	name   string
+	strict bool // as of a look
+	tag    func(b *across, x *thing)
 }
 
-var taggers = []tagger{{"native", tagNative}, {"Hawkular", tagHawkular}, {"Gnocchi, its resource", tagResource}}
+var taggers = []tagger{{"native", false, tagNative}, {"Hawkular", true, tagHawkular}, {"Gnocchi, its resource", false, tagResource}}
 
 func tagNative(b *across, x *thing) {
 	at := "/v2/metrics/" + x.id
@@ -74,27 +75,28 @@ func (b *across) tagged(x *thing, takeAway func()) {
 // deleter deletes a metric through one dialect. It is false where that dialect does not see it, and so leaves it alone.
 type deleter struct {
 	name   string
+	strict bool // as of a look
 	remove func(b *across, x *thing) bool
 }
 
 var deleters = []deleter{
-	{"native, its id", func(b *across, x *thing) bool {
+	{"native, its id", false, func(b *across, x *thing) bool {
 		b.ask("DELETE", "/v2/metrics/"+x.id, "", 204)
 		return true
 	}},
-	{"native, its name", func(b *across, x *thing) bool {
+	{"native, its name", false, func(b *across, x *thing) bool {
 		b.ask("POST", "/v2/metrics/delete", fmt.Sprintf(`{"name":%q}`, x.name), 200)
 		return true
 	}},
-	{"native, its tenant", func(b *across, x *thing) bool { // all others are of cells that are done with
+	{"native, its tenant", false, func(b *across, x *thing) bool { // all others are of cells that are done with
 		b.ask("DELETE", "/v2/tenants/_ops", "", 202)
 		return true
 	}},
-	{"Hawkular", func(b *across, x *thing) bool {
+	{"Hawkular", true, func(b *across, x *thing) bool {
 		b.hawkular("DELETE", x.typ, x.key(), "", "", 200)
 		return true
 	}},
-	{"Gnocchi, the metric", func(b *across, x *thing) bool {
+	{"Gnocchi, the metric", false, func(b *across, x *thing) bool {
 		status := 204
 		if !x.numeric() {
 			status = 404
@@ -102,7 +104,7 @@ var deleters = []deleter{
 		b.ask("DELETE", "/v1/metric/"+x.id, "", status)
 		return x.numeric()
 	}},
-	{"Gnocchi, its resource", func(b *across, x *thing) bool {
+	{"Gnocchi, its resource", false, func(b *across, x *thing) bool {
 		if x.resource == "" {
 			return false
 		}

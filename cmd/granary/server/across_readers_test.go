@@ -14,16 +14,17 @@ import (
 // look is a column of the matrix: it holds what a dialect shows of a metric, found by name and by each tag, against the model.
 // A metric that is gone has no samples.
 type look struct {
-	name string
-	read func(b *across, x *thing)
+	name   string
+	strict bool // it is one in the strict mode of Hawkular too, which changes no other dialect
+	read   func(b *across, x *thing)
 }
 
 var looks = []look{
-	{"native", readNative},
-	{"ClusterCockpit", readClusterCockpit},
-	{"Hawkular", readHawkular},
-	{"Gnocchi", readGnocchi},
-	{"usage", readUsage},
+	{"native", true, readNative},
+	{"ClusterCockpit", false, readClusterCockpit},
+	{"Hawkular", true, readHawkular},
+	{"Gnocchi", false, readGnocchi},
+	{"usage", false, readUsage},
 }
 
 // gone says whether there is no such metric.
