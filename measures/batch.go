@@ -192,12 +192,14 @@ const (
 	FutureLimit                 // further in the future than the tenant may write
 	LineLimit                   // on a line that is longer than the tenant may send
 	RateLimit                   // the tenant has sent more than its rate allows
+	Histogram                   // a native histogram of Prometheus, which is not stored
+	Exemplar                    // an exemplar of Prometheus, which is not stored
 
 	NumReasons
 )
 
 var reasonNames = [NumReasons]string{"unknown-metric", "unmapped-field", "too-old", "too-new", "freed", "series-limit", "bad-name", "dropped", "wrong-kind", "text-too-long", "window", "duplicate", "memory-limit",
-	"tags-limit", "tag-name-limit", "tag-value-limit", "past-limit", "future-limit", "line-limit", "rate-limit"}
+	"tags-limit", "tag-name-limit", "tag-value-limit", "past-limit", "future-limit", "line-limit", "rate-limit", "histogram", "exemplar"}
 
 // String is the reason's stable name.
 func (r Reason) String() string { return reasonNames[r] }

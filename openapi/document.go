@@ -37,6 +37,7 @@ var parts = []string{
 	"gnocchi-metrics",
 	"gnocchi-resources",
 	"gnocchi-aggregates",
+	"prometheus",
 	"service",
 }
 

@@ -62,6 +62,7 @@ type Config struct {
 	Hawkular       Hawkular
 	Gnocchi        Gnocchi
 	Native         Native
+	Prometheus     RemoteWrite
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
 	TrustedProxies []netip.Prefix
@@ -209,11 +210,19 @@ type Timeouts struct {
 	Idle   time.Duration // idle: between two requests of a connection
 }
 
-// Bounds is granary.bounds: samples outside are counted and ignored.
+// Bounds are how far from now samples of a dialect may lie: granary.bounds is those of ClusterCockpit. What lies outside is counted and not
+// stored.
 type Bounds struct {
-	Future time.Duration // future: ahead of now; Unbounded for none
-	// Past is the age: past. 0 is the retention of the metric, Unbounded none.
-	Past time.Duration
+	Future time.Duration // how far ahead, Unbounded for any
+	Past   time.Duration // how old, 0 for the retention, Unbounded for any
+}
+
+func defaultBounds() Bounds { return Bounds{Future: 10 * time.Minute} }
+
+func (b *Bounds) read(s *section) {
+	s.duration("future", &b.Future, 0, Unbounded)
+	s.duration("past", &b.Past, 0, Unbounded)
+	s.end(true)
 }
 
 // AuditToLog sends what the audit log says to the log of the service.
@@ -289,7 +298,7 @@ func Default() *Config {
 			Limits: tenant.Limits{Body: 64 << 20, Line: 64 << 10, QuerySamples: 200_000_000, QuerySeries: 100_000, Weight: 1},
 			Text:   8 << 10, QueryPoints: 20_000_000, AnswerPadding: 100_000, Connections: 16 << 10, ConnectionsPerAddress: 4 << 10,
 		},
-		Bounds:   Bounds{Future: 10 * time.Minute},
+		Bounds:   defaultBounds(),
 		Timeouts: Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: time.Minute, Idle: 2 * time.Minute},
 		Queue:    Queue{Bytes: 256 << 20, Wait: 2 * time.Second},
 		Usage: Usage{NodeTags: []string{"hostname", "host", "instance"}, ClusterTags: []string{"cluster"}, UserTags: []string{"user"},
@@ -300,6 +309,7 @@ func Default() *Config {
 		},
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
 		Gnocchi:        defaultGnocchi(),
+		Prometheus:     defaultRemoteWrite(),
 		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},

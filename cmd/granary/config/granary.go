@@ -44,6 +44,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readCoopr(compat.sub("coopr"))
 	c.readGnocchi(compat.sub("gnocchi"))
 	c.readHawkular(compat.sub("hawkular"))
+	c.readRemoteWrite(compat.sub("prometheus"))
 	compat.end(true)
 
 	q := s.sub("queue")
@@ -164,10 +165,7 @@ func (c *Config) readLimits(s *section, o Options) {
 	}
 	t.end(true)
 
-	b := s.sub("bounds")
-	b.duration("future", &c.Bounds.Future, 0, Unbounded)
-	b.duration("past", &c.Bounds.Past, 0, Unbounded)
-	b.end(true)
+	c.Bounds.read(s.sub("bounds"))
 }
 
 func (c *Config) readBackend(s *section, o Options) {

@@ -8,6 +8,7 @@ import (
 	"granary/api/native"
 	"granary/compat/clustercockpit"
 	"granary/compat/hawkular"
+	"granary/compat/prometheus"
 	"granary/policy"
 )
 
@@ -71,13 +72,13 @@ func TestMohawksKeys(t *testing.T) {
 
 // TestUnknownDialects warns of a rule that chooses for nothing.
 func TestUnknownDialects(t *testing.T) {
-	if want := []string{policy.Gnocchi, hawkular.Name, native.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
+	if want := []string{policy.Gnocchi, hawkular.Name, native.Name, prometheus.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
 		t.Errorf("dialects %q, want %q", dialects, want)
 	}
 	for list, want := range map[string]string{
-		"[mohawk]":                    `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are gnocchi, hawkular and native`,
-		"[hawkular, native, gnocchi]": "",
-		"[]":                          "",
+		"[mohawk]": `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are gnocchi, hawkular, native and prometheus`,
+		"[hawkular, native, gnocchi, prometheus]": "",
+		"[]": "",
 	} {
 		_, warns, err := load(t, files{"config.yaml": "granary: {rules: [{name: r, pattern: 'x*', policy: low, dialects: " + list + "}]}"}, Overrides{})
 		got := ""

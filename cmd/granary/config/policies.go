@@ -165,7 +165,7 @@ func (c *Config) readRules(s *section) {
 }
 
 // dialects are the names that a metric may have as the dialect of whoever made it, without that for which no rule chooses.
-var dialects = []string{policy.Gnocchi, policy.Hawkular, "native"}
+var dialects = []string{policy.Gnocchi, policy.Hawkular, "native", policy.Prometheus}
 
 // unknownDialects warns of names that no metric has: a rule that holds for them alone chooses for nothing.
 func (s *section) unknownDialects(names []string) {
@@ -213,7 +213,7 @@ func (c *Config) makePolicies() (*policy.Set, error) {
 		return nil, err
 	}
 	all := slices.Clone(c.OwnPolicies)
-	more := []policy.Policy{policy.HawkularDefault(c.Hawkular.Retention)}
+	more := []policy.Policy{policy.HawkularDefault(c.Hawkular.Retention), policy.PrometheusDefault(c.fallBack())}
 	seed, _ := c.PolicySeed()
 	for _, p := range seed {
 		if slices.ContainsFunc(c.OwnRules, func(r policy.Rule) bool { return r.Policy == p.Name }) {
@@ -226,8 +226,10 @@ func (c *Config) makePolicies() (*policy.Set, error) {
 		}
 	}
 	rules := slices.Clone(c.OwnRules)
-	if r, ok := c.hawkularRule(); ok {
-		rules = append(rules, r)
+	for _, r := range []policy.Rule{policy.HawkularRule(), policy.PrometheusRule()} {
+		if r, ok := c.dialectRule(r); ok {
+			rules = append(rules, r)
+		}
 	}
 	return s.With(all, rules)
 }
@@ -241,12 +243,21 @@ func (c *Config) PolicySeed() ([]policy.Policy, []policy.Rule) {
 	return policy.GnocchiDefaults()
 }
 
-// hawkularRule is the rule that chooses for Hawkular's metrics; none if the file has one for all of them. Names of rules are those of
-// the metrics too, so its own may be taken.
-func (c *Config) hawkularRule() (policy.Rule, bool) {
-	r := policy.HawkularRule()
+// fallBack is the policy "default" as the file has it.
+func (c *Config) fallBack() policy.Policy {
+	for _, p := range c.OwnPolicies {
+		if p.Name == policy.DefaultName {
+			return p
+		}
+	}
+	return policy.FallBack(policy.Retention{Length: c.Retention, Clock: policy.SampleClock})
+}
+
+// dialectRule is the rule that chooses for all metrics of a dialect that nothing nearer chooses for; none if the file has one for all of
+// them. Names of rules are those of the metrics too, so its own may be taken.
+func (c *Config) dialectRule(r policy.Rule) (policy.Rule, bool) {
 	for _, o := range c.OwnRules {
-		if o.Glob && o.Pattern == policy.Everything && (len(o.Dialects) == 0 || slices.Contains(o.Dialects, policy.Hawkular)) {
+		if o.Glob && o.Pattern == policy.Everything && (len(o.Dialects) == 0 || slices.Contains(o.Dialects, r.Dialects[0])) {
 			return r, false
 		}
 	}
@@ -263,7 +274,7 @@ func (c *Config) hawkularRule() (policy.Rule, bool) {
 // HawkularPolicy says whether the policy of Hawkular.Retention holds for the metrics of Hawkular's and Mohawk's clients that nothing nearer chooses for:
 // it does unless a rule of the file takes all of them, or the file has a policy of its own by that name.
 func (c *Config) HawkularPolicy() bool {
-	_, ok := c.hawkularRule()
+	_, ok := c.dialectRule(policy.HawkularRule())
 	return ok && !slices.ContainsFunc(c.OwnPolicies, func(p policy.Policy) bool { return p.Name == policy.Hawkular })
 }
 

@@ -32,7 +32,7 @@ granary:
 	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
-	if d := cmp.Diff(strings.Fields("cc-10s-none cc-default default hawkular high low ring"), names); d != "" {
+	if d := cmp.Diff(strings.Fields("cc-10s-none cc-default default hawkular high low prometheus ring"), names); d != "" {
 		t.Error(d)
 	}
 	if p, _ := set.Resolve("native", "app.x"); p.Name != "ring" || p.Raw != (policy.Retention{Length: policy.WindowOnly, Clock: policy.NewestClock}) ||

@@ -74,6 +74,8 @@ var demands = map[string]demand{
 	"gnocchiStatus": operate, "gnocchiCreatePolicy": operate, "gnocchiChangePolicy": operate, "gnocchiDeletePolicy": operate, "gnocchiCreateRule": operate, "gnocchiRenameRule": operate,
 	"gnocchiDeleteRule": operate, "gnocchiInfluxQuery": operate, "gnocchiCreateResourceType": operate, "gnocchiChangeResourceType": operate, "gnocchiDeleteResourceType": operate,
 
+	"remoteWrite": write,
+
 	"cooprQueues": manage, "cooprQueues3": manage, "cooprQueuesLoom": manage, "cooprUsage": manage, "cooprUsage3": manage, "cooprUsageLoom": manage,
 }
 

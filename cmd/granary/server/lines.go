@@ -13,6 +13,7 @@ import (
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
 	"granary/metricdef"
+	"granary/policy"
 	"granary/tenant"
 	"granary/tenant/identity"
 	"granary/tenant/queue"
@@ -49,7 +50,7 @@ func (l *lines) tenantOf(cluster string, other tenant.ID) tenant.ID {
 // it says the same the lines go to the same tenants.
 func (l *lines) mapping(ctx context.Context, cluster, key string, tenantOf func(cluster string) (tenant.ID, error)) *line.ClusterCockpit {
 	set := l.store.Policies.Current()
-	m := &line.ClusterCockpit{Cluster: cluster, Tenants: key, Limits: bounds(l.bounds, set)}
+	m := &line.ClusterCockpit{Cluster: cluster, Tenants: key, Limits: bounds(l.bounds, set, policy.ClusterCockpitDefaultName)}
 	if !set.Open() {
 		m.Known = func(metric string) bool {
 			_, known := set.Resolve(clustercockpit.Name, metric)

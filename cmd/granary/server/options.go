@@ -99,12 +99,11 @@ func tenants(cfg *config.Config) []tenant.ID {
 }
 
 // bounds are the bounds on the time of a sample. Where the configuration names no age it is the retention, which changes
-// when the metrics are loaded anew.
-func bounds(b config.Bounds, set *policy.Set) line.Bounds {
+// when the metrics are loaded anew: that of the policy which a dialect's metrics fall back to.
+func bounds(b config.Bounds, set *policy.Set, fallBack string) line.Bounds {
 	out := line.Bounds{Past: bound(b.Past), Future: bound(b.Future)}
 	if b.Past == 0 {
-		// The policy of ClusterCockpit's metrics; the configuration may have given "default" another retention.
-		p, ok := set.ByName(policy.ClusterCockpitDefaultName)
+		p, ok := set.ByName(fallBack)
 		if !ok {
 			p = set.Default()
 		}

@@ -123,6 +123,10 @@ func TestRouteTable(t *testing.T) {
 		{"/gnocchi", "GET", "gnocchi"},
 		{"/gnocchi/v1", "GET", "gnocchi"},
 		{"/healthcheck", "GET", "gnocchi"},
+		{"/api/v1/write", "POST", "prometheus"},
+		{"/api/v1/push", "POST", "prometheus"},
+		{"/prometheus/api/v1/write", "POST", "prometheus"},
+		{"/receive", "POST", "prometheus"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
@@ -133,7 +137,7 @@ func TestRouteTable(t *testing.T) {
 
 	// What dialects to come claim: no other may stand in their way.
 	for _, path := range []string{
-		"/ping", "/health", "/write", "/query", "/api/v2/write", "/api/v1/write", "/api/v1/push", "/prometheus/api/v1/write", "/receive",
+		"/ping", "/health", "/write", "/query", "/api/v2/write",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 			if list := owners(method, path); len(list) > 0 {
@@ -175,14 +179,14 @@ func TestNobodysPaths(t *testing.T) {
 
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
-	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}}}"))
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}, prometheus: {enabled: false}}}"))
 	for _, r := range s.handler().Routes() {
-		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" || r.Dialect == "gnocchi" {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" || r.Dialect == "gnocchi" || r.Dialect == "prometheus" {
 			t.Errorf("%+v", r)
 		}
 	}
 	page := ask(s, here, "GET", "/", "", "Accept", "text/html").Body.String()
-	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") || strings.Contains(page, "/hawkular") || strings.Contains(page, "/v1") {
+	if strings.Contains(page, "/v2") || strings.Contains(page, "/api") || strings.Contains(page, "/hawkular") || strings.Contains(page, "/v1") || strings.Contains(page, "/receive") {
 		t.Errorf("the landing page names what is off: %s", page)
 	}
 }

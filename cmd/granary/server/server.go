@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	"granary/compat/hawkular"
 	"granary/compat/hawkular/alerts"
 	"granary/compat/nats"
+	"granary/compat/prometheus"
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/measures/journal"
@@ -235,6 +237,12 @@ func (s *Server) handler() *edge.Dispatcher {
 		d.Mount(hawkular.Prefix, hawkular.Name, h)
 		d.Mount(hawkular.PrefixAlerts, hawkular.Name, h)
 	}
+	if s.cfg.Prometheus.Enabled {
+		h := prometheus.New(s.prometheus())
+		for _, path := range prometheus.Paths {
+			d.Mount(path, prometheus.Name, h)
+		}
+	}
 	docs := openapi.New(openapi.Options{Page: s.cfg.Swagger})
 	for _, prefix := range docs.Prefixes() {
 		d.Mount(prefix, openapi.Name, docs)
@@ -265,6 +273,9 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.Hawkular.Enabled {
 		list = append(list, edge.Place{Path: hawkular.Prefix + "/status", Link: true, Text: "and all below " + hawkular.Prefix + " speak Hawkular and Mohawk"})
+	}
+	if s.cfg.Prometheus.Enabled {
+		list = append(list, edge.Place{Path: strings.Join(prometheus.Paths, ", "), Text: "take Prometheus remote write"})
 	}
 	if s.cfg.Gnocchi.Enabled {
 		list = append(list, edge.Place{Path: gnocchi.Prefix + "/", Link: true, Text: "and all below " + gnocchi.Prefix + " and " + gnocchi.PrefixOther + " speak Gnocchi"})

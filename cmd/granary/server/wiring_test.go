@@ -72,6 +72,7 @@ granary:
     hawkular: {strict: true, default-start: 25m, retention: 26h, cors-origins: ["https://h.example.org"], show: own, max-request: 5kB,
       alerts: {interval: 7s, window: 2m, at-start: firing, server: "http://u:p@127.0.0.1:1/x", method: PUT, insecure: true, timeout: 3s, retries: 4, queue: 5,
         rules: [{id: a, tenant: t9, metrics: [m], tags: "n:x.*", type: counter, alert-if-lower-than: 1.5, alert-if-higher-than: 9, missing-when: never, annotations: {k: v}}, {id: b, metrics: [m], alert-if-lower-than: 1}]}}
+    prometheus: {bounds: {future: 25m, past: 26h}, max-samples: 27, max-labels: 28}
   admin: {listen: "localhost:0"}
 `
 
@@ -128,7 +129,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.policies.NAME.tiers[].timespan":                      {ours.Tiers[2], policy.Tier{Granularity: time.Hour}},
 		"granary.policies.NAME.methods":                               {ours.Methods, []policy.Method{policy.Mean, policy.Max}},
 		"granary.policies.NAME.back-window":                           {ours.BackWindow, 4},
-		"granary.rules[].name":                                        {set.Rules()[len(set.Rules())-1].Name, "o"},
+		"granary.rules[].name":                                        {set.Rules()[len(set.Rules())-2].Name, "o"},
 		"granary.rules[].pattern":                                     {chosen("native", "o*"), "own"},
 		"granary.rules[].glob":                                        {chosen("native", "ox"), "default"},
 		"granary.rules[].policy":                                      {chosen("native", "o*"), "own"},
@@ -175,8 +176,8 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.timeouts.read":                                       {s.http.ReadTimeout, 2 * time.Second},
 		"granary.timeouts.write":                                      {[]time.Duration{s.http.WriteTimeout, served.Write}, []time.Duration{0, config.Unbounded}},
 		"granary.timeouts.idle":                                       {s.http.IdleTimeout, 4 * time.Second},
-		"granary.bounds.future":                                       {bounds(s.cfg.Bounds, set).Future, time.Hour},
-		"granary.bounds.past":                                         {bounds(s.cfg.Bounds, set).Past, 7 * 24 * time.Hour},
+		"granary.bounds.future":                                       {bounds(s.cfg.Bounds, set, policy.ClusterCockpitDefaultName).Future, time.Hour},
+		"granary.bounds.past":                                         {bounds(s.cfg.Bounds, set, policy.ClusterCockpitDefaultName).Past, 7 * 24 * time.Hour},
 		"granary.compat.clustercockpit.enabled":                       {apiWithout(t), http.StatusNotFound},
 		"granary.compat.clustercockpit.cluster-tenants":               {[]tenant.ID{dialect.Clusters["alex"], s.lines.clusters["alex"]}, []tenant.ID{"t2", "t2"}},
 		"granary.queue.bytes":                                         {s.writes.Max(), int64(2 << 20)},
@@ -229,6 +230,11 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.hawkular.alerts.rules[].alert-if-higher-than": {*alerting.Higher, 9.0},
 		"granary.compat.hawkular.alerts.rules[].missing-when":         {alerting.Missing, alerts.MissingNever},
 		"granary.compat.hawkular.alerts.rules[].annotations":          {alerting.Annotations, map[string]string{"k": "v"}},
+		"granary.compat.prometheus.enabled":                           {ask(unserved(t, configured(t, "granary: {compat: {prometheus: {enabled: false}}}")), here, http.MethodPost, "/receive", "").Code, http.StatusNotFound},
+		"granary.compat.prometheus.bounds.future":                     {s.prometheus().Bounds().Future, 25 * time.Minute},
+		"granary.compat.prometheus.bounds.past":                       {s.prometheus().Bounds().Past, 26 * time.Hour},
+		"granary.compat.prometheus.max-samples":                       {s.prometheus().MaxSamples, 27},
+		"granary.compat.prometheus.max-labels":                        {s.prometheus().MaxLabels, 28},
 		"granary.native.enabled":                                      {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                                  {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                                     {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},
@@ -444,7 +450,7 @@ func TestBounds(t *testing.T) {
 	} {
 		cfg := configured(t, c.config)
 		set, _ := cfg.Policies()
-		if got := bounds(cfg.Bounds, set); got != c.want {
+		if got := bounds(cfg.Bounds, set, policy.ClusterCockpitDefaultName); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.config, got, c.want)
 		}
 	}

@@ -1,0 +1,44 @@
+package prometheus
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"granary/measures/ingest/remote"
+	"granary/measures/ingest/remoteout"
+)
+
+// TestWrite: what a sender writes is stored, by both versions alike, and found by its labels in their order.
+func TestWrite(t *testing.T) {
+	for version := range newBed(t).both() {
+		b := newBed(t)
+		send := b.both()[version]
+		up := func(ms int64, v float64) remoteout.Series {
+			return series(one(ms, v), "__name__", "up", "instance", "a:1", "job", "node")
+		}
+		odd := series([]remoteout.Sample{{Time: at(5), Value: 0}, {Time: at(1), Value: -1.5}, {Time: at(-70_000), Value: math.Inf(1)}}, "z", "1", "__name__", "x y", "empty", "", "a", "ä")
+		stale := up(9, math.Float64frombits(remote.Stale))
+		for round := range int64(3) {
+			w := send(up(round, float64(round)), odd, up(round+100, 1))
+			if w.Code != 204 || w.Body.Len() != 0 || w.Header().Get(headerSamples) != "5" || w.Header().Get(headerHistograms) != "0" || w.Header().Get("X-Granary-Ignored") != "" {
+				t.Errorf("%s: %d %q %v", version, w.Code, w.Body, w.Header())
+			}
+		}
+		if w := send(stale); w.Code != 204 {
+			t.Errorf("%s: %d %q", version, w.Code, w.Body)
+		}
+		ms, values := b.read(`up{instance="a:1",job="node"}`)
+		if !slices.Equal(ms, []int64{at(0), at(1), at(2), at(9), at(100), at(101), at(102)}) || math.Float64bits(values[3]) != remote.Stale || values[2] != 2 {
+			t.Errorf("%s: %v %v", version, ms, values)
+		}
+		ms, values = b.read(`x y{a="ä",z="1"}`)
+		if fmt.Sprint(ms, values) != fmt.Sprint([]int64{at(-70_000), at(1), at(5)}, []float64{math.Inf(1), -1.5, 0}) {
+			t.Errorf("%s: %v %v", version, ms, values)
+		}
+		if n := b.store.Definitions.Count(1); n != 2 {
+			t.Errorf("%s: %d series", version, n)
+		}
+	}
+}
