@@ -127,7 +127,7 @@ func FuzzLoad(f *testing.F) {
 func TestConfigurationsOfTheGuides(t *testing.T) {
 	fence := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 	found := 0
-	for _, page := range []string{"securing", "limits", "usage", "coopr", "hawkular"} {
+	for _, page := range []string{"securing", "limits", "usage", "coopr", "hawkular", "grafana", "migrating-from-mohawk", "migrating-from-gnocchi", "gnocchi"} {
 		b, err := os.ReadFile("../../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
