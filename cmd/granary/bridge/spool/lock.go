@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long Open waits for another process: one that was killed a moment ago may not have let go yet.
+// lockWait is how long Open waits for another process, unless it is told.
 const lockWait = 2 * time.Second
 
 // InUseError is a spool that another process has open.
@@ -23,7 +23,7 @@ func (e *InUseError) Error() string {
 type lock struct{ f *os.File }
 
 // takeLock makes the folder and keeps other processes out of it.
-func takeLock(dir string) (*lock, error) {
+func takeLock(dir string, wait time.Duration) (*lock, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("the spool cannot be made (spool.dir): %w", err)
 	}
@@ -31,7 +31,7 @@ func takeLock(dir string) (*lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the spool cannot be opened (spool.dir): %w", err)
 	}
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(wait / 20) {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil || time.Now().After(deadline) {
 			break
 		}

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -43,6 +44,8 @@ type Options struct {
 	Logger *slog.Logger  // nil for none
 	Now    func() time.Time
 	FS     journal.FS // nil for that of the machine
+	// LockWait is how long Open waits for another process, 2 s if it is 0: one that was killed a moment ago may not have let go yet.
+	LockWait time.Duration
 }
 
 // Body is a body that waits.
@@ -104,7 +107,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	s := &Spool{o: o, segment: min(o.Size/8, maxSegment), dropped: map[string]int64{}, more: make(chan struct{}, 1)}
 	if o.FS == nil {
 		var err error
-		if s.lock, err = takeLock(dir); err != nil {
+		if s.lock, err = takeLock(dir, cmp.Or(o.LockWait, lockWait)); err != nil {
 			return nil, err
 		}
 	}
