@@ -121,6 +121,9 @@ func LoadBridge(path, kind string, o Options) (*Bridge, error) {
 	if root == nil {
 		root = &node{kind: object, file: path, line: 1}
 	}
+	if root.kind != object {
+		return nil, &Error{path, root.line, "", "expected an object with the members sources and metrics, found " + root.show()}
+	}
 	b := &Bridge{Path: path, Kind: kind, Interval: time.Minute, Concurrency: 4, Spool: BridgeSpool{Size: 256 << 20, Age: 7 * 24 * time.Hour}}
 	r := &reader{keys: o.keys}
 	b.read(r.section(root, ""))

@@ -136,6 +136,8 @@ func TestFaultsOfABridge(t *testing.T) {
 		{InfluxDB, good, "metrics.m: expected the database of InfluxQL in the source a:1"},
 		{InfluxDB, good + "language: flux\n", "metrics.m: expected the org of Flux in the source a:1"},
 		{Prometheus, "a: b: c", "not valid YAML"},
+		{Prometheus, "0", "b.yaml:1: expected an object with the members sources and metrics, found 0"},
+		{Prometheus, "metrics: 5\nsources: 5\ngranary: 5\nhost: 5\nspool: 5", "granary: expected an object"},
 	} {
 		_, err := loadBridge(c.kind, c.content)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -159,6 +161,8 @@ func TestSecretsOfABridge(t *testing.T) {
 func FuzzLoadBridge(f *testing.F) {
 	f.Add("cluster: c\nsources: [{url: 'http://a:1'}]\nmetrics: {m: q}\n", true)
 	f.Add("cluster: c\nhost: {pattern: '(a)'}\nsources: [{url: 'http://a:1', database: d}]\nmetrics: {m: [{query: q, labels: {a: b}}]}\n", false)
+	f.Add("[]", true)
+	f.Add("granary: 5\nsources: [5, null, {}]\nmetrics: {a: 5, b: null, c: [], d: [null, 5, {}]}\nhost: []\nspool: x", false)
 	f.Fuzz(func(t *testing.T, content string, prometheus bool) {
 		kind := InfluxDB
 		if prometheus {
