@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ type told struct {
 	name string
 	tags map[string]string
 	unit string
+	kind string // of its values; "": that of the type
 }
 
 // thing is a metric as section 1 of the semantics has it, whoever wrote it: what makes it one, what is known of it besides, and what has been
@@ -75,15 +77,15 @@ func clusterCockpitMeans(w told) thing {
 }
 
 // taggedMeans: name and all tags.
-func taggedMeans(dialect string) meaning {
+func taggedMeans(dialect, policy string) meaning {
 	return func(w told) thing {
-		return thing{typ: w.typ, kind: kindOf(w.typ), name: w.name, tags: maps.Clone(w.tags), plain: map[string]string{}, policy: "default", dialect: dialect}
+		return thing{typ: w.typ, kind: w.values(), name: w.name, tags: maps.Clone(w.tags), plain: map[string]string{}, policy: policy, dialect: dialect}
 	}
 }
 
 // hawkularMeans: an id that is the key of no metric of that type is a name without tags; all tags are plain.
 func hawkularMeans(w told) thing {
-	return thing{typ: w.typ, kind: kindOf(w.typ), name: w.name, plain: maps.Clone(w.tags), unit: w.unit, policy: "hawkular", dialect: "hawkular"}
+	return thing{typ: w.typ, kind: w.values(), name: w.name, plain: maps.Clone(w.tags), unit: w.unit, policy: "hawkular", dialect: "hawkular"}
 }
 
 // gnocchiMeans: the UUID, which whoever writes puts in; the name is a label.
@@ -92,8 +94,9 @@ func gnocchiMeans(w told) thing {
 		derived: map[string]string{"metric_name": w.name}}
 }
 
-func kindOf(typ string) string {
-	return map[string]string{"gauge": "float", "counter": "int", "availability": "state", "string": "text"}[typ]
+// values are the kind of its values.
+func (w told) values() string {
+	return cmp.Or(w.kind, map[string]string{"gauge": "float", "counter": "int", "availability": "state", "string": "text"}[w.typ])
 }
 
 // key is the key text, by which Hawkular knows it.
@@ -233,14 +236,14 @@ func number(token string) float64 {
 	return v
 }
 
-// nth is the n-th value of a type.
-func nth(typ string, n int64) string {
-	switch typ {
-	case "counter":
+// nth is the n-th value of a kind.
+func nth(kind string, n int64) string {
+	switch kind {
+	case "int":
 		return strconv.FormatInt(9007199254740993+2*n, 10) // which no double holds
-	case "availability":
+	case "state":
 		return []string{`"up"`, `"down"`, `"admin"`, `"unknown"`}[n%4]
-	case "string":
+	case "text":
 		return strconv.Quote("v" + strconv.FormatInt(n, 10))
 	}
 	return strconv.FormatInt(n, 10) + ".5"

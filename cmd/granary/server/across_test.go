@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,7 @@ func (b *across) again(w *writer, what told, which ...int64) *thing {
 
 // nth is the n-th sample of a metric.
 func (b *across) nth(x *thing, n int64, by string) sample {
-	return sample{b.t0 + 60*n, nth(x.typ, n), by}
+	return sample{b.t0 + 60*n, nth(x.kind, n), by}
 }
 
 // seen holds a metric against what each dialect shows of it. The native API is the first, which knows the id of all.
@@ -163,7 +164,7 @@ func (b *across) row(w *writer) {
 		b.run("continued by "+c.name, func() {
 			s := b.nth(x, next, c.subject)
 			next++
-			if c.doubles {
+			if slices.Contains(c.doubles, x.typ) {
 				s = x.doubled(s)
 			}
 			c.write(b, what, x, []sample{s})

@@ -31,8 +31,8 @@ type writer struct {
 type continuation struct {
 	name    string
 	subject string
-	doubles bool // its numbers are
-	strict  bool // as of a look
+	doubles []string // the types whose numbers are doubles in it
+	strict  bool     // as of a look
 	says    func(x *thing) (told, bool)
 	write   func(b *across, w told, x *thing, samples []sample)
 }
@@ -52,36 +52,37 @@ func with(tags map[string]string, more ...string) map[string]string {
 
 // writers are the rows.
 var writers = []writer{
-	{"ClusterCockpit, a node", told{"gauge", "NAME", with(ofNode, "type", "node", "zone", "a"), "W"}, clusterCockpitMeans, "", writeClusterCockpit},
-	{"ClusterCockpit, a thread", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1", "type": "hwthread", "type-id": "3"}, ""}, clusterCockpitMeans, "", writeClusterCockpit},
-	{"NATS", told{"gauge", "NAME", with(ofNode, "type", "socket", "type-id", "0", "stype", "core", "stype-id", "1"), "Hz"}, clusterCockpitMeans, "s", writeNATS},
-	{"native lines", told{"gauge", "NAME", with(ofNode, "zone", "a/b"), ""}, taggedMeans("native"), "", writeNativeLines},
-	{"native JSON, gauge", told{"gauge", "NAME", ofNode, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, counter", told{"counter", "NAME", ofNode, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, availability", told{"availability", "NAME", ofNode, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, string", told{"string", "NAME", ofNode, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, no host", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER"}, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, host is no word", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1"}, ""}, taggedMeans("native"), "", writeNative},
-	{"native JSON, no tags", told{"gauge", "NAME", map[string]string{}, ""}, taggedMeans("native"), "", writeNative},
-	{"Hawkular gauges", told{"gauge", "machine/NAME", ofNode, ""}, hawkularMeans, "", writeHawkular},
-	{"Hawkular counters", told{"counter", "machine/NAME", with(ofNode, "zone", "a"), ""}, hawkularMeans, "", writeHawkular},
-	{"Hawkular availability", told{"availability", "machine/NAME", ofNode, ""}, hawkularMeans, "", writeHawkular},
-	{"Hawkular strings", told{"string", "machine/NAME", ofNode, ""}, hawkularMeans, "", writeHawkular},
-	{"Gnocchi, a metric", told{"gauge", "NAME", nil, "W"}, gnocchiMeans, "admin", writeGnocchiMetric},
-	{"Gnocchi, a resource's metric", told{"gauge", "NAME", ofNode, "W"}, gnocchiMeans, "admin", writeGnocchiResource},
-	{"Gnocchi's Influx route", told{"gauge", "NAME", ofNode, ""}, gnocchiMeans, "admin", writeGnocchiInflux},
-	{"Gnocchi's Prometheus route", told{"gauge", "NAME", with(ofNode, "instance", "NAME:9100"), ""}, gnocchiMeans, "admin", writeGnocchiPrometheus},
+	{"ClusterCockpit, a node", told{"gauge", "NAME", with(ofNode, "type", "node", "zone", "a"), "W", ""}, clusterCockpitMeans, "", writeClusterCockpit},
+	{"ClusterCockpit, a thread", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1", "type": "hwthread", "type-id": "3"}, "", ""}, clusterCockpitMeans, "", writeClusterCockpit},
+	{"NATS", told{"gauge", "NAME", with(ofNode, "type", "socket", "type-id", "0", "stype", "core", "stype-id", "1"), "Hz", ""}, clusterCockpitMeans, "s", writeNATS},
+	{"native lines", told{"gauge", "NAME", with(ofNode, "zone", "a/b"), "", ""}, taggedMeans("native", "default"), "", writeNativeLines},
+	{"native lines, whole numbers", told{"gauge", "NAME", ofNode, "", "int"}, taggedMeans("native", "default"), "", writeNativeLines},
+	{"native JSON, gauge", told{"gauge", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, counter", told{"counter", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, availability", told{"availability", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, string", told{"string", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, no host", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER"}, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, host is no word", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1"}, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, no tags", told{"gauge", "NAME", map[string]string{}, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"Hawkular gauges", told{"gauge", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
+	{"Hawkular counters", told{"counter", "machine/NAME", with(ofNode, "zone", "a"), "", ""}, hawkularMeans, "", writeHawkular},
+	{"Hawkular availability", told{"availability", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
+	{"Hawkular strings", told{"string", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
+	{"Gnocchi, a metric", told{"gauge", "NAME", nil, "W", ""}, gnocchiMeans, "admin", writeGnocchiMetric},
+	{"Gnocchi, a resource's metric", told{"gauge", "NAME", ofNode, "W", ""}, gnocchiMeans, "admin", writeGnocchiResource},
+	{"Gnocchi's Influx route", told{"gauge", "NAME", ofNode, "", ""}, gnocchiMeans, "admin", writeGnocchiInflux},
+	{"Gnocchi's Prometheus route", told{"gauge", "NAME", with(ofNode, "instance", "NAME:9100"), "", ""}, gnocchiMeans, "admin", writeGnocchiPrometheus},
 }
 
 // continuations are the columns of those who write more.
 var continuations = []continuation{
-	{"ClusterCockpit", "", false, false, asClusterCockpit, writeClusterCockpit},
-	{"NATS", "s", false, false, asClusterCockpit, writeNATS},
-	{"native lines", "", false, false, asLine, writeNativeLines},
-	{"native JSON", "", false, false, asTagged, writeNative},
-	{"native by id", "", false, false, asItself, writeNativeByID},
-	{"Hawkular", "", false, true, asHawkular, writeHawkularAgain},
-	{"Gnocchi", "admin", true, false, asNumber, writeGnocchiAgain},
+	{"ClusterCockpit", "", []string{"gauge", "counter"}, false, asClusterCockpit, writeClusterCockpit},
+	{"NATS", "s", []string{"gauge", "counter"}, false, asClusterCockpit, writeNATS},
+	{"native lines", "", nil, false, asLine, writeNativeLines},
+	{"native JSON", "", nil, false, asTagged, writeNative},
+	{"native by id", "", nil, false, asItself, writeNativeByID},
+	{"Hawkular", "", []string{"gauge"}, true, asHawkular, writeHawkularAgain},
+	{"Gnocchi", "admin", []string{"gauge", "counter"}, false, asNumber, writeGnocchiAgain},
 }
 
 // asClusterCockpit: a gauge of a host that nothing else tells from others.
@@ -90,14 +91,14 @@ func asClusterCockpit(x *thing) (told, bool) {
 	for k, v := range x.tags {
 		ok = ok && slices.Contains(words, k) && !(k == "type" && v == "node")
 	}
-	return told{x.typ, x.name, x.tags, ""}, ok && x.typ == "gauge" && x.tags["cluster"] != "" && x.tags["hostname"] != "" && !x.byID
+	return told{x.typ, x.name, x.tags, "", x.kind}, ok && x.typ == "gauge" && x.tags["cluster"] != "" && x.tags["hostname"] != "" && !x.byID
 }
 
 func asLine(x *thing) (told, bool) {
-	return told{x.typ, x.name, x.tags, ""}, !x.byID && (x.typ == "gauge" || x.typ == "string")
+	return told{x.typ, x.name, x.tags, "", x.kind}, !x.byID && (x.typ == "gauge" || x.typ == "string")
 }
 
-func asTagged(x *thing) (told, bool) { return told{x.typ, x.name, x.tags, ""}, !x.byID }
+func asTagged(x *thing) (told, bool) { return told{x.typ, x.name, x.tags, "", x.kind}, !x.byID }
 
 func asItself(x *thing) (told, bool) { return told{typ: x.typ}, true }
 
@@ -117,6 +118,18 @@ func (w told) line(field, value string, time any) string {
 	}
 	fmt.Fprintf(&b, " %s=%s %v\n", field, value, time)
 	return b.String()
+}
+
+// marked are the samples with whole numbers as line protocol marks them, where a line says of what kind it is.
+func (w told) marked(samples []sample) []sample {
+	if w.kind != "int" {
+		return samples
+	}
+	list := slices.Clone(samples)
+	for i := range list {
+		list[i].value += "i"
+	}
+	return list
 }
 
 // lines are those of all samples, with times in seconds.
@@ -144,7 +157,7 @@ func writeNATS(b *across, w told, x *thing, samples []sample) {
 }
 
 func writeNativeLines(b *across, w told, x *thing, samples []sample) {
-	b.ask("POST", "/v2/measures", w.lines(samples), 200, "Content-Type", "text/plain")
+	b.ask("POST", "/v2/measures", w.lines(w.marked(samples)), 200, "Content-Type", "text/plain")
 }
 
 func writeNative(b *across, w told, x *thing, samples []sample) {
