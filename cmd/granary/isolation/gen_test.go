@@ -113,6 +113,8 @@ func (g *gen) text(v any) string {
 func (g *gen) fill(r *request, m media) {
 	r.set("Content-Type", m.name)
 	switch {
+	case g.op.id == "remoteWrite":
+		g.fillRemote(r)
 	case g.op.speaksHawkular():
 		r.body = g.hawkularBody(r.target)
 	case g.op.speaksGnocchi():

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"net/url"
 	"slices"
@@ -14,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/snappy"
+	"granary/measures/ingest/remoteout"
 )
 
 // speaksGnocchi says whether an operation is one of Gnocchi's.
@@ -263,8 +262,7 @@ func (g *gen) gnocchiBody(r *request) string {
 		}
 		return b.String()
 	case "gnocchiPrometheusWrite":
-		r.set("Content-Encoding", "snappy")
-		return g.remoteWrite()
+		return g.remoteWrite(r, remoteout.AppendV1)
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -338,21 +336,6 @@ func (g *gen) gnocchiPoints() []any {
 		list = append(list, map[string]any{"timestamp": at.Format("2006-01-02T15:04:05"), "value": g.sample()})
 	}
 	return list
-}
-
-// remoteWrite is a request of Prometheus with one series.
-func (g *gen) remoteWrite() string {
-	field := func(b []byte, n int, v []byte) []byte {
-		return append(binary.AppendUvarint(binary.AppendUvarint(b, uint64(n)<<3|2), uint64(len(v))), v...)
-	}
-	var series []byte
-	for _, l := range [][2]string{{"__name__", g.pick("metric")}, {"instance", g.pick("host")}, {"job", choose(g.p.rng, "node", g.pick("text"))}} {
-		series = field(series, 1, field(field(nil, 1, []byte(l[0])), 2, []byte(l[1])))
-	}
-	sample := binary.LittleEndian.AppendUint64([]byte{1<<3 | 1}, math.Float64bits(g.sample()))
-	at := g.now.Add(-time.Duration(g.p.rng.IntN(3600)) * time.Second).UnixMilli()
-	sample = binary.AppendUvarint(append(sample, 2<<3), uint64(at))
-	return string(snappy.Encode(nil, field(nil, 1, field(series, 2, sample))))
 }
 
 // harvestGnocchi remembers what an answer of Gnocchi's tells.

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"github.com/klauspost/compress/snappy"
 
 	"granary/compat/nats"
+	"granary/measures/ingest/remoteout"
 )
 
 // writer is a row of the matrix: a metric as one dialect tells it. NAME in what is told is the name of the cell's metric, CLUSTER its cluster, and both are
@@ -68,6 +67,8 @@ var writers = []writer{
 	{"Hawkular counters", told{"counter", "machine/NAME", with(ofNode, "zone", "a"), "", ""}, hawkularMeans, "", writeHawkular},
 	{"Hawkular availability", told{"availability", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
 	{"Hawkular strings", told{"string", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
+	{"Prometheus 1.0", told{"gauge", "NAME", with(ofNode, "job", "node/1"), "", ""}, taggedMeans("prometheus", "prometheus"), "", writeRemoteV1},
+	{"Prometheus 2.0", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "instance": "h1:9100"}, "", ""}, taggedMeans("prometheus", "prometheus"), "", writeRemoteV2},
 	{"Gnocchi, a metric", told{"gauge", "NAME", nil, "W", ""}, gnocchiMeans, "admin", writeGnocchiMetric},
 	{"Gnocchi, a resource's metric", told{"gauge", "NAME", ofNode, "W", ""}, gnocchiMeans, "admin", writeGnocchiResource},
 	{"Gnocchi's Influx route", told{"gauge", "NAME", ofNode, "", ""}, gnocchiMeans, "admin", writeGnocchiInflux},
@@ -82,6 +83,8 @@ var continuations = []continuation{
 	{"native JSON", "", nil, false, asTagged, writeNative},
 	{"native by id", "", nil, false, asItself, writeNativeByID},
 	{"Hawkular", "", []string{"gauge"}, true, asHawkular, writeHawkularAgain},
+	{"Prometheus 1.0", "", []string{"gauge", "counter"}, false, asSeries, writeRemoteV1},
+	{"Prometheus 2.0", "", []string{"gauge", "counter"}, false, asSeries, writeRemoteV2},
 	{"Gnocchi", "admin", []string{"gauge", "counter"}, false, asNumber, writeGnocchiAgain},
 }
 
@@ -99,6 +102,11 @@ func asLine(x *thing) (told, bool) {
 }
 
 func asTagged(x *thing) (told, bool) { return told{x.typ, x.name, x.tags, "", x.kind}, !x.byID }
+
+// asSeries: a gauge whose name and tags are names of labels.
+func asSeries(x *thing) (told, bool) {
+	return told{x.typ, x.name, x.tags, "", x.kind}, x.typ == "gauge" && !x.byID
+}
 
 func asItself(x *thing) (told, bool) { return told{typ: x.typ}, true }
 
@@ -240,7 +248,7 @@ func writeGnocchiInflux(b *across, w told, x *thing, samples []sample) {
 
 func writeGnocchiPrometheus(b *across, w told, x *thing, samples []sample) {
 	b.t.Helper()
-	body := remoteWrite(with(w.tags, "__name__", w.name, "job", "node"), samples)
+	body := remoteBody(remoteout.AppendV1, with(w.tags, "__name__", w.name, "job", "node"), samples)
 	b.ask("POST", "/v1/prometheus/write", body, 202, "Accept", "", "Content-Type", "application/x-protobuf", "Content-Encoding", "snappy")
 	tags := with(w.tags)
 	delete(tags, "instance")
@@ -269,20 +277,26 @@ func (b *across) linked(x *thing, typ, original, label string, attributes map[st
 	x.derived = with(attributes, "metric_name", label, "resource_id", x.resource, "resource_type", typ, "original_resource_id", original)
 }
 
-// remoteWrite is a request of remote write 1.0 with one series.
-func remoteWrite(labels map[string]string, samples []sample) string {
-	field := func(b []byte, n int, v []byte) []byte {
-		return append(binary.AppendUvarint(append(b, byte(n<<3|2)), uint64(len(v))), v...)
-	}
-	var series []byte
+func writeRemoteV1(b *across, w told, x *thing, samples []sample) {
+	b.ask("POST", "/api/v1/write", remoteBody(remoteout.AppendV1, with(w.tags, "__name__", w.name), samples), 204,
+		"Content-Type", "application/x-protobuf", "Content-Encoding", "snappy")
+}
+
+func writeRemoteV2(b *across, w told, x *thing, samples []sample) {
+	b.ask("POST", "/api/v1/push", remoteBody(remoteout.AppendV2, with(w.tags, "__name__", w.name), samples), 204,
+		"Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request", "Content-Encoding", "snappy")
+}
+
+// remoteBody is a request of remote write with one series.
+func remoteBody(appendTo func(dst []byte, list []remoteout.Series) []byte, labels map[string]string, samples []sample) string {
+	var s remoteout.Series
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		series = field(series, 1, field(field(nil, 1, []byte(k)), 2, []byte(labels[k])))
+		s.Labels = append(s.Labels, k, labels[k])
 	}
-	for _, s := range samples {
-		p := binary.LittleEndian.AppendUint64([]byte{1<<3 | 1}, math.Float64bits(number(s.value)))
-		series = field(series, 2, binary.AppendUvarint(append(p, 2<<3), uint64(s.at*1000)))
+	for _, p := range samples {
+		s.Samples = append(s.Samples, remoteout.Sample{Time: p.at * 1000, Value: number(p.value)})
 	}
-	return string(snappy.Encode(nil, field(nil, 1, series)))
+	return string(snappy.Encode(nil, appendTo(nil, []remoteout.Series{s})))
 }
 
 // made is a member of an answer that made something.
