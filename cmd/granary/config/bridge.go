@@ -163,7 +163,7 @@ func (b *Bridge) read(s *section) {
 
 	b.readTarget(s.sub("granary"))
 	s.each("sources", b.readSource)
-	if len(b.Sources) == 0 && s.get("sources") == nil {
+	if n := s.get("sources"); n == nil || n.kind == list && len(n.items) == 0 {
 		s.fault("sources", "expected a list of servers to ask, such as [{url: \"http://127.0.0.1:9090\"}]")
 	}
 

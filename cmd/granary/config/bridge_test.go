@@ -135,6 +135,7 @@ func TestFaultsOfABridge(t *testing.T) {
 		{Prometheus, good + "tags: {a: [b]}\n", "tags: expected an object of texts"},
 		{InfluxDB, good, "metrics.m: expected the database of InfluxQL in the source a:1"},
 		{InfluxDB, good + "language: flux\n", "metrics.m: expected the org of Flux in the source a:1"},
+		{Prometheus, "cluster: c\nsources: []\nmetrics: {m: q}", "sources: expected a list of servers"},
 		{Prometheus, "a: b: c", "not valid YAML"},
 		{Prometheus, "0", "b.yaml:1: expected an object with the members sources and metrics, found 0"},
 		{Prometheus, "metrics: 5\nsources: 5\ngranary: 5\nhost: 5\nspool: 5", "granary: expected an object"},
@@ -162,6 +163,7 @@ func FuzzLoadBridge(f *testing.F) {
 	f.Add("cluster: c\nsources: [{url: 'http://a:1'}]\nmetrics: {m: q}\n", true)
 	f.Add("cluster: c\nhost: {pattern: '(a)'}\nsources: [{url: 'http://a:1', database: d}]\nmetrics: {m: [{query: q, labels: {a: b}}]}\n", false)
 	f.Add("[]", true)
+	f.Add("cluster: A\nsources: []\nmetrics: {0: A}", false)
 	f.Add("granary: 5\nsources: [5, null, {}]\nmetrics: {a: 5, b: null, c: [], d: [null, 5, {}]}\nhost: []\nspool: x", false)
 	f.Fuzz(func(t *testing.T, content string, prometheus bool) {
 		kind := InfluxDB
