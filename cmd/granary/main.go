@@ -22,18 +22,20 @@ const (
 
 // CLI is the command line.
 type CLI struct {
-	Serve      ServeCmd      `cmd:"" help:"Serve the store."`
-	Check      CheckCmd      `cmd:"" help:"Check a configuration file and say what is in force."`
-	Load       LoadCmd       `cmd:"" help:"Simulate a cluster that sends its metrics, and measure."`
-	Demo       DemoCmd       `cmd:"" help:"Serve and feed a small simulated cluster and this host's own metrics."`
-	Bridge     BridgeCmd     `cmd:"" help:"Pull metrics from Prometheus or InfluxDB."`
-	Import     ImportCmd     `cmd:"" help:"Take over what another store has kept."`
-	Export     ExportCmd     `cmd:"" help:"Print a data folder as line protocol."`
-	Verify     VerifyCmd     `cmd:"" help:"Check every file of a data folder."`
-	Token      TokenCmd      `cmd:"" help:"Make keys and tokens for ClusterCockpit clients."`
-	Key        KeyCmd        `cmd:"" help:"Make tokens for granary.identity.tokens."`
-	Version    VersionCmd    `cmd:"" help:"Print the version."`
-	Completion CompletionCmd `cmd:"" help:"Print a completion script for a shell."`
+	Serve       ServeCmd       `cmd:"" help:"Serve the store."`
+	Check       CheckCmd       `cmd:"" help:"Check a configuration file and say what is in force."`
+	Load        LoadCmd        `cmd:"" help:"Simulate a cluster that sends its metrics, and measure."`
+	Demo        DemoCmd        `cmd:"" help:"Serve and feed a small simulated cluster and this host's own metrics."`
+	Bridge      BridgeCmd      `cmd:"" help:"Pull metrics from Prometheus or InfluxDB."`
+	Import      ImportCmd      `cmd:"" help:"Take over what another store has kept."`
+	Export      ExportCmd      `cmd:"" help:"Print a data folder as line protocol."`
+	Verify      VerifyCmd      `cmd:"" help:"Check every file of a data folder."`
+	Token       TokenCmd       `cmd:"" help:"Make keys and tokens for ClusterCockpit clients."`
+	Key         KeyCmd         `cmd:"" help:"Make tokens for granary.identity.tokens."`
+	Healthcheck HealthcheckCmd `cmd:"" help:"Ask a running server whether it works: for containers and scripts."`
+	Version     VersionCmd     `cmd:"" help:"Print the version, and what the program was made of."`
+	Completion  CompletionCmd  `cmd:"" help:"Print a completion script for a shell."`
+	Man         ManCmd         `cmd:"" help:"Print a manual page."`
 }
 
 // env is what commands get of the world outside.

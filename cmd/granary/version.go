@@ -6,20 +6,22 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker for a release: -ldflags "-X main.version=v1.2.3".
-var version = ""
+// What the linker sets, see .ci/build: -ldflags "-X main.version=v1.2.3". What it does not set comes from what the Go command has noted of
+// the repository.
+var version, commit, date string
 
 // VersionCmd prints the version.
 type VersionCmd struct{}
 
-// buildVersion is what the program knows of its own making.
+// buildVersion is what the program knows of its own making. Commit and date, of the commit in RFC 3339, are empty if nobody has said
+// them.
 type buildVersion struct {
 	version, commit, date string
 	modified              bool
 }
 
 func currentVersion() buildVersion {
-	v := buildVersion{version: version}
+	v := buildVersion{version: version, commit: commit, date: date}
 	info, ok := debug.ReadBuildInfo()
 	if ok && v.version == "" {
 		v.version = info.Main.Version
@@ -27,7 +29,7 @@ func currentVersion() buildVersion {
 	if v.version == "" || v.version == "(devel)" {
 		v.version = "development"
 	}
-	if !ok {
+	if !ok || commit != "" {
 		return v
 	}
 	for _, s := range info.Settings {
@@ -51,7 +53,10 @@ func (*VersionCmd) Run(e env) error {
 	v := currentVersion()
 	text := "granary " + v.version
 	if v.commit != "" {
-		text += " (commit " + v.commit + ", " + v.date
+		text += " (commit " + v.commit
+		if v.date != "" {
+			text += ", " + v.date
+		}
 		if v.modified {
 			text += ", modified"
 		}
