@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,29 +13,33 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"granary/tenant"
 )
 
 // perHost is how many series `granary load` makes of a host without further flags.
 const perHost = 100
 
-// load is how many series are written, every 10 seconds for so long.
+// load is how many series are written, every 10 seconds for so long, to a server with a cap; "" for none.
 type load struct {
 	series int
 	span   time.Duration
+	cap    string
 }
 
-// TestSizing measures what series and samples take, as docs/sizing.md shows it. GRANARY_E2E_SIZING has what is measured, "1000x1h,10000x24h": the
-// table is in the log (-v). Without it one small load is measured, and held against what the page promises with much room to spare.
+// TestSizing measures what series and samples take, as docs/sizing.md shows it. GRANARY_E2E_SIZING has what is measured, "1000x1h,10000x24h@200MiB"
+// with a memory cap behind the @: the table is in the log (-v). Without it one small load is measured, and held against what the page promises with much room to spare.
 func TestSizing(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("there is no /proc on this machine")
 	}
-	loads := []load{{1000, time.Hour}}
+	loads := []load{{1000, time.Hour, ""}}
 	if text := os.Getenv("GRANARY_E2E_SIZING"); text != "" {
 		loads = nil
 		for _, part := range strings.Split(text, ",") {
+			part, limit, _ := strings.Cut(part, "@")
 			series, span, _ := strings.Cut(part, "x")
-			var l load
+			l := load{cap: limit}
 			var err error
 			if l.series, err = strconv.Atoi(series); err == nil {
 				l.span, err = time.ParseDuration(span)
@@ -79,14 +84,18 @@ func (l load) measure(t *testing.T) (s size) {
 	t.Helper()
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
-	code, config, failed := command(t, "load", "--print-config", "--interval", "10s")
+	code, metrics, failed := command(t, "load", "--print-config", "--interval", "10s")
 	if code != 0 {
 		t.Fatal(failed)
 	}
-	file := filepath.Join(dir, "config.json")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	var config object
+	if err := json.Unmarshal([]byte(metrics), &config); err != nil {
 		t.Fatal(err)
 	}
+	if l.cap != "" {
+		config["granary"] = object{"memory-cap": l.cap}
+	}
+	file := configFile(t, filepath.Join(dir, "config.json"), config)
 	p := serve(t, file, data)
 	s.began = p.status("VmRSS")
 	cpu := p.metric("process_cpu_seconds_total")
@@ -94,6 +103,13 @@ func (l load) measure(t *testing.T) (s size) {
 		"--steps", strconv.Itoa(int(l.span/(10*time.Second))), "--retry")
 	if out, err := sender.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if l.cap != "" {
+		limit, err := tenant.ParseSize(l.cap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		poll(t, "the memory to be below its cap", func() bool { return p.metric("granary_memory_bytes") <= float64(limit) })
 	}
 	s.series, s.samples = p.metric("granary_series"), p.metric("granary_samples_total")
 	s.memory, s.peak, s.counted = p.status("VmRSS"), p.status("VmHWM"), p.metric("granary_memory_bytes")
