@@ -37,10 +37,10 @@ func keyOf(name string, labels map[string]string) string {
 	return b.String()
 }
 
-// scraped is what Prometheus itself has stored of the job.
+// scraped is what Prometheus itself has stored of what the exporter shows.
 func scraped(t *testing.T, s *realServer) map[string]history {
 	t.Helper()
-	status, body := s.do(http.MethodGet, "/api/v1/query?query="+url.QueryEscape(`{job="e2e"}[1h]`), nil)
+	status, body := s.do(http.MethodGet, "/api/v1/query?query="+url.QueryEscape(`{job="e2e",__name__=~"e2e_.*"}[1h]`), nil)
 	var answer struct {
 		Data struct {
 			Result []struct {
@@ -78,15 +78,20 @@ type tenantOf struct {
 
 func (o tenantOf) do(method, path, body string) (int, []byte) {
 	header := http.Header{"Tenant": {o.tenant}, "Content-Type": {"application/json"}}
+	if strings.HasPrefix(path, "/v1/") {
+		header = http.Header{"X-Project-Id": {o.tenant}} // as Gnocchi's clients say it
+	}
 	maps.Copy(header, o.header)
 	status, _, answer := o.p.do(method, path, header, strings.NewReader(body))
 	return status, answer
 }
 
-// stored is what a tenant of Granary's has of the job. A sample that says that its series has ended comes as NaN.
+// stored is what a tenant of Granary's has of what the exporter shows. A sample that says that its series has ended comes as NaN.
 func (o tenantOf) stored(t *testing.T) map[string]history {
 	t.Helper()
-	return o.chosen(t, `{job="e2e"}`)
+	all := o.chosen(t, `{job="e2e"}`)
+	maps.DeleteFunc(all, func(key string, _ history) bool { return !strings.HasPrefix(key, "e2e_") })
+	return all
 }
 
 // chosen is what a tenant has of the gauges that a selector chooses, as the native API gives it.

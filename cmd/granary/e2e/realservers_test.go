@@ -3,14 +3,17 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -148,6 +151,45 @@ func (s *realServer) end() {
 	case <-time.After(patience):
 		s.t.Fatalf("%s goes on after SIGTERM\n%s", s.cmd.Path, s.log)
 	}
+}
+
+// run runs a program of somebody else's.
+func run(t *testing.T, stdin, name string, args ...string) (code int, out string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	// The shell remembers what was typed in the home folder.
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1")
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), b.String()
+}
+
+// pythonWith is a Python that has a library of Debian's; the test is skipped where there is none, unless the environment says that there
+// is one.
+func pythonWith(t *testing.T, library, variable string) string {
+	t.Helper()
+	said := ""
+	for _, python := range []string{"/usr/bin/python3", "python3"} { // the system's has what Debian installs
+		if path, err := exec.LookPath(python); err == nil {
+			code, out := run(t, "", path, "-c", "import "+library)
+			if code == 0 {
+				return path
+			}
+			said = out
+		}
+	}
+	text := "there is no Python library " + library + " on this machine (Debian: apt-get install python3-" + library + ") " + said
+	if os.Getenv(variable) == "required" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
 }
 
 // TestRealServers starts the servers of other projects that other tests need, gives them something, reads it and ends them.

@@ -26,16 +26,14 @@ func script(t *testing.T, name string, hosts map[string]string) string {
 	if folder == "" {
 		t.Skip("GRANARY_E2E_SCRIPTS names no folder with the published scripts")
 	}
-	if err := exec.CommandContext(t.Context(), "python3", "-c", "import requests").Run(); err != nil {
-		t.Fatalf("the scripts need Python and its requests (Debian: apt-get install python3-requests): %v", err)
-	}
+	python := pythonWith(t, "requests", "GRANARY_E2E_SCRIPTS")
 	elsewhere, err := filepath.Abs(filepath.FromSlash("testdata/elsewhere"))
 	must(t, err)
 	var pairs []string
 	for named, real := range hosts {
 		pairs = append(pairs, named+"="+strings.TrimPrefix(real, "http://"))
 	}
-	cmd := exec.CommandContext(t.Context(), "python3", filepath.Join(folder, name))
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join(folder, name))
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+elsewhere, "PYTHONDONTWRITEBYTECODE=1", "GRANARY_E2E_HOSTS="+strings.Join(pairs, ","), "no_proxy=*")
 	said, err := cmd.CombinedOutput()
 	if err != nil {
