@@ -39,10 +39,11 @@ type LoadCmd struct {
 	Duration string `default:"0s" placeholder:"DURATION" help:"Stop after this time."`
 	Rate     string `default:"realtime" placeholder:"N" help:"Samples a second, max, or realtime: each step when its time has come, and what lies in the past at once. [${default}]"`
 
-	Connections int  `default:"2" placeholder:"N" help:"Connections; each sends a share of the nodes. [${default}]"`
-	Batch       int  `default:"5000" placeholder:"N" help:"Lines in one body, at most. [${default}]"`
-	Gzip        bool `help:"Compress the bodies."`
-	Retry       bool `help:"Send again what was refused, until it is accepted."`
+	Connections int    `default:"2" placeholder:"N" help:"Connections; each sends a share of the nodes. [${default}]"`
+	Batch       int    `default:"5000" placeholder:"N" help:"Lines in one body, at most. [${default}]"`
+	Gzip        bool   `help:"Compress the bodies."`
+	Format      string `default:"line" enum:"line,remote-write,remote-write-2" placeholder:"FORMAT" help:"How samples are written, ${enum}: line protocol, or Prometheus remote write 1.0 or 2.0 to any receiver, by default at /api/v1/write. [${default}]"`
+	Retry       bool   `help:"Send again what was refused, until it is accepted."`
 
 	Ledger      string `type:"path" placeholder:"FILE" help:"Write down which batches were acknowledged."`
 	Verify      string `type:"existingfile" placeholder:"LEDGER" help:"Send nothing; ask --target for every sample of a ledger."`
@@ -78,7 +79,7 @@ func (c *LoadCmd) Run(ctx context.Context, e env) error {
 		return usagef("%v", err)
 	}
 	s, err := loadgen.Open(loadgen.Target{
-		URL: c.Target, Subject: c.Subject, Token: c.Token, Gzip: c.Gzip, Connections: c.Connections, Timeout: sendTimeout,
+		URL: c.Target, Subject: c.Subject, Token: c.Token, Gzip: c.Gzip, Format: loadgen.Format(c.Format), Connections: c.Connections, Timeout: sendTimeout,
 	})
 	if err != nil {
 		return err
@@ -156,7 +157,10 @@ func duration(flag, text string) (time.Duration, error) {
 
 // plan builds the plan from the flags, and sets the cluster's start.
 func (c *LoadCmd) plan(cl *loadgen.Cluster) (loadgen.Plan, error) {
-	p := loadgen.Plan{Steps: c.Steps, Connections: c.Connections, Batch: c.Batch, Retry: c.Retry}
+	p := loadgen.Plan{Steps: c.Steps, Connections: c.Connections, Batch: c.Batch, Format: loadgen.Format(c.Format), Retry: c.Retry}
+	if p.Format != loadgen.Lines && (c.Gzip || strings.HasPrefix(c.Target, "nats:") || strings.HasPrefix(c.Target, "tls:")) {
+		return p, usagef("--format %s: remote write goes to an HTTP URL, packed by snappy and nothing else", c.Format)
+	}
 	var err error
 	if p.Duration, err = duration("--duration", c.Duration); err != nil {
 		return p, err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"granary/api/edge"
@@ -13,6 +14,7 @@ import (
 	"granary/measures/ingest"
 	"granary/measures/ingest/known"
 	"granary/measures/ingest/line"
+	"granary/measures/ingest/mapping"
 	"granary/measures/ingest/remote"
 	"granary/metricdef"
 	"granary/policy"
@@ -61,6 +63,8 @@ type Options struct {
 	Store       Store
 	Tenants     Tenants
 
+	// Mapping is the table of rules that make other samples of what is sent; nil: there are none.
+	Mapping func() *mapping.Table
 	// Bounds are how far from now a sample may lie; nil: anywhere.
 	Bounds func() line.Bounds
 	// MaxSamples is how many samples a request may have; 0: DefaultMaxSamples. MaxLabels is how many labels a series may have beside its
@@ -86,9 +90,26 @@ type Options struct {
 // Dialect is the handler of Paths. It is safe for concurrent use.
 type Dialect struct {
 	o       Options
-	cors    *edge.CORS  // no page of another origin writes
-	known   known.Cache // of the labels of series
-	intakes sync.Pool   // *intake
+	cors    *edge.CORS // no page of another origin writes
+	learned atomic.Pointer[learned]
+	intakes sync.Pool // *intake
+}
+
+// learned is what is remembered of the labels of series for as long as a table of rules is in force.
+type learned struct {
+	rules *mapping.Table
+	known known.Cache
+}
+
+// memory is what is remembered under the rules in force.
+func (d *Dialect) memory() *learned {
+	l, rules := d.learned.Load(), d.o.Mapping()
+	if l.rules == rules {
+		return l
+	}
+	fresh := &learned{rules: rules}
+	d.learned.CompareAndSwap(l, fresh) // else another request has seen the same, or what came behind it
+	return fresh
 }
 
 // New makes the dialect.
@@ -110,7 +131,12 @@ func New(o Options) *Dialect {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Dialect{o: o, cors: edge.NewCORS(nil)}
+	if o.Mapping == nil {
+		o.Mapping = func() *mapping.Table { return nil }
+	}
+	d := &Dialect{o: o, cors: edge.NewCORS(nil)}
+	d.learned.Store(&learned{rules: o.Mapping()})
+	return d
 }
 
 // route is one operation.

@@ -33,9 +33,6 @@ func (in *intake) fill(from, to int) {
 // anew, for as many rounds as a writer has.
 func (in *intake) flush() error {
 	b := &in.batch
-	if err := in.settle(); err != nil {
-		return err
-	}
 	for round := 1; len(b.Refs) > 0; round++ {
 		in.turn.End()
 		b.Tenant, b.Subject, b.Admitted, b.Pieces = in.num, in.who, in.admitted, in
@@ -64,25 +61,6 @@ func (in *intake) flush() error {
 	return nil
 }
 
-// settle makes sure that the tenant is there: it comes into being with its first good sample.
-func (in *intake) settle() error {
-	if in.num != 0 {
-		return nil
-	}
-	num, err := in.c.d.o.Store.EnsureTenant(in.ctx, in.c.tenant)
-	if err != nil {
-		return err
-	}
-	in.num = num
-	for i := range in.drafts {
-		in.drafts[i].Def.Tenant = num
-	}
-	for i := range in.batch.Drafts {
-		in.batch.Drafts[i].Def.Tenant = num
-	}
-	return nil
-}
-
 // name names the first samples that the store has refused.
 func (in *intake) name() {
 	for _, refusal := range in.batch.Refusals {
@@ -107,7 +85,11 @@ func (in *intake) learnDrafts() {
 		if d := &in.batch.Drafts[i]; d.Ref != 0 {
 			s := in.spans[in.spanOf(in.row(d.At))]
 			in.r.Again(int(s.from), int(s.to))
-			in.learn(d.Ref)
+			m := meaning{ref: d.Ref}
+			if rules := in.memory.rules; rules.Takes(d.Def.Name) {
+				m.source = rules.Source(Name, in.num, d.Def.Name, d.Def.Tags)
+			}
+			in.learn(m)
 		}
 	}
 }
@@ -147,15 +129,15 @@ func (in *intake) again() error {
 		}
 		s := in.spans[n]
 		in.r.Again(int(s.from), int(s.to))
-		ref, draft, err := in.ask()
+		m, err := in.ask()
 		if err != nil {
 			return err // it had good labels before
 		}
-		if draft != nil {
-			b.Drafts = append(b.Drafts, measures.Draft{At: i, More: last - i, Def: *draft})
+		if m.draft != nil {
+			b.Drafts = append(b.Drafts, measures.Draft{At: i, More: last - i, Def: *m.draft})
 		}
 		for ; i <= last; i++ {
-			refs[i] = ref
+			refs[i] = m.ref
 		}
 	}
 	b.Refs, b.Times, b.Values, b.Bytes = refs, times, values, left

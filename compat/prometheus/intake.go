@@ -13,6 +13,7 @@ import (
 	"granary/measures"
 	"granary/measures/ingest/known"
 	"granary/measures/ingest/line"
+	"granary/measures/ingest/mapping"
 	"granary/measures/ingest/remote"
 	"granary/metricdef"
 	"granary/tenant"
@@ -43,8 +44,10 @@ type intake struct {
 	spans  []span
 	drafts []measures.Draft // of series that are not there, At counted from the first row of the request
 
-	last      *known.Entry // of the series before
-	low, high int64        // milliseconds: what lies outside is not stored
+	memory    *learned
+	last      *known.Entry    // of the series before
+	derived   *mapping.Intake // of samples that others are made of; nil: there are no rules
+	low, high int64           // milliseconds: what lies outside is not stored
 	bounds    line.Bounds
 	labels    []remote.Label
 	text      []byte
@@ -57,7 +60,10 @@ type intake struct {
 	turn     queue.Turn
 
 	stored, stale int
-	malformed     int // series whose labels are none
+	consumed      int                      // samples that others are made of, and that are not stored themselves
+	made          int                      // samples that were made and stored
+	lost          [measures.NumReasons]int // samples that were made and that the store did not take
+	malformed     int                      // series whose labels are none
 	ignored       [measures.NumReasons]int
 	faults        []string // the first ones
 }
@@ -76,6 +82,8 @@ func (in *intake) begin(c *call) {
 	// What has come is stored whether or not its sender waits for the answer.
 	in.c, in.ctx, in.num, in.who = c, context.WithoutCancel(c.ctx), c.num, c.who.Subject
 	in.turn = queue.From(c.ctx).Turn()
+	in.memory = c.d.memory()
+	in.derived = in.memory.rules.Begin()
 	in.bounds = c.d.o.Bounds()
 	in.low, in.high = within(c.now, in.bounds)
 }
@@ -97,6 +105,7 @@ func within(now time.Time, b line.Bounds) (low, high int64) {
 // end lets go of the request, and gives the intake back.
 func (in *intake) end() {
 	d := in.c.d
+	in.derived.End()
 	in.r.Reset()
 	in.batch.Refs, in.batch.Times, in.batch.Values = nil, nil, nil // those of the columns
 	in.batch.Reset()
@@ -128,9 +137,17 @@ func (in *intake) store(message []byte) error {
 	}
 	defer in.turn.End()
 	if err := in.read(message); err != nil {
-		in.malformed++
-		in.ignored = [measures.NumReasons]int{}
 		return err
+	}
+	if in.num == 0 && len(in.times) > 0 {
+		// The tenant comes into being with its first good sample, and only what is of a tenant can be mapped.
+		var err error
+		if in.num, err = in.c.d.o.Store.EnsureTenant(in.ctx, in.c.tenant); err != nil {
+			return err
+		}
+		if err := in.read(message); err != nil {
+			return err
+		}
 	}
 	for from := 0; from < len(in.times); from += maxRows {
 		if err := in.turn.Begin(in.ctx); err != nil {
@@ -141,11 +158,38 @@ func (in *intake) store(message []byte) error {
 			return err
 		}
 	}
-	return nil
+	return in.derive()
 }
 
-// read makes columns of a message.
+// derive stores what is made of the samples, once they are stored.
+func (in *intake) derive() error {
+	if in.derived.Len() == 0 {
+		return nil
+	}
+	in.turn.End()
+	if in.admitted {
+		in.derived.Admit(in.num)
+	}
+	counts, err := in.derived.Commit(in.ctx, in.c.d.o.Store, in.who)
+	in.made = counts.Stored
+	in.lost = counts.Ignored
+	return err
+}
+
+// read makes columns of a message. One that cannot be read to its end counts as one series that is none.
 func (in *intake) read(message []byte) error {
+	in.refs, in.times, in.values, in.spans, in.drafts = in.refs[:0], in.times[:0], in.values[:0], in.spans[:0], in.drafts[:0]
+	in.last, in.malformed, in.consumed, in.ignored, in.faults = nil, 0, 0, [measures.NumReasons]int{}, nil
+	err := in.readAll(message)
+	if err != nil {
+		in.refs, in.times, in.values = in.refs[:0], in.times[:0], in.values[:0]
+		in.malformed, in.consumed, in.ignored = 1, 0, [measures.NumReasons]int{}
+		in.derived.Drop(in.num)
+	}
+	return err
+}
+
+func (in *intake) readAll(message []byte) error {
 	r := &in.r
 	if err := r.Begin(in.c.version, message); err != nil {
 		return err
@@ -167,7 +211,7 @@ func (in *intake) read(message []byte) error {
 
 // series takes the samples of the series that the reader has come to.
 func (in *intake) series(from, to int) error {
-	ref, draft, err := in.find()
+	s, err := in.find()
 	if err != nil {
 		return in.refuse(err)
 	}
@@ -178,17 +222,24 @@ func (in *intake) series(from, to int) error {
 			in.outside(measures.TooOld, t)
 		case t > in.high:
 			in.outside(measures.TooNew, t)
+		case len(in.times)+in.consumed == in.c.d.o.MaxSamples:
+			return &samplesError{in.c.d.o.MaxSamples}
 		default:
-			if len(in.times) == in.c.d.o.MaxSamples {
-				return &samplesError{in.c.d.o.MaxSamples}
+			ns := t * int64(time.Millisecond)
+			if s.source != nil {
+				in.derived.Add(s.source, ns, r.Value)
+				if !s.source.Keep() {
+					in.consumed++
+					continue
+				}
 			}
-			in.refs, in.times, in.values = append(in.refs, ref), append(in.times, t*int64(time.Millisecond)), append(in.values, r.Value)
+			in.refs, in.times, in.values = append(in.refs, s.ref), append(in.times, ns), append(in.values, r.Value)
 		}
 	}
 	if n := len(in.times) - first; n > 0 {
 		in.spans = append(in.spans, span{int32(first), int32(from), int32(to)})
-		if draft != nil {
-			in.drafts = append(in.drafts, measures.Draft{At: first, More: n - 1, Def: *draft})
+		if s.draft != nil {
+			in.drafts = append(in.drafts, measures.Draft{At: first, More: n - 1, Def: *s.draft})
 		}
 	}
 	return nil
@@ -231,58 +282,79 @@ func (in *intake) outside(why measures.Reason, ms int64) {
 	in.fault("a sample at %d ms since 1970 %s%s", ms, text, limit)
 }
 
-// find is the series that the reader has come to: the one that followed last time, or by the cache, or by the registry. The ref is 0 if
-// it is not there, and draft says what it will be.
-func (in *intake) find() (ref metricdef.Ref, draft *metricdef.Draft, err error) {
+// meaning is what the labels of a series stand for.
+type meaning struct {
+	ref    metricdef.Ref    // 0: it is not there, or not stored
+	draft  *metricdef.Draft // what it will be, if it is not there
+	source *mapping.Source  // of the samples that are made of it; nil: none are
+}
+
+// find is what the series is that the reader has come to: the one that followed last time, or by the cache, or by the registry.
+func (in *intake) find() (meaning, error) {
 	if in.last != nil {
 		if e := in.last.Next(); e != nil && in.r.Is(e.Text) {
-			in.last = e
-			if ref := e.Ref(); ref != 0 {
-				return ref, nil, nil
-			}
-			return in.ask()
+			return in.known(e)
 		}
 	}
 	key, err := in.r.Key()
 	if err != nil {
-		return 0, nil, err
+		return meaning{}, err
 	}
 	if in.num == 0 {
 		return in.ask()
 	}
-	if e := in.c.d.known.Find(in.num, key); e != nil {
+	if e := in.memory.known.Find(in.num, key); e != nil {
 		if in.last != nil {
 			in.last.Follow(e)
 		}
-		in.last = e
-		if ref := e.Ref(); ref != 0 {
-			return ref, nil, nil
-		}
+		return in.known(e)
+	}
+	return in.ask()
+}
+
+// known is what is remembered of a series.
+func (in *intake) known(e *known.Entry) (meaning, error) {
+	in.last = e
+	m := meaning{ref: e.Ref()}
+	m.source, _ = e.With.(*mapping.Source)
+	if m.ref != 0 || m.source != nil && !m.source.Keep() {
+		return m, nil
 	}
 	return in.ask()
 }
 
 // ask finds the series in the registry by its labels, and else makes the draft of one.
-func (in *intake) ask() (metricdef.Ref, *metricdef.Draft, error) {
-	draft, err := in.draft()
-	if err != nil {
-		return 0, nil, err
+func (in *intake) ask() (m meaning, err error) {
+	if m.draft, err = in.draft(); err != nil || in.num == 0 {
+		return m, err
 	}
-	if in.num != 0 {
-		in.text = metricdef.AppendKey(in.text[:0], draft.Name, draft.Tags)
-		if ref, ok := in.c.d.o.Definitions.Resolve(in.num, metricdef.Gauge, in.text); ok && ref != 0 {
-			in.learn(ref)
-			return ref, nil, nil
+	d := m.draft
+	if rules := in.memory.rules; rules.Takes(d.Name) {
+		if m.source = rules.Source(Name, in.num, d.Name, d.Tags); m.source != nil && !m.source.Keep() {
+			m.draft = nil
+			in.learn(m)
+			return m, nil
 		}
 	}
-	return 0, draft, nil
+	in.text = metricdef.AppendKey(in.text[:0], d.Name, d.Tags)
+	if ref, ok := in.c.d.o.Definitions.Resolve(in.num, metricdef.Gauge, in.text); ok && ref != 0 {
+		m.ref, m.draft = ref, nil
+		in.learn(m)
+	}
+	return m, nil
 }
 
-// learn remembers that the labels which the reader has come to are a series.
-func (in *intake) learn(ref metricdef.Ref) {
-	if key, err := in.r.Key(); err == nil {
-		in.c.d.known.Learn(in.num, key, ref, metricdef.KindFloat)
+// learn remembers what the labels mean that the reader has come to.
+func (in *intake) learn(m meaning) {
+	key, err := in.r.Key()
+	if err != nil {
+		return
 	}
+	var with any
+	if m.source != nil {
+		with = m.source
+	}
+	in.memory.known.LearnWith(in.num, key, m.ref, metricdef.KindFloat, with)
 }
 
 // draft is the definition of the series that the reader has come to: __name__ is the name, and all other labels are identity tags.

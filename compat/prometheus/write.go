@@ -32,7 +32,11 @@ func (c *call) write() error {
 	in.begin(c)
 	err = in.store(message)
 	in.count(len(message), err)
-	c.written(in.stored)
+	refused := in.refusal()
+	c.written(in.stored + in.consumed)
+	for why, n := range in.lost {
+		in.ignored[why] += n // they are counted, and nothing that their sender could mend
+	}
 	if reasons := ingest.IgnoredHeader(&in.ignored); reasons != "" {
 		c.w.Header()["X-Granary-Ignored"] = []string{reasons}
 	}
@@ -42,7 +46,7 @@ func (c *call) write() error {
 		}
 		return err
 	}
-	if refused := in.refusal(); refused != nil {
+	if refused != nil {
 		return refused
 	}
 	c.w.WriteHeader(http.StatusNoContent)
@@ -63,13 +67,16 @@ func (in *intake) count(size int, err error) {
 	c := in.c.d.o.Counters.Dialect(Name)
 	c.Bodies.Add(1)
 	c.Bytes.Add(uint64(size))
-	c.Stored.Add(uint64(in.stored))
-	lines := in.stored + in.malformed
+	c.Stored.Add(uint64(in.stored + in.made))
+	lines := in.stored + in.consumed + in.malformed
 	for why, n := range in.ignored {
 		if n > 0 {
 			c.Ignored[why].Add(uint64(n))
 			lines += n
 		}
+	}
+	for why, n := range in.lost {
+		c.Ignored[why].Add(uint64(n))
 	}
 	c.Lines.Add(uint64(lines))
 	c.Malformed.Add(uint64(in.malformed))
@@ -88,7 +95,7 @@ func (in *intake) refusal() error {
 	if refused == 0 && in.malformed == 0 {
 		return nil
 	}
-	return &refusedError{in.faults, in.stored, refused, ingest.IgnoredHeader(&in.ignored)}
+	return &refusedError{in.faults, in.stored + in.consumed, refused, ingest.IgnoredHeader(&in.ignored)}
 }
 
 // other counts what a request has beside samples, and is not stored.

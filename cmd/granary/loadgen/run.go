@@ -22,7 +22,8 @@ type Plan struct {
 	Duration    time.Duration // 0: no end
 	Rate        float64       // samples a second, Max, or RealTime
 	Connections int           // goroutines that send; each owns a share of the hosts, so a series' samples keep their order
-	Batch       int           // lines in one body, at most
+	Batch       int           // lines, or samples, in one body, at most
+	Format      Format        // of the bodies; "": Lines
 	// Retry sends a batch again until it is accepted. Without it a batch that was refused is counted and forgotten.
 	Retry bool
 	// Ledger, if not nil, gets an entry for each batch that was accepted as a whole.
@@ -148,13 +149,14 @@ func (r *run) connection(ctx, send context.Context, c int) error {
 	first := c * hosts / r.p.Connections * r.g.perHost
 	end := (c + 1) * hosts / r.p.Connections * r.g.perHost
 	var body []byte
+	encode := r.g.encoder(r.p.Format)
 	for step := int64(0); r.p.Steps == 0 || step < r.p.Steps; step++ {
 		for at := first; at < end; at += r.p.Batch {
 			n := min(r.p.Batch, end-at)
 			if r.wait(ctx, step, n) != nil {
 				return nil
 			}
-			body = r.g.AppendLines(body[:0], at, n, step)
+			body = encode(body[:0], at, n, step)
 			if err := r.deliver(ctx, send, body, Ack{step, at, n}); err != nil {
 				return err
 			}

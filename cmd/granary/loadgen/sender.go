@@ -34,10 +34,11 @@ type Answer struct {
 
 // Target says where to send to.
 type Target struct {
-	URL         string // http://, https:// or nats://; without a path /api/write/ is used
+	URL         string // http://, https:// or nats://; without a path that of the format is used
 	Subject     string // for NATS
 	Token       string // bearer token or NATS token; "" for none
 	Gzip        bool
+	Format      Format // of the bodies; "": Lines
 	Connections int
 	Timeout     time.Duration // of one batch
 }
@@ -52,7 +53,7 @@ func Open(t Target) (Sender, error) {
 	case u.Host == "":
 	case u.Scheme == "http" || u.Scheme == "https":
 		if u.Path == "" || u.Path == "/" {
-			u.Path = "/api/write/"
+			u.Path = t.Format.path()
 		}
 		return openHTTP(t, u), nil
 	case u.Scheme == "nats" || u.Scheme == "tls":
@@ -97,6 +98,11 @@ func (s *httpSender) Send(ctx context.Context, body []byte) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, err
+	}
+	if kind := s.t.Format.contentType(); kind != "" {
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set("X-Prometheus-Remote-Write-Version", s.t.Format.version())
+		encoding = "snappy"
 	}
 	if encoding != "" {
 		req.Header.Set("Content-Encoding", encoding)

@@ -24,6 +24,7 @@ type key struct {
 type Entry struct {
 	Text string
 	Kind metricdef.Kind // of the values of the series
+	With any            // what else was learned of it
 
 	ref  atomic.Uint32
 	next atomic.Pointer[Entry]
@@ -58,6 +59,12 @@ func (c *Cache) Find(num tenant.Num, text []byte) *Entry {
 
 // Learn remembers a text. When there are too many, all are forgotten: what is kept is what is sent.
 func (c *Cache) Learn(num tenant.Num, text []byte, ref metricdef.Ref, kind metricdef.Kind) {
+	c.LearnWith(num, text, ref, kind, nil)
+}
+
+// LearnWith is Learn with something else to be remembered, which follows from the text and is the same each time. The ref may be 0 where
+// that is all that the text stands for.
+func (c *Cache) LearnWith(num tenant.Num, text []byte, ref metricdef.Ref, kind metricdef.Kind, with any) {
 	if len(text) > maxText {
 		return
 	}
@@ -70,7 +77,7 @@ func (c *Cache) Learn(num tenant.Num, text []byte, ref metricdef.Ref, kind metri
 	if c.bytes += len(text) + cost; c.bytes > maxBytes || c.entries == nil {
 		c.entries, c.bytes = map[key]*Entry{}, len(text)+cost
 	}
-	e := &Entry{Text: string(text), Kind: kind}
+	e := &Entry{Text: string(text), Kind: kind, With: with}
 	e.Set(ref)
 	c.entries[key{num, e.Text}] = e
 }

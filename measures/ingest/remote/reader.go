@@ -173,7 +173,7 @@ func (r *Reader) front() []byte {
 	return r.labels
 }
 
-// Is says whether the labels of the present series are those of a key.
+// Is says whether the labels of the present series are those of a key, which Key has given for some series.
 func (r *Reader) Is(key string) bool {
 	if r.version == V1 {
 		n := len(key)
