@@ -29,6 +29,10 @@ type Batch struct {
 	// is stored as a whole or not at all as far as the rate goes.
 	Admitted bool
 
+	// Exact says that a series takes values of its own kind alone: no float becomes a whole number that it is equal to, and no whole
+	// number the float next to it.
+	Exact bool
+
 	// kinds is the kind of the value of each row up to the last one that is not a float; 0 is a float. Commit turns a
 	// number into what its series takes.
 	kinds []metricdef.Kind
@@ -84,7 +88,7 @@ type Draft struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Refs, b.Times, b.Values = b.Refs[:0], b.Times[:0], b.Values[:0]
-	b.Tenant, b.Bytes, b.Subject, b.Pieces, b.Left, b.Admitted = 0, 0, "", nil, 0, false
+	b.Tenant, b.Bytes, b.Subject, b.Pieces, b.Left, b.Admitted, b.Exact = 0, 0, "", nil, 0, false, false
 	clear(b.Drafts)
 	b.Drafts, b.Stale = recycle(b.Drafts), recycle(b.Stale)
 	clear(b.Texts)

@@ -43,6 +43,8 @@ func (b *Batch) fit(row int, k metricdef.Kind) bool {
 		b.Values[row] = float64(state)
 		return ok
 	case have == k:
+	case b.Exact:
+		return false
 	case k == metricdef.KindFloat && have == metricdef.KindInt:
 		b.Values[row] = float64(WordInt(v))
 		b.kinds[row] = 0

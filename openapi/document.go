@@ -33,6 +33,7 @@ var parts = []string{
 	"hawkular-definitions",
 	"hawkular-points",
 	"hawkular-statistics",
+	"influx",
 	"gnocchi",
 	"gnocchi-metrics",
 	"gnocchi-resources",

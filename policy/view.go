@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"granary/tenant"
 )
@@ -175,4 +176,34 @@ func (s *Set) ruleByName(name string) (Rule, bool) {
 	r := s.rules[i]
 	r.Dialects = slices.Clone(r.Dialects)
 	return r, true
+}
+
+// Longest is how long raw samples of a dialect's metrics live at most, of those that name no policy: the longest retention of "default" and of
+// the policies that rules may choose for them. 0: one of these sets no end.
+func (v *View) Longest(dialect string) time.Duration {
+	longest := time.Duration(0)
+	ends := func(name string) bool {
+		p, ok := v.ByName(name)
+		if ok {
+			longest = max(longest, p.Raw.Length)
+		}
+		return !ok || p.Raw.Length > 0 // Forever and WindowOnly are below
+	}
+	of := func(rules []Rule) bool {
+		for i := range rules {
+			if rules[i].HoldsFor(dialect) && !ends(rules[i].Policy) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, o := range [...]*owned{v.own, v.service} {
+		if o != nil && !of(o.rules) {
+			return 0
+		}
+	}
+	if !ends(DefaultName) || !of(v.config.rules) {
+		return 0
+	}
+	return longest
 }

@@ -26,7 +26,8 @@ type Carriers struct {
 	Certificates bool
 	// Field is one more field of the header that carries a key or a token and nothing else; "": none does.
 	Field string
-	// Parameters says that u and p of the URL are a name and a password, as clients of InfluxDB send them.
+	// Parameters says that u and p of the URL are a name and a password, and so is what stands behind "Authorization: Token" with a colon
+	// in it, as clients of InfluxDB send them.
 	Parameters bool
 }
 
@@ -42,6 +43,9 @@ func (c *Carriers) Find(r *http.Request) (identity.Credential, error) {
 	var found shown
 	for _, v := range r.Header["Authorization"] {
 		cred, err := authorization(v)
+		if c.Parameters {
+			cred = pair(cred, v)
+		}
 		if err == nil {
 			found, err = found.and(shown{cred, "Authorization"})
 		}
@@ -141,6 +145,14 @@ func authorization(v string) (identity.Credential, error) {
 		return identity.Credential{Kind: identity.Password, User: user, Password: password}, nil
 	}
 	return identity.Credential{}, nil
+}
+
+// pair is a credential of Authorization where the text behind "Token" may be a name and a password.
+func pair(cred identity.Credential, v string) identity.Credential {
+	if user, password, ok := strings.Cut(cred.Token, ":"); ok && cred.Kind == identity.Bearer && len(v) > 5 && strings.EqualFold(strings.TrimSpace(v)[:5], "Token") {
+		return identity.Credential{Kind: identity.Password, User: user, Password: password}
+	}
+	return cred
 }
 
 // parameters are u and p of the URL.

@@ -41,6 +41,8 @@ func TestCarriers(t *testing.T) {
 		{far, "/", []string{"Authorization", "Bearer x.y.z"}, "bearer x.y.z"},
 		{far, "/", []string{"Authorization", "bearer  x "}, "bearer x"},
 		{far, "/", []string{"Authorization", "Token x"}, "bearer x"},
+		{far, "/", []string{"Authorization", "token me:secret:2"}, "password me secret:2"},
+		{far, "/", []string{"Authorization", "Bearer me:x"}, "bearer me:x"},
 		{far, "/", []string{"Authorization", "Bearer "}, "nothing"},
 		{far, "/", []string{"Authorization", ""}, "nothing"},
 		{far, "/", []string{"Authorization", "Digest x"}, "nothing"},

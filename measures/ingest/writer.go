@@ -111,6 +111,7 @@ type Result struct {
 	Ignored   [measures.NumReasons]int // samples that were well-formed and not stored, by reason
 	Malformed int                      // lines
 	First     *LineError               // the first malformed line, nil if there is none
+	Field     *line.FieldError         // the first value of a type that its field cannot have, nil if there is none
 
 	// examples are lines that show reasons, 0 where there is none.
 	examples [measures.NumReasons]int
@@ -359,7 +360,7 @@ func (w *Writer) account(m line.Mapping, d *line.Decoder, size int, r *Result, e
 	dialect := m.Dialect()
 	t := d.Tally()
 	refused := r.Ignored
-	r.Lines, r.Malformed, r.First = t.Lines, t.Malformed, t.First
+	r.Lines, r.Malformed, r.First, r.Field = t.Lines, t.Malformed, t.First, t.Field
 	c := w.counters.Dialect(dialect)
 	for reason, n := range t.Ignored {
 		r.Ignored[reason] += n

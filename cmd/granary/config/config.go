@@ -61,6 +61,7 @@ type Config struct {
 	Coopr          Coopr
 	Hawkular       Hawkular
 	Gnocchi        Gnocchi
+	Influx         Influx
 	Native         Native
 	Prometheus     RemoteWrite
 
@@ -310,6 +311,7 @@ func Default() *Config {
 		Coopr:          Coopr{Enabled: true, QueueCache: 10 * time.Second},
 		Gnocchi:        defaultGnocchi(),
 		Prometheus:     defaultRemoteWrite(),
+		Influx:         defaultInflux(),
 		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},

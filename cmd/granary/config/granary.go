@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"granary/tenant"
 )
 
 // readGranary reads the section of our own, and returns granary.archive.
@@ -45,6 +43,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	c.readGnocchi(compat.sub("gnocchi"))
 	c.readHawkular(compat.sub("hawkular"))
 	c.readRemoteWrite(compat.sub("prometheus"))
+	c.readInflux(compat.sub("influx"))
 	compat.end(true)
 
 	q := s.sub("queue")
@@ -190,16 +189,7 @@ func (c *Config) readBackend(s *section, o Options) {
 func (c *Config) readClusterCockpit(s *section) {
 	cc := &c.ClusterCockpit
 	s.bool("enabled", &cc.Enabled)
-	tenants := s.sub("cluster-tenants")
-	if tenants.n != nil {
-		for _, m := range tenants.n.members {
-			var id tenant.ID
-			tenants.tenant(m.key, &id)
-			if id != "" {
-				cc.Tenants[m.key] = id
-			}
-		}
-	}
+	s.tenantsBy("cluster-tenants", cc.Tenants)
 	// The names that these had before other dialects came; those of granary.queue win.
 	s.size("queue", &c.Queue.Bytes, 1<<20, math.MaxInt64)
 	s.duration("queue-wait", &c.Queue.Wait, 0)

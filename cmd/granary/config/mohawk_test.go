@@ -8,6 +8,7 @@ import (
 	"granary/api/native"
 	"granary/compat/clustercockpit"
 	"granary/compat/hawkular"
+	"granary/compat/influx"
 	"granary/compat/prometheus"
 	"granary/policy"
 )
@@ -72,12 +73,12 @@ func TestMohawksKeys(t *testing.T) {
 
 // TestUnknownDialects warns of a rule that chooses for nothing.
 func TestUnknownDialects(t *testing.T) {
-	if want := []string{policy.Gnocchi, hawkular.Name, native.Name, prometheus.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
+	if want := []string{policy.Gnocchi, hawkular.Name, influx.Name, native.Name, prometheus.Name}; !slices.Equal(dialects, want) || policy.ClusterCockpit != clustercockpit.Name {
 		t.Errorf("dialects %q, want %q", dialects, want)
 	}
 	for list, want := range map[string]string{
-		"[mohawk]": `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are gnocchi, hawkular, native and prometheus`,
-		"[hawkular, native, gnocchi, prometheus]": "",
+		"[mohawk]": `config.yaml:1: granary.rules[0].dialects: there is no dialect "mohawk", so the rule chooses for none of its metrics; there are gnocchi, hawkular, influx, native and prometheus`,
+		"[hawkular, native, gnocchi, influx, prometheus]": "",
 		"[]": "",
 	} {
 		_, warns, err := load(t, files{"config.yaml": "granary: {rules: [{name: r, pattern: 'x*', policy: low, dialects: " + list + "}]}"}, Overrides{})

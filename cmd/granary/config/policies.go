@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"granary/compat/influx"
 	"granary/policy"
 )
 
@@ -165,7 +166,7 @@ func (c *Config) readRules(s *section) {
 }
 
 // dialects are the names that a metric may have as the dialect of whoever made it, without that for which no rule chooses.
-var dialects = []string{policy.Gnocchi, policy.Hawkular, "native", policy.Prometheus}
+var dialects = []string{policy.Gnocchi, policy.Hawkular, influx.Name, "native", policy.Prometheus}
 
 // unknownDialects warns of names that no metric has: a rule that holds for them alone chooses for nothing.
 func (s *section) unknownDialects(names []string) {

@@ -7,6 +7,7 @@ import (
 	"granary/compat/coopr"
 	"granary/compat/gnocchi"
 	"granary/compat/hawkular"
+	"granary/compat/influx"
 	"granary/measures"
 	"granary/measures/query"
 	"granary/metricdef"
@@ -76,6 +77,9 @@ func (s *Server) capabilities() native.Capabilities {
 	}
 	if cfg.Gnocchi.Enabled {
 		c.Dialects = append(c.Dialects, gnocchi.Name)
+	}
+	if cfg.Influx.Enabled {
+		c.Dialects = append(c.Dialects, influx.Name)
 	}
 	if cfg.NATS.Active() {
 		c.Dialects = append(c.Dialects, "nats")

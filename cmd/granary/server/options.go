@@ -89,6 +89,7 @@ func concurrentQueries(cfg *config.Config) int64 {
 // tenants are the tenants that the configuration names.
 func tenants(cfg *config.Config) []tenant.ID {
 	ids := append(slices.Collect(maps.Values(cfg.ClusterCockpit.Tenants)), cfg.Tenants.Default)
+	ids = slices.AppendSeq(ids, maps.Values(cfg.Influx.Databases))
 	for _, s := range cfg.NATS.Subscriptions {
 		if s.Tenant != "" {
 			ids = append(ids, s.Tenant)

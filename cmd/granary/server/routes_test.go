@@ -127,6 +127,10 @@ func TestRouteTable(t *testing.T) {
 		{"/api/v1/push", "POST", "prometheus"},
 		{"/prometheus/api/v1/write", "POST", "prometheus"},
 		{"/receive", "POST", "prometheus"},
+		{"/ping", "GET HEAD", "influx"},
+		{"/health", "GET HEAD", "influx"},
+		{"/write", "POST", "influx"},
+		{"/api/v2/write", "POST", "influx"},
 	} {
 		for method := range strings.FieldsSeq(c.methods) {
 			if list := owners(method, c.path); fmt.Sprint(list) != "["+c.owner+"]" {
@@ -137,7 +141,7 @@ func TestRouteTable(t *testing.T) {
 
 	// What dialects to come claim: no other may stand in their way.
 	for _, path := range []string{
-		"/ping", "/health", "/write", "/query", "/api/v2/write",
+		"/query",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 			if list := owners(method, path); len(list) > 0 {
@@ -179,9 +183,9 @@ func TestNobodysPaths(t *testing.T) {
 
 // TestRoutesThatAreOff: a dialect that is turned off has no routes.
 func TestRoutesThatAreOff(t *testing.T) {
-	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}, prometheus: {enabled: false}}}"))
+	s := unserved(t, configured(t, "granary: {native: {enabled: false}, compat: {clustercockpit: {enabled: false}, coopr: {enabled: false}, hawkular: {enabled: false}, gnocchi: {enabled: false}, prometheus: {enabled: false}, influx: {enabled: false}}}"))
 	for _, r := range s.handler().Routes() {
-		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" || r.Dialect == "gnocchi" || r.Dialect == "prometheus" {
+		if r.Dialect == "native" || r.Dialect == "clustercockpit" || r.Dialect == "coopr" || r.Dialect == "hawkular" || r.Dialect == "gnocchi" || r.Dialect == "prometheus" || r.Dialect == "influx" {
 			t.Errorf("%+v", r)
 		}
 	}

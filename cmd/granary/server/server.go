@@ -26,6 +26,7 @@ import (
 	"granary/compat/gnocchi/keystone"
 	"granary/compat/hawkular"
 	"granary/compat/hawkular/alerts"
+	"granary/compat/influx"
 	"granary/compat/nats"
 	"granary/compat/prometheus"
 	"granary/measures"
@@ -243,6 +244,12 @@ func (s *Server) handler() *edge.Dispatcher {
 			d.Mount(path, prometheus.Name, h)
 		}
 	}
+	if s.cfg.Influx.Enabled {
+		h := influx.New(s.influx())
+		for _, prefix := range influx.Prefixes {
+			d.Mount(prefix, influx.Name, h)
+		}
+	}
 	docs := openapi.New(openapi.Options{Page: s.cfg.Swagger})
 	for _, prefix := range docs.Prefixes() {
 		d.Mount(prefix, openapi.Name, docs)
@@ -279,6 +286,9 @@ func (s *Server) places() []edge.Place {
 	}
 	if s.cfg.Gnocchi.Enabled {
 		list = append(list, edge.Place{Path: gnocchi.Prefix + "/", Link: true, Text: "and all below " + gnocchi.Prefix + " and " + gnocchi.PrefixOther + " speak Gnocchi"})
+	}
+	if s.cfg.Influx.Enabled {
+		list = append(list, edge.Place{Path: "/write, /query, " + influx.PrefixV2 + "/write", Text: "take what is sent to InfluxDB"})
 	}
 	return list
 }

@@ -69,6 +69,7 @@ granary:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
     coopr: {usage-access: source, queue-cache: 3s}
+    influx: {databases: {telegraf: t5}, strings: refuse, booleans: ignore, tenants: {t6: {strings: ignore, booleans: number}}, bounds: {past: 3h, future: 4h}, max-request: 7kB}
     hawkular: {strict: true, default-start: 25m, retention: 26h, cors-origins: ["https://h.example.org"], show: own, max-request: 5kB,
       alerts: {interval: 7s, window: 2m, at-start: firing, server: "http://u:p@127.0.0.1:1/x", method: PUT, insecure: true, timeout: 3s, retries: 4, queue: 5,
         rules: [{id: a, tenant: t9, metrics: [m], tags: "n:x.*", type: counter, alert-if-lower-than: 1.5, alert-if-higher-than: 9, missing-when: never, annotations: {k: v}}, {id: b, metrics: [m], alert-if-lower-than: 1}]}}
@@ -205,6 +206,15 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.gnocchi.proxy-headers":                        {configuredGnocchi(t, "proxy-headers: true").ProxyHeaders, true},
 		"granary.compat.gnocchi.default-aggregation-methods":          {configuredGnocchi(t, "default-aggregation-methods: [last, +95pct]").Methods, []policy.Method{policy.Last, policy.Percentile(95)}},
 		"granary.compat.gnocchi.default-policies":                     {[]bool{running(t, configured(t, "granary: {compat: {gnocchi: {default-policies: false}}}")).store.Policies.Seeded(), running(t, configured(t, "{}")).store.Policies.Seeded()}, []bool{false, true}},
+		"granary.compat.influx.enabled":                               {ask(unserved(t, configured(t, "granary: {compat: {influx: {enabled: false}}}")), here, http.MethodGet, "/ping", "").Code, http.StatusNotFound},
+		"granary.compat.influx.databases":                             {s.influx().Databases, map[string]tenant.ID{"telegraf": "t5"}},
+		"granary.compat.influx.strings":                               {s.influx().Fields.Strings, line.Refuse},
+		"granary.compat.influx.booleans":                              {s.influx().Fields.Booleans, line.Pass},
+		"granary.compat.influx.tenants.NAME.strings":                  {s.influx().TenantFields["t6"].Strings, line.Pass},
+		"granary.compat.influx.tenants.NAME.booleans":                 {s.influx().TenantFields["t6"].Booleans, line.Take},
+		"granary.compat.influx.bounds.past":                           {s.influxBounds("me").Past, 3 * time.Hour},
+		"granary.compat.influx.bounds.future":                         {s.influxBounds("me").Future, 4 * time.Hour},
+		"granary.compat.influx.max-request":                           {tooLarge(s.influx().Requests), "request body exceeds the limit of 7000 bytes (setting granary.compat.influx.max-request)"},
 		"granary.compat.hawkular.enabled":                             {ask(unserved(t, configured(t, "granary: {compat: {hawkular: {enabled: false}}}")), here, http.MethodGet, "/hawkular/metrics/status", "").Code, http.StatusNotFound},
 		"granary.compat.hawkular.strict":                              {s.hawkular().Strict, true},
 		"granary.compat.hawkular.retention":                           {kept("hawkular", "any"), policy.Retention{Length: 26 * time.Hour, Clock: policy.WriteClock}},

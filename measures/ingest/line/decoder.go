@@ -61,24 +61,27 @@ type Decoder struct {
 	m      Mapping
 	typed  bool     // m is Typed
 	derive Deriving // m, if samples are made of its samples
-	body   []byte
-	pos    int // start of the next line
-	line   int // its number
-	time   window
-	scope  []byte
-	epoch  uint64
-	table  *table    // of the scope
-	keys   *snapshot // of the table; nil: nothing is known of the scope
-	last   *entry    // entry of the last line that was known
-	ahead  int       // bytes that may still be searched for the end of strings that run over several lines
-	again  bool      // lines are decoded that were decoded before
-	tally  Tally
-	parts  []*Part // in use
-	spare  []*Part
-	part   *Part   // the one that took the last row
-	recent stamp   // the last timestamp
-	parse  scratch // of the slow path
-	turn   queue.Turn
+	// isExact says that m is Exact, and exact what it decides.
+	isExact bool
+	exact   Exactness
+	body    []byte
+	pos     int // start of the next line
+	line    int // its number
+	time    window
+	scope   []byte
+	epoch   uint64
+	table   *table    // of the scope
+	keys    *snapshot // of the table; nil: nothing is known of the scope
+	last    *entry    // entry of the last line that was known
+	ahead   int       // bytes that may still be searched for the end of strings that run over several lines
+	again   bool      // lines are decoded that were decoded before
+	tally   Tally
+	parts   []*Part // in use
+	spare   []*Part
+	part    *Part   // the one that took the last row
+	recent  stamp   // the last timestamp
+	parse   scratch // of the slow path
+	turn    queue.Turn
 }
 
 // A byte on the slow path is about as much work as so many on the fast one.
@@ -119,6 +122,11 @@ func (d *Decoder) Begin(m Mapping, body []byte) error {
 		d.derive, _ = m.(Deriving)
 	}
 	d.time = newWindow(now.UnixNano(), m.Bounds())
+	d.exact, d.isExact = Exactness{}, false
+	if x, ok := m.(Exact); ok {
+		d.exact, d.isExact = x.Exactly(), true
+		d.time.unit = int64(d.exact.Unit)
+	}
 	d.ahead = 4*d.o.MaxLine + len(body)
 	d.tally = Tally{}
 	d.recent = stamp{}
@@ -311,7 +319,7 @@ func (d *Decoder) partOf(num tenant.Num) *Part {
 	} else {
 		p = new(Part)
 	}
-	p.begin(d.body)
+	p.begin(d.body, d.isExact)
 	p.Tenant, p.Batch.Tenant, p.maxLine = num, num, math.MaxInt
 	if d.o.LineLimit != nil {
 		if n := d.o.LineLimit(num); n > 0 {
@@ -400,6 +408,9 @@ func (d *Decoder) Note(p *Part, r measures.Refusal) {
 	if x := &d.tally.examples[r.Why]; x.line == 0 && r.Row < len(p.at) {
 		at := int(p.at[r.Row])
 		*x = example{1 + bytes.Count(d.body[:at], newline), at}
+	}
+	if r.Why == measures.WrongKind && r.Row < len(p.at) {
+		d.showRow(p, r.Row)
 	}
 }
 

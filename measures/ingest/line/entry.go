@@ -29,6 +29,8 @@ type scratch struct {
 	values   []value
 	key      []byte
 	all      []metricdef.Tag // of the series, where somebody asked
+	// refused are fields of an Exact mapping.
+	refused []refusedField
 
 	wanted   bool // the mapping wants the measurement
 	time     int64
@@ -40,9 +42,10 @@ type span struct{ name, equals, end int }
 
 type value struct {
 	name  span // of the metric, from name to end
-	field span // from name to end, if takes
+	field span // from name to end
 	v     float64
 	kind  metricdef.Kind // of a Typed mapping; 0 is a float
+	is    string         // of an Exact one: the type of the field
 	whole int64          // KindInt
 	text  string         // KindText
 
@@ -207,7 +210,7 @@ func (d *Decoder) read(in *lineprotocol.Decoder, quoted bool) (open bool, err er
 func (d *Decoder) readLine(in *lineprotocol.Decoder) error {
 	s := &d.parse
 	s.text, s.spans, s.tags, s.values = s.text[:0], s.spans[:0], s.tags[:0], s.values[:0]
-	s.all, s.fields, s.unmapped = s.all[:0], 0, 0
+	s.all, s.refused, s.fields, s.unmapped = s.all[:0], s.refused[:0], 0, 0
 	s.series.reset()
 
 	if !in.Next() {
@@ -272,9 +275,13 @@ next:
 			return nil
 		}
 		s.fields++
-		v, ok := d.valueOf(field)
-		if !ok {
+		v, become := d.valueOf(field)
+		switch become {
+		case Pass:
 			s.unmapped++
+			continue
+		case Refuse:
+			s.refused = append(s.refused, refusedField{name: s.keep(k), is: v.is})
 			continue
 		}
 		at := len(s.text)
@@ -288,10 +295,8 @@ next:
 			continue
 		}
 		v.name = span{name: at, end: len(text)}
-		if v.takes {
-			text = append(text, k...)
-			v.field = span{name: v.name.end, end: len(text)}
-		}
+		text = append(text, k...)
+		v.field = span{name: v.name.end, end: len(text)}
 		for i := range s.values {
 			if o := &s.values[i]; v.replaces(o, text) {
 				v.name, v.field = o.name, o.field
@@ -315,35 +320,52 @@ func (v *value) replaces(o *value, text []byte) bool {
 	return string(text[v.name.name:v.name.end]) == string(text[o.name.name:o.name.end]) && (v.kind == metricdef.KindText) == (o.kind == metricdef.KindText)
 }
 
-// valueOf is the value of a field, and false if such fields are not mapped.
-func (d *Decoder) valueOf(field lineprotocol.Value) (value, bool) {
+// keep puts the name of a field behind what s.text holds.
+func (s *scratch) keep(name []byte) span {
+	at := len(s.text)
+	s.text = append(s.text, name...)
+	return span{name: at, end: len(s.text)}
+}
+
+// valueOf is the value of a field, and what becomes of it.
+func (d *Decoder) valueOf(field lineprotocol.Value) (value, Treatment) {
 	switch field.Kind() {
 	case lineprotocol.Float:
-		return value{v: field.FloatV()}, true
+		return value{v: field.FloatV(), is: typeFloat}, Take
 	case lineprotocol.Int:
 		if d.typed {
-			return value{kind: metricdef.KindInt, whole: field.IntV()}, true
+			return value{kind: metricdef.KindInt, whole: field.IntV(), is: typeInteger}, Take
 		}
-		return value{v: float64(field.IntV())}, true
+		return value{v: float64(field.IntV())}, Take
 	case lineprotocol.Uint:
-		if u := field.UintV(); d.typed && u <= math.MaxInt64 {
-			return value{kind: metricdef.KindInt, whole: int64(u)}, true
+		u := field.UintV()
+		switch {
+		case d.typed && u <= math.MaxInt64:
+			return value{kind: metricdef.KindInt, whole: int64(u), is: typeInteger}, Take
+		case d.isExact:
+			return value{is: typeUnsigned}, Refuse
 		}
-		return value{v: float64(field.UintV())}, true
+		return value{v: float64(u)}, Take
 	case lineprotocol.String:
-		if d.typed {
-			return value{kind: metricdef.KindText, text: strings.Clone(field.StringV())}, true
+		switch {
+		case !d.typed:
+		case d.exact.Strings == Take:
+			return value{kind: metricdef.KindText, text: strings.Clone(field.StringV()), is: typeString}, Take
+		default:
+			return value{is: typeString}, d.exact.Strings
 		}
 	case lineprotocol.Bool:
-		if d.typed {
-			v := value{}
-			if field.BoolV() {
-				v.v = 1
-			}
-			return v, true
+		switch {
+		case !d.typed:
+		case d.exact.Booleans != Take:
+			return value{is: typeBoolean}, d.exact.Booleans
+		case field.BoolV():
+			return value{v: 1, is: typeBoolean}, Take
+		default:
+			return value{is: typeBoolean}, Take
 		}
 	}
-	return value{}, false
+	return value{}, Pass
 }
 
 // emit puts the samples of the line in d.parse into the part of their tenant.
@@ -367,6 +389,9 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 		if err := def.Validate(); err != nil {
 			return err
 		}
+	}
+	for i := range s.refused {
+		d.refuseField(&s.refused[i], line, start)
 	}
 	if s.unmapped > 0 {
 		d.tally.ignore(measures.UnmappedField, s.unmapped, line, start)
@@ -400,6 +425,9 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 			var ok bool
 			if key.ref, ok = d.defs.Resolve(def.Tenant, def.Type, s.key); ok {
 				d.part.addValue(key.ref, nil, s.time, v, start)
+			} else if was, ok := d.conflicts(&def, s.key); ok {
+				d.refuseField(&refusedField{name: v.field, is: v.is, was: was}, line, start)
+				continue
 			} else {
 				d.part.addValue(0, &measures.Draft{Def: clone(&def)}, s.time, v, start)
 			}

@@ -40,6 +40,31 @@ type Typed interface {
 	Typed()
 }
 
+// Exact is a Typed mapping whose senders know the types of fields as InfluxDB has them. A field keeps the type of its first value: a
+// float is none of the values of a series of whole numbers, nor the other way round, a text is none of those of a number, and an unsigned
+// integer that int64 does not hold is none of any. Such values are counted as measures.WrongKind, and Tally.Field shows the first.
+type Exact interface {
+	Typed
+	Exactly() Exactness
+}
+
+// Exactness is what an Exact mapping decides.
+type Exactness struct {
+	Strings, Booleans Treatment
+	// Unit is what timestamps count; 0: as their size tells.
+	Unit time.Duration
+}
+
+// Treatment is what becomes of fields of a type that not everybody wants.
+type Treatment uint8
+
+// The treatments of fields.
+const (
+	Take   Treatment = iota // they are stored: a boolean as the number 1 or 0
+	Pass                    // they are passed over: measures.UnmappedField
+	Refuse                  // they are refused: measures.WrongKind
+)
+
 // Deriving is a Mapping of whose samples others are made, beside those that it stores itself. The decoder hands the numbers of
 // such fields to Options.Derived, whether or not their series is stored under a name of its own: a measurement that is not
 // wanted, or a field that is not mapped, is not ignored if a source takes it.

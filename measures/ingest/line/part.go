@@ -20,6 +20,8 @@ type Part struct {
 	// TooLong is how many samples of this body stood on lines that are longer than the tenant may send.
 	TooLong int
 
+	// exact is Batch.Exact of all of its batches.
+	exact bool
 	// maxLine is how long the tenant's lines may be.
 	maxLine int
 	// at holds, for each row of the batch, where its line starts in the body.
@@ -38,9 +40,9 @@ type spread struct {
 }
 
 // begin prepares the part for lines of a body.
-func (p *Part) begin(body []byte) {
-	p.body = body
-	p.Batch.Pieces = p
+func (p *Part) begin(body []byte, exact bool) {
+	p.body, p.exact = body, exact
+	p.Batch.Pieces, p.Batch.Exact = p, exact
 }
 
 // Piece implements measures.Pieces: the line of a row, with its end.
@@ -60,7 +62,7 @@ func (p *Part) Piece(row int) (at int, size int64) {
 
 func (p *Part) reset() {
 	p.Batch.Reset()
-	p.Batch.Tenant, p.Batch.Pieces = p.Tenant, p
+	p.Batch.Tenant, p.Batch.Pieces, p.Batch.Exact = p.Tenant, p, p.exact
 	p.spread = p.spread[:0]
 	p.at = p.at[:0]
 	clear(p.resolved)

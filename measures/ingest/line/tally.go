@@ -15,6 +15,8 @@ type Tally struct {
 	Ignored   [measures.NumReasons]int
 	Malformed int
 	First     *Error // the first malformed line
+	// Field is the first field that an Exact mapping's senders have given a type that it cannot have.
+	Field *FieldError
 
 	// How the lines were read, for the curious: Predicted + LookedUp + Parsed = Lines.
 	Predicted int // the key was that of the entry that followed last time

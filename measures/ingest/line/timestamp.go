@@ -27,13 +27,18 @@ func Nanoseconds(t int64) (ns int64, ok bool) {
 	case size < 1e17:
 		unit = 1e3
 	}
-	if size <= math.MaxInt64/unit {
-		return t * unit, true
-	}
-	if t < 0 {
+	return inUnits(t, unit)
+}
+
+// inUnits is t units in nanoseconds, or the nearest limit and false.
+func inUnits(t, unit int64) (ns int64, ok bool) {
+	switch {
+	case t > math.MaxInt64/unit:
+		return math.MaxInt64, false
+	case t < math.MinInt64/unit:
 		return math.MinInt64, false
 	}
-	return math.MaxInt64, false
+	return t * unit, true
 }
 
 var (
@@ -46,6 +51,15 @@ type window struct {
 	now    int64 // whole seconds, in nanoseconds: the time of lines without one
 	oldest int64 // math.MinInt64: no bound
 	newest int64 // math.MaxInt64: no bound
+	unit   int64 // of timestamps, in nanoseconds; 0: as their size tells
+}
+
+// nanoseconds is the time of a bare timestamp, or the nearest limit and false.
+func (w *window) nanoseconds(t int64) (ns int64, ok bool) {
+	if w.unit == 0 {
+		return Nanoseconds(t)
+	}
+	return inUnits(t, w.unit)
 }
 
 func newWindow(now int64, b Bounds) window {
@@ -71,7 +85,7 @@ func (w *window) parse(text []byte) (ns int64, err error) {
 	case err != nil:
 		return 0, errTimeRange
 	}
-	ns, ok := Nanoseconds(t)
+	ns, ok := w.nanoseconds(t)
 	if !ok && !(ns < 0 && w.oldest > ns) && !(ns > 0 && w.newest < ns) {
 		// No bound of the mapping tells such a time apart from one that can be stored.
 		return 0, errTimeRange
@@ -106,7 +120,7 @@ func (w *window) parseTime(b []byte, i int) (ns int64, next int, ok bool) {
 	} else {
 		next = i
 	}
-	ns, ok = Nanoseconds(int64(t))
+	ns, ok = w.nanoseconds(int64(t))
 	return ns, next, ok
 }
 
