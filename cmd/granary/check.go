@@ -172,6 +172,13 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	if cfg.Hawkular.Enabled && len(cfg.Hawkular.Alerts.Rules) > 0 {
 		row("alerts", "%s", alertSummary(&cfg.Hawkular.Alerts))
 	}
+	for i, line := range mappingTable(&cfg.Mapping) {
+		name := "mapping"
+		if i > 0 {
+			name = ""
+		}
+		row(name, "%s", line)
+	}
 	if cfg.Backend.URL != "" {
 		row("backend", "%s", cfg.Backend.URL)
 	}

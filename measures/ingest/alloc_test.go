@@ -14,7 +14,7 @@ import (
 func TestNoAllocation(t *testing.T) {
 	s := newStore()
 	w := New(nothing{}, s, Options{Now: func() time.Time { return start }})
-	m, body := mapping(), lines(5000)
+	m, body := ccMapping(), lines(5000)
 	warm := writer(s, Options{})
 	if _, err := warm.WriteLines(t.Context(), m, body); err != nil {
 		t.Fatal(err)

@@ -45,16 +45,16 @@ func TestRate(t *testing.T) {
 	const body = "cpu,cluster=c,hostname=h value=1 1735693200\ncpu,cluster=second,hostname=h value=1 1735693200\ncpu,cluster=c,hostname=i value=1 1735693200\n" +
 		"cpu,cluster=second,hostname=i value=1 1735693200\ncpu,cluster=second,hostname=j value=1 1735693200\ncpu,cluster=c,hostname=j value=1 1735693200\n"
 	var rate *tenant.RateError
-	r, err := w.WriteFrom(t.Context(), mapping(), Sender{Whole: true}, []byte(body))
+	r, err := w.WriteFrom(t.Context(), ccMapping(), Sender{Whole: true}, []byte(body))
 	if !errors.As(err, &rate) || rate.RetryAfter() != 7*time.Second || r.Stored != 0 || len(s.rows) != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	r, err = w.WriteLines(t.Context(), mapping(), []byte(body))
+	r, err = w.WriteLines(t.Context(), ccMapping(), []byte(body))
 	if !errors.As(err, &rate) || r.Stored != 3 || r.Ignored[measures.RateLimit] != 3 || len(s.rows) != 3 || s.calls != 1 {
 		t.Errorf("%+v, %v, asked %d times", r, err, s.calls)
 	}
 	s.owing, s.calls = false, 0
-	r, err = w.WriteLines(t.Context(), mapping(), []byte(body))
+	r, err = w.WriteLines(t.Context(), ccMapping(), []byte(body))
 	if err != nil || r.Stored != 6 || s.calls != 1 {
 		t.Errorf("%+v, %v, asked %d times", r, err, s.calls)
 	}

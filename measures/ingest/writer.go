@@ -11,6 +11,7 @@ import (
 
 	"granary/measures"
 	"granary/measures/ingest/line"
+	"granary/measures/ingest/mapping"
 	"granary/metricdef"
 	"granary/tenant"
 	"granary/tenant/queue"
@@ -55,7 +56,7 @@ type Writer struct {
 	warnings *warnings
 	tenants  Tenants
 	now      func() time.Time
-	decoders sync.Pool // of *line.Decoder
+	decoders sync.Pool // of *decoder
 }
 
 // New makes a writer in front of a store whose definitions are found by defs.
@@ -84,7 +85,7 @@ func New(store Store, defs Resolver, o Options) *Writer {
 	if o.Tenants != nil {
 		decode.LineLimit = func(n tenant.Num) int64 { return o.Tenants.Standing(n).Limits().Line }
 	}
-	w.decoders.New = func() any { return line.NewDecoder(defs, decode) }
+	w.decoders.New = func() any { return newDecoder(defs, decode) }
 	return w
 }
 
@@ -108,6 +109,7 @@ func (w *Writer) Forget(refs []metricdef.Ref) { w.cache.Forget(refs) }
 type Result struct {
 	Lines     int                      // lines that hold something: no blank lines, no comments
 	Stored    int                      // samples
+	Derived   int                      // samples that were made of others by the mapping, and stored
 	Ignored   [measures.NumReasons]int // samples that were well-formed and not stored, by reason
 	Malformed int                      // lines
 	First     *LineError               // the first malformed line, nil if there is none
@@ -169,7 +171,7 @@ func (w *Writer) WriteLines(ctx context.Context, m line.Mapping, body []byte) (R
 // Samples of a tenant that has sent more than its rate allows are not stored; those of the others are. The error is a
 // *tenant.RateError then.
 func (w *Writer) WriteFrom(ctx context.Context, m line.Mapping, from Sender, body []byte) (Result, error) {
-	d := w.decoders.Get().(*line.Decoder)
+	d := w.decoders.Get().(*decoder)
 	var r Result
 	err := w.write(ctx, d, m, from, body, &r)
 	if err == nil {
@@ -181,13 +183,18 @@ func (w *Writer) WriteFrom(ctx context.Context, m line.Mapping, from Sender, bod
 			r.limited[measures.LineLimit] = p.Tenant
 		}
 	}
-	w.account(m, d, len(body), &r, err)
+	w.account(m, d.Decoder, len(body), &r, err)
 	d.End()
+	d.derived.End()
+	d.derived = nil
 	w.decoders.Put(d)
 	return r, err
 }
 
-func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, from Sender, body []byte, r *Result) error {
+func (w *Writer) write(ctx context.Context, d *decoder, m line.Mapping, from Sender, body []byte, r *Result) error {
+	if m, ok := m.(mapping.Deriving); ok {
+		d.derived = m.Rules().Begin()
+	}
 	if err := d.Begin(m, body); err != nil {
 		return err
 	}
@@ -205,7 +212,10 @@ func (w *Writer) write(ctx context.Context, d *line.Decoder, m line.Mapping, fro
 				return err
 			}
 		}
-		if err := w.commitParts(ctx, d, from, r); err != nil {
+		if err := w.commitParts(ctx, d.Decoder, from, r); err != nil {
+			return err
+		}
+		if err := w.commitDerived(ctx, d, from, r); err != nil {
 			return err
 		}
 		if failed != nil || !more {
@@ -378,7 +388,7 @@ func (w *Writer) account(m line.Mapping, d *line.Decoder, size int, r *Result, e
 	c.Bodies.Add(1)
 	c.Bytes.Add(uint64(size))
 	c.Lines.Add(uint64(t.Lines))
-	c.Stored.Add(uint64(r.Stored))
+	c.Stored.Add(uint64(r.Stored + r.Derived))
 	c.Predicted.Add(uint64(t.Predicted))
 	c.LookedUp.Add(uint64(t.LookedUp))
 	c.Parsed.Add(uint64(t.Parsed))

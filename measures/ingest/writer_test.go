@@ -97,7 +97,7 @@ func (s *store) end(text string) {
 	}
 }
 
-func mapping() *line.ClusterCockpit {
+func ccMapping() *line.ClusterCockpit {
 	return &line.ClusterCockpit{
 		Known: func(m string) bool { return m != "nosuch" },
 		Tenant: func(cluster string) (tenant.Num, error) {
@@ -145,7 +145,7 @@ func TestWriteLines(t *testing.T) {
 		"cpu,cluster=c,hostname=h value=4 1735693320\n" +
 		"cpu,cluster=c value=4 1735693320"
 	for range 3 {
-		r, err := w.WriteLines(t.Context(), mapping(), []byte(body))
+		r, err := w.WriteLines(t.Context(), ccMapping(), []byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestLargeBodyIsSplit(t *testing.T) {
 	s := newStore()
 	w := writer(s, Options{MaxRows: 400})
 	for range 2 {
-		r, err := w.WriteLines(t.Context(), mapping(), lines(1000))
+		r, err := w.WriteLines(t.Context(), ccMapping(), lines(1000))
 		if err != nil || r.Stored != 1000 || r.Lines != 1000 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -202,13 +202,13 @@ func TestSeriesThatEnd(t *testing.T) {
 	s := newStore()
 	w := writer(s, Options{})
 	body := lines(50)
-	if _, err := w.WriteLines(t.Context(), mapping(), body); err != nil {
+	if _, err := w.WriteLines(t.Context(), ccMapping(), body); err != nil {
 		t.Fatal(err)
 	}
 	s.end("h0007")
 	s.end("h0031")
 	clear(s.rows)
-	r, err := w.WriteLines(t.Context(), mapping(), body)
+	r, err := w.WriteLines(t.Context(), ccMapping(), body)
 	if err != nil || r.Stored != 50 || r.Lines != 50 || len(s.rows) != 50 {
 		t.Fatalf("%+v, %v, %d rows", r, err, len(s.rows))
 	}
@@ -217,7 +217,7 @@ func TestSeriesThatEnd(t *testing.T) {
 	}
 	// From now on they are known again.
 	before := w.Counters().Dialect("clustercockpit").Parsed.Load()
-	if r, err := w.WriteLines(t.Context(), mapping(), body); err != nil || r.Stored != 50 || w.Counters().Dialect("clustercockpit").Parsed.Load() != before {
+	if r, err := w.WriteLines(t.Context(), ccMapping(), body); err != nil || r.Stored != 50 || w.Counters().Dialect("clustercockpit").Parsed.Load() != before {
 		t.Fatalf("%+v, %v", r, err)
 	}
 
@@ -236,13 +236,13 @@ func TestSeriesThatEnd(t *testing.T) {
 			clear(s.refs) // or others have made them again, and they are removed again
 		}
 	}
-	if r, err := w.WriteLines(t.Context(), mapping(), body); err != nil || r.Stored != 50 || rounds != Rounds {
+	if r, err := w.WriteLines(t.Context(), ccMapping(), body); err != nil || r.Stored != 50 || rounds != Rounds {
 		t.Errorf("%+v, %v, %d rounds", r, err, rounds)
 	}
 	// And in the last too.
 	rounds, removed = 0, Rounds
 	var kind interface{ Kind() string }
-	r, err = w.WriteLines(t.Context(), mapping(), body)
+	r, err = w.WriteLines(t.Context(), ccMapping(), body)
 	if r.Stored != 0 || !errors.As(err, &kind) || kind.Kind() != "unavailable" || rounds != Rounds {
 		t.Errorf("%+v, %v, %d rounds", r, err, rounds)
 	}
@@ -265,7 +265,7 @@ func TestErrors(t *testing.T) {
 			cancel()
 		}
 	}
-	r, err := w.WriteLines(ctx, mapping(), lines(100))
+	r, err := w.WriteLines(ctx, ccMapping(), lines(100))
 	if !errors.Is(err, context.Canceled) || r.Stored != 30 || len(s.rows) != 30 {
 		t.Errorf("cancelled: %+v, %v", r, err)
 	}
@@ -274,18 +274,18 @@ func TestErrors(t *testing.T) {
 	w = writer(s, Options{})
 	s.err = unavailable{}
 	var kind interface{ Kind() string }
-	if r, err := w.WriteLines(t.Context(), mapping(), lines(10)); !errors.As(err, &kind) || kind.Kind() != "unavailable" || r.Stored != 0 {
+	if r, err := w.WriteLines(t.Context(), ccMapping(), lines(10)); !errors.As(err, &kind) || kind.Kind() != "unavailable" || r.Stored != 0 {
 		t.Errorf("store: %+v, %v", r, err)
 	}
 	s.err = nil
 	// What the failed commit asked for must not be known to the cache.
-	if r, err := w.WriteLines(t.Context(), mapping(), lines(10)); err != nil || r.Stored != 10 {
+	if r, err := w.WriteLines(t.Context(), ccMapping(), lines(10)); err != nil || r.Stored != 10 {
 		t.Errorf("after: %+v, %v", r, err)
 	}
 
 	// The mapping ends the body; what came before it stands.
 	body := append(lines(3), "cpu,cluster=closed,hostname=h value=1\ncpu,cluster=c,hostname=h value=1\n"...)
-	if r, err := w.WriteLines(t.Context(), mapping(), body); err == nil || err.Error() != "no such tenant" || r.Stored != 3 {
+	if r, err := w.WriteLines(t.Context(), ccMapping(), body); err == nil || err.Error() != "no such tenant" || r.Stored != 3 {
 		t.Errorf("mapping: %+v, %v", r, err)
 	}
 	if n := w.Counters().Dialect("clustercockpit").Failed.Load(); n != 2 {
@@ -306,7 +306,7 @@ func TestWarnings(t *testing.T) {
 		}})),
 	})
 	write := func() {
-		if _, err := w.WriteLines(t.Context(), mapping(), []byte("\nnosuch value=1\ncpu,cluster=c,hostname=h value=x\nnosuch,a=b value=2\n")); err != nil {
+		if _, err := w.WriteLines(t.Context(), ccMapping(), []byte("\nnosuch value=1\ncpu,cluster=c,hostname=h value=x\nnosuch,a=b value=2\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -330,7 +330,7 @@ func TestWarningsNameTheLimit(t *testing.T) {
 	var out bytes.Buffer
 	w := writer(newStore(), Options{Now: func() time.Time { return start }, Logger: slog.New(slog.NewTextHandler(&out, nil))})
 	body := fmt.Sprintf("cpu,cluster=c,hostname=h value=1 %d\ncpu,cluster=c,hostname=h value=1 1000000000\n", start.Add(time.Hour).Unix())
-	if _, err := w.WriteLines(t.Context(), mapping(), []byte(body)); err != nil {
+	if _, err := w.WriteLines(t.Context(), ccMapping(), []byte(body)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"limit=10m0s setting=granary.bounds.future\n", "limit=2400h0m0s setting=granary.bounds.past\n"} {
@@ -354,7 +354,7 @@ func TestConcurrentWriters(t *testing.T) {
 				for i := range 100 {
 					fmt.Fprintf(&b, "cpu,cluster=%s,hostname=h%d value=%d %d\n", []string{"c", "second"}[r.IntN(2)], r.IntN(200), i, 1735680000+id*1500+round*100+i)
 				}
-				done, err := w.WriteLines(context.Background(), mapping(), b.Bytes())
+				done, err := w.WriteLines(context.Background(), ccMapping(), b.Bytes())
 				stored.Add(int64(done.Stored))
 				if err != nil {
 					failed.Add(int64(100 - done.Stored))

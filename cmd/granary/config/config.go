@@ -64,6 +64,7 @@ type Config struct {
 	Influx         Influx
 	Native         Native
 	Prometheus     RemoteWrite
+	Mapping        Mapping
 
 	// TrustedProxies are those whose X-Project-Id chooses and limits the tenant: granary.trusted-proxies.
 	TrustedProxies []netip.Prefix
@@ -314,6 +315,7 @@ func Default() *Config {
 		Influx:         defaultInflux(),
 		Hawkular:       Hawkular{Enabled: true, DefaultStart: 8 * time.Hour, Retention: policy.HawkularRetention, Origins: []string{"*"}, MaxRequest: 16 << 20, Alerts: defaultAlerts()},
 		Native:         Native{Enabled: true, MaxRequest: 16 << 20},
+		Mapping:        defaultMapping(),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 
 		Identity:     Identity{Failures: Failures{Allowed: 10, Window: time.Minute, Block: time.Minute}},

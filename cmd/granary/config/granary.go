@@ -53,6 +53,7 @@ func (c *Config) readGranary(s *section, o Options) (archive string) {
 	q.end(true)
 
 	c.readUsage(s.sub("usage"))
+	c.Mapping.read(s.sub("mapping"))
 
 	native := s.sub("native")
 	native.bool("enabled", &c.Native.Enabled)

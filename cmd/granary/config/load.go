@@ -192,23 +192,30 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Reload reads the file of c again and returns the new policies: those of the metrics, granary.policies and granary.rules, and Hawkular's. Nothing else of the file comes into force before a
-// restart; if anything else has changed, a warning says so. c is left as it is. After an error what was in force stays.
-func (c *Config) Reload(o Options) (*policy.Set, []Warning, error) {
+// Reloaded is what comes into force while the service runs.
+type Reloaded struct {
+	// Policies are those of the metrics, granary.policies and granary.rules, and Hawkular's.
+	Policies *policy.Set
+	Mapping  Mapping
+}
+
+// Reload reads the file of c again. Nothing of the file but what is Reloaded comes into force before a restart; if anything else has
+// changed, a warning says so. c is left as it is. After an error what was in force stays.
+func (c *Config) Reload(o Options) (Reloaded, []Warning, error) {
 	if c.Path == "" {
 		s, _ := c.Policies()
-		return s, nil, nil
+		return Reloaded{s, c.Mapping}, nil, nil
 	}
 	o.Overrides = c.overrides
 	next, _, err := Load(c.Path, o)
 	if err != nil {
-		return nil, nil, err
+		return Reloaded{}, nil, err
 	}
 	s, warns := next.Policies()
 	if !sameButMetrics(c, next) {
-		warns = append(slices.Clip(warns), Warning{Doubtful, c.Path, 0, "", "other settings than those of the metrics have changed too; they take effect at the next start"})
+		warns = append(slices.Clip(warns), Warning{Doubtful, c.Path, 0, "", "other settings than those of the metrics and the mapping have changed too; they take effect at the next start"})
 	}
-	return s, warns, nil
+	return Reloaded{s, next.Mapping}, warns, nil
 }
 
 // sameButMetrics compares all that a reload does not change.
@@ -216,7 +223,7 @@ func sameButMetrics(a, b *Config) bool {
 	strip := func(c *Config) Config {
 		s := *c
 		s.Metrics, s.AnyMetric, s.Retention, s.Files = nil, false, 0, nil
-		s.OwnPolicies, s.OwnRules, s.Hawkular.Retention = nil, nil, 0
+		s.OwnPolicies, s.OwnRules, s.Hawkular.Retention, s.Mapping = nil, nil, 0, Mapping{}
 		s.policies, s.metricWarnings, s.tenantOverrides = nil, nil, tenant.Overrides{}
 		return s
 	}

@@ -365,12 +365,12 @@ func TestReload(t *testing.T) {
 	}
 	old, _ := c.Policies()
 	again := Options{ReadFile: f.read}
-	if s, warns, err := c.Reload(again); err != nil || len(warns) > 0 || !policy.Equal(s, old) {
+	if s, warns, err := c.Reload(again); err != nil || len(warns) > 0 || !policy.Equal(s.Policies, old) {
 		t.Errorf("an unchanged file: %v, %v", warns, err)
 	}
 	f["config.json"] = `{"metrics": {"a": {"frequency": 10, "aggregation": "?"}}, "metric-store": {"retention-in-memory": "2h"}}`
 	s, warns, err := c.Reload(again)
-	if p, _ := s.Resolve(policy.ClusterCockpit, "a"); err != nil || len(warns) != 1 || p.Grid != 10*time.Second || p.Raw.Length != 2*time.Hour {
+	if p, _ := s.Policies.Resolve(policy.ClusterCockpit, "a"); err != nil || len(warns) != 1 || p.Grid != 10*time.Second || p.Raw.Length != 2*time.Hour {
 		t.Errorf("a changed metric: %+v, %v, %v", p, warns, err)
 	}
 	f["config.json"] = `{"metrics": {"a": {"frequency": 10}}, "granary": {"compress": "off"}}`
@@ -381,7 +381,7 @@ func TestReload(t *testing.T) {
 	if _, _, err = c.Reload(again); err == nil {
 		t.Error("a fault is accepted")
 	}
-	if s, _, err := Default().Reload(again); err != nil || !s.Open() {
+	if s, _, err := Default().Reload(again); err != nil || !s.Policies.Open() {
 		t.Errorf("without a file: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"granary/measures"
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
+	"granary/measures/ingest/mapping"
 	"granary/metricdef"
 	"granary/policy"
 	"granary/tenant"
@@ -23,14 +24,15 @@ import (
 type lines struct {
 	store    *measures.Store
 	writer   *ingest.Writer
+	rules    *rules
 	fallback tenant.ID
 	clusters map[string]tenant.ID
 	bounds   config.Bounds
 	queues   *queue.Fair
 }
 
-func newLines(store *measures.Store, writer *ingest.Writer, queues *queue.Fair, cfg *config.Config) *lines {
-	return &lines{store: store, writer: writer, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants, bounds: cfg.Bounds, queues: queues}
+func newLines(store *measures.Store, writer *ingest.Writer, rules *rules, queues *queue.Fair, cfg *config.Config) *lines {
+	return &lines{store: store, writer: writer, rules: rules, fallback: cfg.Tenants.Default, clusters: cfg.ClusterCockpit.Tenants, bounds: cfg.Bounds, queues: queues}
 }
 
 // scope is all tenants that clusters lie in.
@@ -48,7 +50,7 @@ func (l *lines) tenantOf(cluster string, other tenant.ID) tenant.ID {
 
 // mapping is what lines mean that come with a default cluster. tenantOf is the tenant of a cluster, and key stands for it: where
 // it says the same the lines go to the same tenants.
-func (l *lines) mapping(ctx context.Context, cluster, key string, tenantOf func(cluster string) (tenant.ID, error)) *line.ClusterCockpit {
+func (l *lines) mapping(ctx context.Context, cluster, key string, tenantOf func(cluster string) (tenant.ID, error)) line.Mapping {
 	set := l.store.Policies.Current()
 	m := &line.ClusterCockpit{Cluster: cluster, Tenants: key, Limits: bounds(l.bounds, set, policy.ClusterCockpitDefaultName)}
 	if !set.Open() {
@@ -64,7 +66,7 @@ func (l *lines) mapping(ctx context.Context, cluster, key string, tenantOf func(
 		}
 		return l.store.EnsureTenant(ctx, id)
 	}
-	return m
+	return mapping.ClusterCockpit{ClusterCockpit: m, Lines: mapping.Lines{Table: l.rules.Current()}}
 }
 
 // WriteLines implements clustercockpit.Writer. The context of a request ends with its connection, but lines that have come
@@ -78,7 +80,7 @@ func (l *lines) WriteLines(ctx context.Context, from clustercockpit.Source, body
 		return nil // it is gone, and the store says so
 	}}
 	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, from.Cluster, otherKey(from.Other), from.Tenant), sender, body)
-	w := clustercockpit.Written{Stored: r.Stored, Malformed: r.Malformed, Ignored: r.IgnoredHeader(), Limited: r.Ignored[measures.SeriesLimit]}
+	w := clustercockpit.Written{Stored: r.Stored + r.Derived, Malformed: r.Malformed, Ignored: r.IgnoredHeader(), Limited: r.Ignored[measures.SeriesLimit]}
 	if r.First != nil {
 		w.First = clustercockpit.BadLine{Line: r.First.Line, Text: r.First.Text, Reason: r.First.Reason}
 	}
@@ -116,7 +118,7 @@ func (l natsLines) WriteLines(ctx context.Context, s nats.Subscription, body []b
 	}
 	sender := ingest.Sender{Subject: who.Subject, Whole: true}
 	r, err := l.writer.WriteFrom(ctx, l.mapping(ctx, s.ClusterTag, key, tenantOf), sender, body)
-	out := nats.Result{Stored: r.Stored, Malformed: r.Malformed}
+	out := nats.Result{Stored: r.Stored + r.Derived, Malformed: r.Malformed}
 	for _, n := range r.Ignored {
 		out.Ignored += n
 	}

@@ -113,6 +113,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			count("ingest_ignored_total", "Well-formed samples that were not stored, by reason.", float64(d.Ignored[r].Load()), "dialect", dialect, "reason", r.String())
 		}
 	})
+	c.s.rules.collect(gauge, count)
 	cache := c.s.writer.CacheStats()
 	gauge("wire_key_cache_entries", "Line keys that are remembered.", float64(cache.Entries))
 	gauge("wire_key_cache_bytes", "Memory of the remembered line keys.", float64(cache.Bytes))

@@ -67,7 +67,7 @@ func (f *Offline) start(ctx context.Context, cfg *config.Config, o Options, writ
 	if err := putPolicies(ctx, f.store, cfg, set); err != nil {
 		return fmt.Errorf("policies: %w", err)
 	}
-	f.lines = newLines(f.store, ingest.New(f.store, f.store.Definitions, ingestOptions(cfg, o)), nil, cfg)
+	f.lines = newLines(f.store, ingest.New(f.store, f.store.Definitions, ingestOptions(cfg, o)), nil, nil, cfg)
 	background, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go func() {

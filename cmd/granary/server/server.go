@@ -59,6 +59,7 @@ type Server struct {
 	store  *measures.Store
 	engine *query.Engine
 	writer *ingest.Writer
+	rules  *rules
 	lines  *lines
 	nats   *nats.Client
 	watch  *requests
@@ -171,10 +172,13 @@ func (s *Server) open() error {
 	in := ingestOptions(cfg, s.o)
 	in.Tenants = s.store.Tenants
 	s.writer = ingest.New(s.store, s.store.Definitions, in)
+	if s.rules, err = newRules(s.store, cfg.Mapping, s.o); err != nil {
+		return err
+	}
 	s.watch = newRequests()
 	s.turns = queue.NewTurns(int(cfg.Queue.Workers), 0)
 	s.writes, s.queries = queue.NewFair(s.writeQueues()), queue.NewFair(s.queryQueues())
-	s.lines = newLines(s.store, s.writer, s.writes, cfg)
+	s.lines = newLines(s.store, s.writer, s.rules, s.writes, cfg)
 	s.bodies = edge.NewBodies(edge.BodyOptions{Limit: cfg.Limits.Body, Setting: "granary.limits.body", Queues: s.writes, Standing: s.standing})
 	s.http = edge.NewServer(s.handler(), serverOptions(cfg, s.o))
 	s.http.ConnState = s.silent.watch
@@ -480,9 +484,9 @@ func putPolicies(ctx context.Context, store *measures.Store, cfg *config.Config,
 	return store.SetPolicies(ctx, set)
 }
 
-// reload takes over the metrics of the configuration. One with a fault changes nothing.
+// reload takes over the metrics and the mapping of the configuration. One with a fault changes nothing.
 func (s *Server) reload(ctx context.Context) {
-	set, warnings, err := s.cfg.Reload(config.Options{})
+	again, warnings, err := s.cfg.Reload(config.Options{})
 	if err != nil {
 		s.o.Logger.Error("configuration not reloaded", "error", err)
 		return
@@ -490,9 +494,12 @@ func (s *Server) reload(ctx context.Context) {
 	for _, w := range warnings {
 		s.o.Logger.Warn("configuration", "warning", w.String())
 	}
-	if err := s.store.SetPolicies(ctx, set); err != nil {
+	if err := s.store.SetPolicies(ctx, again.Policies); err != nil {
 		s.o.Logger.Error("configuration not reloaded", "error", err)
 		return
+	}
+	if err := s.rules.put(again.Mapping); err != nil {
+		s.o.Logger.Error("mapping not reloaded", "error", err)
 	}
 	s.writer.Drop()
 	s.o.Logger.Info("metrics reloaded", "revision", s.store.Policies.Current().Revision())
@@ -521,6 +528,7 @@ const (
 )
 
 func (s *Server) tidyUp() {
+	s.rules.Current().Tidy()
 	freed := s.writer.Tidy()
 	freed += queueBytes * int64(s.writes.Tidy()+s.queries.Tidy())
 	if freed += nodeBytes * int64(s.store.Usage.Tidy()); freed >= worthwhile {

@@ -23,6 +23,7 @@ import (
 	"granary/compat/gnocchi"
 	"granary/compat/hawkular/alerts"
 	"granary/measures/ingest/line"
+	"granary/measures/ingest/mapping"
 	"granary/measures/journal"
 	"granary/metricdef"
 	"granary/policy"
@@ -65,6 +66,8 @@ granary:
   bounds: {future: 1h, past: 7d}
   usage: {node-tags: [n], cluster-tags: [c], user-tags: [u], template-tags: [t], grace: 23s, keep: 24d}
   queue: {bytes: 2MiB, wait: 3s, workers: 3}
+  mapping: {defaults: false, rate-gap: 8s, max-sources: 9, rules: [{name: n, from: [{metric: f, labels: {l: "!v"}, scale: 1/4, rate: true}], dialects: [influx], combine: max, by: [b], rename: {r: s}, tags: {t: w},
+    unit: W, slot: 9s, keep: true}]}
   compat:
     clustercockpit: {cluster-tenants: {alex: t2}, max-answer: 4MiB, max-queries: 5, max-query-body: 6kB}
     nats: {batch: 2kB, batch-wait: 1s, pending-messages: 11, pending: 65537}
@@ -93,6 +96,7 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	alerting := watched.Rules[0]
+	mapped := s.rules.cfg.Table()[0]
 	values := map[string][2]any{
 		"main.addr":                                                   {strings.HasPrefix(s.Addr(), "127.0.0.1:"), true},
 		"metrics.NAME.frequency":                                      {resolve(set, "a").Grid, 7 * time.Second},
@@ -245,6 +249,22 @@ func TestEverySettingHasItsEffect(t *testing.T) {
 		"granary.compat.prometheus.bounds.past":                       {s.prometheus().Bounds().Past, 26 * time.Hour},
 		"granary.compat.prometheus.max-samples":                       {s.prometheus().MaxSamples, 27},
 		"granary.compat.prometheus.max-labels":                        {s.prometheus().MaxLabels, 28},
+		"granary.mapping.defaults":                                    {len(s.rules.cfg.Table()), 1},
+		"granary.mapping.rate-gap":                                    {s.rules.cfg.RateGap, 8 * time.Second},
+		"granary.mapping.max-sources":                                 {s.rules.cfg.MaxSources, int64(9)},
+		"granary.mapping.rules[].name":                                {mapped.Name, "n"},
+		"granary.mapping.rules[].from[].metric":                       {mapped.From[0].Metric, "f"},
+		"granary.mapping.rules[].from[].labels":                       {mapped.From[0].Labels, map[string]string{"l": "!v"}},
+		"granary.mapping.rules[].from[].scale":                        {mapped.From[0].Scale, 0.25},
+		"granary.mapping.rules[].from[].rate":                         {mapped.From[0].Rate, true},
+		"granary.mapping.rules[].dialects":                            {mapped.Dialects, []string{"influx"}},
+		"granary.mapping.rules[].combine":                             {mapped.Combine, mapping.Max},
+		"granary.mapping.rules[].by":                                  {mapped.By, []string{"b"}},
+		"granary.mapping.rules[].rename":                              {mapped.Rename, map[string]string{"r": "s"}},
+		"granary.mapping.rules[].tags":                                {mapped.Tags, map[string]string{"t": "w"}},
+		"granary.mapping.rules[].unit":                                {mapped.Unit, "W"},
+		"granary.mapping.rules[].slot":                                {mapped.Slot, 9 * time.Second},
+		"granary.mapping.rules[].keep":                                {mapped.Keep, true},
 		"granary.native.enabled":                                      {v2Without(t), http.StatusNotFound},
 		"granary.native.max-request":                                  {tooLarge(own.Requests), "request body exceeds the limit of 3000 bytes (setting granary.native.max-request)"},
 		"granary.trusted-proxies":                                     {fmt.Sprint(own.Select.Trusted), "[10.0.0.0/8]"},

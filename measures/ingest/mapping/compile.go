@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"granary/metricdef"
@@ -107,6 +108,9 @@ type place struct {
 	match int
 }
 
+// tables counts those of the process.
+var tables atomic.Uint64
+
 // Compile makes a table of rules. The error is a *RuleError.
 func Compile(rules []Rule, o Options) (*Table, error) {
 	if o.RateGap <= 0 {
@@ -127,7 +131,7 @@ func Compile(rules []Rule, o Options) (*Table, error) {
 	if len(rules) > maxRules {
 		return nil, &RuleError{rules[maxRules].Name, "name", rules[maxRules].Name, fmt.Sprintf("there are %d rules, at most %d are possible", len(rules), maxRules)}
 	}
-	t := &Table{o: o, places: make(map[string][]place), measurements: make(map[string][]*rule), homes: make(map[tenant.Num]*home)}
+	t := &Table{o: o, id: tables.Add(1), places: make(map[string][]place), measurements: make(map[string][]*rule), homes: make(map[tenant.Num]*home)}
 	for i := range rules {
 		own := rules[i]
 		r, err := compile(&own, i)

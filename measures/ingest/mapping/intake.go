@@ -147,6 +147,7 @@ func (in *Intake) Commit(ctx context.Context, store Store, subject string) (Coun
 			}
 			if errors.As(err, new(*tenant.RateError)) {
 				late = err
+				counts.Ignored[measures.RateLimit] += len(some) + len(of)
 				break
 			}
 			in.table.o.Counters.count(&counts)

@@ -14,6 +14,7 @@ import (
 // Table is a list of rules, with what it remembers of the series that they take. It is safe for concurrent use. A nil table takes nothing.
 type Table struct {
 	o      Options
+	id     uint64             // in the process
 	places map[string][]place // by the name of the series
 	// measurements are the rules that may take fields of a measurement, by its name.
 	measurements map[string][]*rule
