@@ -2,6 +2,8 @@ package config
 
 import (
 	"io/fs"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -175,4 +177,55 @@ func FuzzLoadBridge(f *testing.F) {
 			t.Fatalf("%+v", b)
 		}
 	})
+}
+
+// TestFilesOfTheBridgeGuide: what docs/bridge.md shows is valid.
+func TestFilesOfTheBridgeGuide(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/bridge.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(string(page), -1)
+	if len(shown) != 3 {
+		t.Errorf("%d files", len(shown))
+	}
+	for _, m := range shown {
+		b, err := loadBridge("", m[1])
+		if err != nil || len(b.Metrics) != 5 {
+			t.Errorf("%v\n%s", err, m[1])
+		}
+	}
+}
+
+// TestEveryKeyOfABridgeIsDocumented holds the keys that the sections ask for against the table of docs/bridge.md, by their last part.
+func TestEveryKeyOfABridgeIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/bridge.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := ""
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `") {
+			table += strings.Split(line, "|")[1]
+		}
+	}
+	for _, kind := range []string{Prometheus, InfluxDB} {
+		keys := 0
+		content := "cluster: c\nsources: [{url: 'http://a:1', database: d}]\nmetrics: {NAME: {query: q}}\n"
+		_, err := LoadBridge("b.yaml", kind, Options{
+			ReadFile: func(string) ([]byte, error) {
+				return []byte(strings.ReplaceAll(content, ", database: d", map[string]string{InfluxDB: ", database: d"}[kind])), nil
+			},
+			keys: func(path string) {
+				keys++
+				last := path[strings.LastIndexByte(path, '.')+1:]
+				if !regexp.MustCompile("[`.]" + regexp.QuoteMeta(last) + "(\\[\\])?[`.]").MatchString(table) {
+					t.Errorf("docs/bridge.md does not name the key %s", path)
+				}
+			},
+		})
+		if err != nil || keys < 50 {
+			t.Errorf("%s: %d keys, %v", kind, keys, err)
+		}
+	}
 }
