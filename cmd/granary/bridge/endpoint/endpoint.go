@@ -149,23 +149,30 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the answer has more than %d bytes (max-answer)", e.Max)
 }
 
-// Do sends a request and reads the answer, whatever its status, up to a number of bytes.
-func Do(c *http.Client, r *http.Request, most int64) (*http.Response, []byte, error) {
+// Answer is what a server said, whatever its status.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do sends a request and reads the answer, up to a number of bytes.
+func Do(c *http.Client, r *http.Request, most int64) (*Answer, error) {
 	res, err := c.Do(r)
 	if err != nil {
 		// The text of the error has the address, which may hold what a query says.
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, u.Err)
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, err)
+		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, err)
 	}
 	if int64(len(body)) > most {
-		return nil, nil, &SizeError{most}
+		return nil, &SizeError{most}
 	}
-	return res, body, nil
+	return &Answer{res.StatusCode, res.Header, body}, nil
 }

@@ -92,14 +92,14 @@ func (s *server) post(ctx context.Context, path string, form url.Values) (int, [
 }
 
 func (s *server) do(r *http.Request) (int, []byte, error) {
-	res, body, err := endpoint.Do(s.client, r, s.s.MaxAnswer)
+	a, err := endpoint.Do(s.client, r, s.s.MaxAnswer)
 	if err != nil {
 		return 0, nil, err
 	}
-	if res.StatusCode/100 == 3 {
-		return 0, nil, fmt.Errorf("status %d sends us to %q; expected that address as the url of the source", res.StatusCode, res.Header.Get("Location"))
+	if a.Status/100 == 3 {
+		return 0, nil, fmt.Errorf("status %d sends us to %q; expected that address as the url of the source", a.Status, a.Header.Get("Location"))
 	}
-	return res.StatusCode, body, nil
+	return a.Status, a.Body, nil
 }
 
 // StatusError is an answer that is no success.
