@@ -116,8 +116,9 @@ func (c *bridgeFlags) serve(ctx context.Context, cfg *config.Bridge, b *bridge.B
 	log.Info("bridge starts", "kind", cfg.Kind, "metrics", len(cfg.Metrics), "sources", len(cfg.Sources), "interval", cfg.Interval, "granary", cfg.Granary.URL)
 	notify(log, daemon.SdNotifyReady)
 	group.Go(func() error { return b.Run(ctx) })
+	stop := context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
 	err := group.Wait()
-	notify(log, daemon.SdNotifyStopping)
+	stop()
 	log.Info("bridge ends")
 	return err
 }

@@ -57,13 +57,14 @@ type Bridge struct {
 	sender  *sender
 	counts  *counts
 	said    map[string]map[string]int // what was left out in the round before, by query
+	warned  map[string]string         // what the source warned of then
 
 	lastRound atomic.Int64 // the time of the last round, seconds since 1970 UTC; 0 for none
 }
 
 // Open makes a bridge that can ask. It connects to nothing; it is an error if a file of a secret or a certificate cannot be read.
 func Open(cfg *config.Bridge, o Options) (*Bridge, error) {
-	b := &Bridge{cfg: cfg, log: o.Logger, clock: o.Clock, sources: map[string]source.Source{}, said: map[string]map[string]int{}}
+	b := &Bridge{cfg: cfg, log: o.Logger, clock: o.Clock, sources: map[string]source.Source{}, said: map[string]map[string]int{}, warned: map[string]string{}}
 	b.counts = newCounts()
 	for i := range cfg.Sources {
 		s, err := source.Open(cfg.Kind, &cfg.Sources[i])

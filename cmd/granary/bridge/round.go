@@ -2,8 +2,10 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,6 +33,9 @@ type job struct {
 	answer *source.Answer
 	err    error
 }
+
+// where tells a job from the others of a round.
+func (j *job) where() string { return j.metric.Name + "\x00" + j.source + "\x00" + j.metric.Query }
 
 // ask carries out the round of a time. It is an error only if ctx ends.
 func (b *Bridge) ask(ctx context.Context, at int64) (*Round, error) {
@@ -91,9 +96,7 @@ func (b *Bridge) shape(s *shaper, j *job) bool {
 		return false
 	}
 	b.counts.queries.WithLabelValues(j.metric.Name, j.source, "answered").Inc()
-	for _, w := range j.answer.Warnings {
-		log.Warn("the source warns", "text", w)
-	}
+	b.sayWarnings(log, j)
 	skipped, examples := maps.Clone(j.answer.Skipped), map[string]string{}
 	if skipped == nil {
 		skipped = map[string]int{}
@@ -118,9 +121,18 @@ func (b *Bridge) shape(s *shaper, j *job) bool {
 	return true
 }
 
+// sayWarnings logs what the source warns of, when it is other than in the round before.
+func (b *Bridge) sayWarnings(log *slog.Logger, j *job) {
+	where, text := j.where(), strings.Join(j.answer.Warnings, "; ")
+	if text != "" && b.warned[where] != text {
+		log.Warn("the source warns", "text", text)
+	}
+	b.warned[where] = text
+}
+
 // saySkipped counts what gave no line, and logs it when its number is another than in the round before.
 func (b *Bridge) saySkipped(j *job, skipped map[string]int, examples map[string]string) {
-	where := j.metric.Name + "\x00" + j.source + "\x00" + j.metric.Query
+	where := j.where()
 	for _, reason := range slices.Sorted(maps.Keys(skipped)) {
 		b.counts.skipped.WithLabelValues(j.metric.Name, reason).Add(float64(skipped[reason]))
 		if b.said[where][reason] != skipped[reason] {

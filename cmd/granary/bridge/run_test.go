@@ -169,6 +169,28 @@ func TestOwnTime(t *testing.T) {
 	}
 }
 
+// TestWarnings: what a source warns of is logged once, until it changes.
+func TestWarnings(t *testing.T) {
+	text := "one"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"status":"success","warnings":[%q],"data":{"resultType":"vector","result":[{"metric":{"instance":"n:1"},"value":[1,"NaN"]}]}}`, text)
+	}))
+	defer s.Close()
+	b, log := open(t, newClock(), config.Prometheus, s.URL, "", "cluster: c\nsources: [{url: SOURCE}]\nmetrics: {m: q}\n")
+	for range 3 {
+		if _, err := b.DryRun(t.Context(), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text = "two"
+	if _, err := b.DryRun(t.Context(), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "text=one") != 1 || strings.Count(log.String(), "text=two") != 1 || strings.Count(log.String(), "reason=nan") != 1 {
+		t.Error(log)
+	}
+}
+
 // TestTwoSources: of two servers that know the same host, the first one counts; one that is away costs only its own samples.
 func TestTwoSources(t *testing.T) {
 	one := asked(t, map[string]string{"q": vector(series("1", "instance", "a:1"))})
