@@ -38,6 +38,7 @@ func (w *tierWork) ready(rates bool) error {
 	if err := w.raw.finish(); err != nil {
 		return err
 	}
+	w.raw.LeaveEndsOut()
 	w.diffs = w.diffs[:0]
 	if !rates {
 		w.raw.Floats()

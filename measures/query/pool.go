@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"granary/policy"
 	"granary/tenant/queue"
 )
 
@@ -43,6 +44,7 @@ func (q *Query) crew(ctx context.Context, n int) crew {
 	for i := range c {
 		c[i] = workers.Get().(*worker)
 		c[i].source, c[i].dictionary, c[i].turn = q.engine.source, &q.texts, ticket.Turn()
+		c[i].ends = q.step == 0 && q.request.Across == policy.NoMethod
 	}
 	return c
 }

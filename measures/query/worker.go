@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"granary/measures"
@@ -37,6 +38,7 @@ type worker struct {
 	arenas     []points // by column, of all rows that the worker makes for one group
 	starts     []int
 	read       int64 // samples
+	ends       bool  // samples are wanted as they are, also those that say that a series ends
 	turn       queue.Turn
 }
 
@@ -112,8 +114,11 @@ func (w *worker) slice(ctx context.Context, ref metricdef.Ref, kind metricdef.Ki
 	if err := w.source.Read(ctx, r, ref, from, to); err != nil {
 		return nil, nil, err
 	}
+	w.read += int64(len(r.Times))
+	if !w.ends || w.rate.on {
+		r.LeaveEndsOut()
+	}
 	times, values := r.Times, r.Values
-	w.read += int64(len(times))
 	if w.rate.on && len(times) > 0 {
 		if w.rate.fresh {
 			if err := w.lookBack(ctx, ref, from); err != nil {
@@ -138,6 +143,9 @@ func (w *worker) lookBack(ctx context.Context, ref metricdef.Ref, t int64) error
 		return nil
 	}
 	at, v, ok, err := w.source.Before(ctx, &w.before, ref, t)
+	for ok && err == nil && w.before.Kind <= metricdef.KindFloat && math.Float64bits(v) == measures.Ended && at > w.rate.floor {
+		at, v, ok, err = w.source.Before(ctx, &w.before, ref, at)
+	}
 	if ok && at >= w.rate.floor {
 		w.rate.has, w.rate.time, w.rate.value = true, at, v
 	}

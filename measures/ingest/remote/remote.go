@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"granary/measures"
 	"granary/tenant/queue"
 )
 
@@ -15,7 +16,7 @@ const (
 )
 
 // Stale is the value that says that a series ends here, as bits: it is one of the NaNs.
-const Stale = 0x7ff0000000000002
+const Stale = measures.Ended
 
 // IsStale says whether a value is Stale.
 func IsStale(v float64) bool { return math.Float64bits(v) == Stale }
