@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,8 @@ func (b *across) written(w *writer) *thing {
 
 // named is what is told in a cell of its own.
 func (b *across) named(w told) told {
-	put := strings.NewReplacer("NAME", fmt.Sprintf("m%d", b.cells), "CLUSTER", fmt.Sprintf("c%d", b.cells))
+	cell := strconv.Itoa(b.cells)
+	put := strings.NewReplacer("NAME", "m"+cell, "CLUSTER", "c"+cell, "HOST", "h"+cell, "ZONE", "z"+cell)
 	w.name = put.Replace(w.name)
 	tags := map[string]string{}
 	for k, v := range w.tags {

@@ -15,8 +15,8 @@ import (
 	"granary/measures/ingest/remoteout"
 )
 
-// writer is a row of the matrix: a metric as one dialect tells it. NAME in what is told is the name of the cell's metric, CLUSTER its cluster, and both are
-// made up anew for each.
+// writer is a row of the matrix: a metric as one dialect tells it. NAME, CLUSTER, HOST and ZONE in what is told are the
+// cell's own, so that searches find no others.
 type writer struct {
 	name    string
 	told    told
@@ -37,7 +37,7 @@ type continuation struct {
 }
 
 // ofNode is what the rows of collectors tell of themselves.
-var ofNode = map[string]string{"cluster": "CLUSTER", "hostname": "h1"}
+var ofNode = map[string]string{"cluster": "CLUSTER", "hostname": "HOST"}
 
 // with is a copy of tags with more.
 func with(tags map[string]string, more ...string) map[string]string {
@@ -51,24 +51,28 @@ func with(tags map[string]string, more ...string) map[string]string {
 
 // writers are the rows.
 var writers = []writer{
-	{"ClusterCockpit, a node", told{"gauge", "NAME", with(ofNode, "type", "node", "zone", "a"), "W", ""}, clusterCockpitMeans, "", writeClusterCockpit},
-	{"ClusterCockpit, a thread", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1", "type": "hwthread", "type-id": "3"}, "", ""}, clusterCockpitMeans, "", writeClusterCockpit},
+	{"ClusterCockpit, a node", told{"gauge", "NAME", with(ofNode, "type", "node", "zone", "ZONE"), "W", ""}, clusterCockpitMeans, "", writeClusterCockpit},
+	{"ClusterCockpit, a thread", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "HOST", "type": "hwthread", "type-id": "3"}, "", ""}, clusterCockpitMeans, "", writeClusterCockpit},
 	{"NATS", told{"gauge", "NAME", with(ofNode, "type", "socket", "type-id", "0", "stype", "core", "stype-id", "1"), "Hz", ""}, clusterCockpitMeans, "s", writeNATS},
-	{"native lines", told{"gauge", "NAME", with(ofNode, "zone", "a/b"), "", ""}, taggedMeans("native", "default"), "", writeNativeLines},
+	{"native lines", told{"gauge", "NAME", with(ofNode, "zone", "ZONE/b"), "", ""}, taggedMeans("native", "default"), "", writeNativeLines},
 	{"native lines, whole numbers", told{"gauge", "NAME", ofNode, "", "int"}, taggedMeans("native", "default"), "", writeNativeLines},
 	{"native JSON, gauge", told{"gauge", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"native JSON, counter", told{"counter", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"native JSON, availability", told{"availability", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"native JSON, string", told{"string", "NAME", ofNode, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"native JSON, no host", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER"}, "", ""}, taggedMeans("native", "default"), "", writeNative},
-	{"native JSON, host is no word", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "h1"}, "", ""}, taggedMeans("native", "default"), "", writeNative},
+	{"native JSON, host is no word", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "host": "HOST"}, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"native JSON, no tags", told{"gauge", "NAME", map[string]string{}, "", ""}, taggedMeans("native", "default"), "", writeNative},
 	{"Hawkular gauges", told{"gauge", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
-	{"Hawkular counters", told{"counter", "machine/NAME", with(ofNode, "zone", "a"), "", ""}, hawkularMeans, "", writeHawkular},
+	{"Hawkular counters", told{"counter", "machine/NAME", with(ofNode, "zone", "ZONE"), "", ""}, hawkularMeans, "", writeHawkular},
 	{"Hawkular availability", told{"availability", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
 	{"Hawkular strings", told{"string", "machine/NAME", ofNode, "", ""}, hawkularMeans, "", writeHawkular},
+	{"Influx 1", told{"gauge", "NAME", with(ofNode, "zone", "ZONE"), "", ""}, taggedMeans("influx", "default"), "", writeInflux},
+	{"Influx 1, a field", told{"gauge", "NAME_used", map[string]string{"cluster": "CLUSTER", "host": "HOST"}, "", ""}, taggedMeans("influx", "default"), "", writeInfluxField},
+	{"Influx 2, whole numbers", told{"gauge", "NAME", ofNode, "", "int"}, taggedMeans("influx", "default"), "", writeInfluxV2},
+	{"Influx 2, texts", told{"string", "NAME", ofNode, "", ""}, taggedMeans("influx", "default"), "", writeInfluxV2},
 	{"Prometheus 1.0", told{"gauge", "NAME", with(ofNode, "job", "node/1"), "", ""}, taggedMeans("prometheus", "prometheus"), "", writeRemoteV1},
-	{"Prometheus 2.0", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "instance": "h1:9100"}, "", ""}, taggedMeans("prometheus", "prometheus"), "", writeRemoteV2},
+	{"Prometheus 2.0", told{"gauge", "NAME", map[string]string{"cluster": "CLUSTER", "instance": "HOST:9100"}, "", ""}, taggedMeans("prometheus", "prometheus"), "", writeRemoteV2},
 	{"Gnocchi, a metric", told{"gauge", "NAME", nil, "W", ""}, gnocchiMeans, "admin", writeGnocchiMetric},
 	{"Gnocchi, a resource's metric", told{"gauge", "NAME", ofNode, "W", ""}, gnocchiMeans, "admin", writeGnocchiResource},
 	{"Gnocchi's Influx route", told{"gauge", "NAME", ofNode, "", ""}, gnocchiMeans, "admin", writeGnocchiInflux},
@@ -83,6 +87,8 @@ var continuations = []continuation{
 	{"native JSON", "", nil, false, asTagged, writeNative},
 	{"native by id", "", nil, false, asItself, writeNativeByID},
 	{"Hawkular", "", []string{"gauge"}, true, asHawkular, writeHawkularAgain},
+	{"Influx 1", "", nil, false, asLine, writeInflux},
+	{"Influx 2", "", nil, false, asLine, writeInfluxV2},
 	{"Prometheus 1.0", "", []string{"gauge", "counter"}, false, asSeries, writeRemoteV1},
 	{"Prometheus 2.0", "", []string{"gauge", "counter"}, false, asSeries, writeRemoteV2},
 	{"Gnocchi", "admin", []string{"gauge", "counter"}, false, asNumber, writeGnocchiAgain},
@@ -275,6 +281,24 @@ func (b *across) linked(x *thing, typ, original, label string, attributes map[st
 	}
 	x.id, x.name, x.label = r.Metrics[label], r.Metrics[label], label
 	x.derived = with(attributes, "metric_name", label, "resource_id", x.resource, "resource_type", typ, "original_resource_id", original)
+}
+
+func writeInflux(b *across, w told, x *thing, samples []sample) {
+	b.ask("POST", "/write?db=telegraf&precision=s", w.lines(w.marked(samples)), 204, "Content-Type", "text/plain")
+}
+
+func writeInfluxV2(b *across, w told, x *thing, samples []sample) {
+	b.ask("POST", "/api/v2/write?org=hpc&bucket=telegraf&precision=s", w.lines(w.marked(samples)), 204, "Content-Type", "text/plain")
+}
+
+// writeInfluxField writes one field of several: the others are metrics of their own.
+func writeInfluxField(b *across, w told, x *thing, samples []sample) {
+	measurement, field, _ := strings.Cut(w.name, "_")
+	var body strings.Builder
+	for _, s := range samples {
+		body.WriteString(told{name: measurement, tags: w.tags}.line("free=1i,"+field, s.value, s.at))
+	}
+	b.ask("POST", "/write?db=telegraf&precision=s", body.String(), 204, "Content-Type", "text/plain")
 }
 
 func writeRemoteV1(b *across, w told, x *thing, samples []sample) {
