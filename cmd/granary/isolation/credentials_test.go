@@ -38,6 +38,7 @@ granary:
   compat:
     clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b, cz: tenant-zqb2x000000}}
     hawkular: {admin-token: {token: the-admin-token-that-no-tenant-knows}}
+    influx: {databases: {dba: tenant-a, dbb: tenant-b, dbz: tenant-zqb2x000000, orgb/telegraf: tenant-b}}
 `
 
 // static is the token of somebody in the configuration.
@@ -116,6 +117,14 @@ func (g *gen) carry(r *request, c credential) {
 		r.set(choose(g.p.rng, "Coopr-ApiKey", "X-Loom-ApiKey", "X-Coopr-ApiKey"), c.secret)
 		return
 	}
+	if strings.HasPrefix(r.op, "influx") && g.p.rng.IntN(4) == 0 {
+		if g.p.rng.IntN(2) == 0 {
+			byParameters(r, c)
+		} else {
+			r.set("Authorization", "Token "+c.subject+":"+c.secret)
+		}
+		return
+	}
 	switch g.p.rng.IntN(6) {
 	case 0:
 		r.set("X-Api-Key", c.secret)
@@ -133,9 +142,12 @@ func coopr(r *request) bool {
 	return strings.Contains(r.target, "/metrics/queues") || strings.Contains(r.target, "/metrics/nodes/usage")
 }
 
-// sign adds who asks to a request, and for which tenant.
+// sign adds who asks to a request, and for which tenant. A database may say the latter instead.
 func (g *gen) sign(r *request, c credential) {
 	g.carry(r, c)
+	if strings.Contains(r.target, "=db") && strings.HasPrefix(r.op, "influx") && g.p.rng.IntN(3) == 0 {
+		return
+	}
 	if coopr(r) {
 		r.set(choose(g.p.rng, "Coopr-UserID", "X-Loom-UserID"), c.subject)
 		r.set(choose(g.p.rng, "Coopr-TenantID", "X-Coopr-TenantID"), g.p.id)

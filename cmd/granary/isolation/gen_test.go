@@ -29,7 +29,7 @@ func (g *gen) valid(op *operation) *request {
 	r := &request{op: op.id, method: op.method, target: op.path}
 	query := url.Values{}
 	for _, p := range op.params {
-		if !p.required && !g.wants(p.name) {
+		if !p.required && !g.wants(p.name) || op.speaksInflux() && (p.name == "u" || p.name == "p") { // with which carry shows who asks
 			continue
 		}
 		switch p.in {
@@ -84,6 +84,11 @@ func (g *gen) param(p param) any {
 	if g.op.speaksGnocchi() {
 		return g.gnocchiWord(p)
 	}
+	if g.op.speaksInflux() {
+		if v, ok := g.influxWord(p.name); ok {
+			return v
+		}
+	}
 	schema := p.schema
 	if p.many {
 		schema = g.d.node(schema["items"])
@@ -115,6 +120,10 @@ func (g *gen) fill(r *request, m media) {
 	switch {
 	case g.op.id == "remoteWrite":
 		g.fillRemote(r)
+	case g.op.speaksInflux() && strings.Contains(m.name, "form"):
+		r.body = url.Values{"q": {g.text(g.param(param{name: "q", schema: map[string]any{}}))}}.Encode()
+	case g.op.speaksInflux():
+		r.body = g.influxLines()
 	case g.op.speaksHawkular():
 		r.body = g.hawkularBody(r.target)
 	case g.op.speaksGnocchi():

@@ -52,6 +52,7 @@ func (p *party) remember(r *request) {
 	const most = 60
 	c := *r
 	c.header = slices.DeleteFunc(slices.Clone(r.header), func(f field) bool { return signs(f.name) })
+	c.target = ofParameters.ReplaceAllString(c.target, "")
 	if p.sent = append(p.sent, &c); len(p.sent) > most {
 		p.sent = p.sent[1:]
 	}

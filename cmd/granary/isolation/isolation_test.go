@@ -62,7 +62,7 @@ func TestIsolation(t *testing.T) {
 // settle lets every tenant make a few things.
 func (u *universe) settle() {
 	for range 3 {
-		for _, id := range []string{"writeMeasures", "createMetrics", "createPolicy", "createRule", "writeLines", "remoteWrite", "gnocchiCreateMetric", "gnocchiCreateResource", "gnocchiPostMeasures"} {
+		for _, id := range []string{"writeMeasures", "createMetrics", "createPolicy", "createRule", "writeLines", "remoteWrite", "influxWrite", "influxWriteV2", "gnocchiCreateMetric", "gnocchiCreateResource", "gnocchiPostMeasures"} {
 			u.both(func(g *gen) *request { return g.valid(u.d.find(id)) }, 0)
 		}
 		// Types that writes need are everybody's, so they are there before anybody writes.

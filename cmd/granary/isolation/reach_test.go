@@ -83,4 +83,4 @@ func TestWritesReachNobodyElse(t *testing.T) {
 }
 
 // foreignWrites are the operations by which other monitoring writes.
-var foreignWrites = []string{"remoteWrite"}
+var foreignWrites = []string{"remoteWrite", "influxWrite", "influxWriteV2"}
