@@ -35,6 +35,10 @@ granary:
       - {name: writer-b, token: %q, roles: [writer], tenants: [tenant-b]}
       - {name: admin-b, token: %q, roles: [admin], tenants: [tenant-b]}
       - {name: operator, token: %q, roles: [operator]}
+  mapping:
+    rules:
+      - {name: requests_total, from: [{metric: requests, rate: true}], combine: sum, by: [cluster], slot: 60s, keep: true}
+      - {name: load_left, from: [{metric: load}, {metric: cpu, scale: -1}], combine: sum, by: [cluster], tags: {cluster: all}, slot: 60s, keep: true}
   compat:
     clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b, cz: tenant-zqb2x000000}}
     hawkular: {admin-token: {token: the-admin-token-that-no-tenant-knows}}
