@@ -42,7 +42,7 @@ func newBed(tb testing.TB, change ...func(*Options)) *bed {
 	}
 	o := Options{
 		Lines: ingest.New(store, store.Definitions, ingest.Options{Now: clock, Tenants: store.Tenants, Logger: slog.New(slog.DiscardHandler)}),
-		Store: store, Tenants: store.Tenants, Now: clock,
+		Store: store, Tenants: store.Tenants, Definitions: store.Definitions, Now: clock,
 		Bounds: func(tenant.ID) line.Bounds { return line.Bounds{Past: 30 * 24 * time.Hour, Future: 10 * time.Minute} },
 	}
 	o.Select.Default = "_ops"

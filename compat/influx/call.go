@@ -51,8 +51,10 @@ func (c *call) begin() (err error) {
 	if c.tenant, err = c.choose(); err != nil {
 		return err
 	}
-	if err := edge.Demand(c.who, c.tenant, c.route.right); err != nil {
-		return err
+	if !c.route.own {
+		if err := edge.Demand(c.who, c.tenant, c.route.right); err != nil {
+			return err
+		}
 	}
 	if c.d.o.Ready != nil {
 		if ok, progress := c.d.o.Ready(); !ok {

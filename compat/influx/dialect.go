@@ -12,7 +12,10 @@ import (
 	"granary/api/edge"
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
+	"granary/metricdef"
+	"granary/metricdef/match"
 	"granary/tenant"
+	"granary/tenant/queue"
 )
 
 // Name is the dialect's name: in rules of policies, in definitions, in logs.
@@ -53,14 +56,24 @@ type Tenants interface {
 	Limits(n tenant.Num) tenant.Limits
 }
 
+// Definitions finds metrics; metricdef.Registry does.
+type Definitions interface {
+	Get(ref metricdef.Ref) (metricdef.Definition, bool)
+	Kind(ref metricdef.Ref) metricdef.Kind
+	Search(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.Page) (metricdef.Found, error)
+	Tags(ctx context.Context, t tenant.Num, e match.Expr, p metricdef.TagPage) (metricdef.TagsFound, error)
+	Values(ctx context.Context, t tenant.Num, name string, e match.Expr, p metricdef.TagPage) (metricdef.ValuesFound, error)
+}
+
 // Fields says what becomes of fields that are no numbers.
 type Fields struct{ Strings, Booleans line.Treatment }
 
-// Options are the parts of a Dialect. Lines, Store and Tenants are required.
+// Options are the parts of a Dialect. Lines, Store, Tenants and Definitions are required.
 type Options struct {
-	Lines   Lines
-	Store   Store
-	Tenants Tenants
+	Lines       Lines
+	Store       Store
+	Tenants     Tenants
+	Definitions Definitions
 
 	// Databases name tenants: by "db" or "db/rp" for the first version, by "bucket" or "org/bucket" for the second one.
 	Databases map[string]tenant.ID
@@ -83,7 +96,9 @@ type Options struct {
 	SeriesStatus int
 	Bodies       *edge.Bodies // reads bodies of lines; nil: edge's default limit
 	Requests     *edge.Bodies // reads bodies of queries; nil: NewRequests(0)
-	Compress     edge.Compress
+	// Reads bounds the queries that are answered at the same time, and lets tenants take turns; nil: no bound.
+	Reads    *queue.Fair
+	Compress edge.Compress
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default

@@ -16,8 +16,9 @@ type route struct {
 	method string // a GET answers HEAD too
 	path   string
 	serve  func(*call) error
-	// right is what it asks for in the tenant of the request.
+	// right is what it asks for in the tenant of the request; own operations judge that themselves.
 	right identity.Right
+	own   bool
 	// open operations ask for no identity and no tenant, and answer before the store is ready.
 	open bool
 	// names are the keys among Databases that a request may mean, the most exact one first.
@@ -29,6 +30,8 @@ func (d *Dialect) table() []route {
 	return []route{
 		{method: http.MethodGet, path: pathPing, open: true, serve: (*call).ping},
 		{method: http.MethodGet, path: pathHealth, open: true, serve: (*call).health},
+		{method: http.MethodGet, path: pathQuery, own: true, names: (*call).database, serve: (*call).statements},
+		{method: http.MethodPost, path: pathQuery, own: true, names: (*call).database, serve: (*call).statements},
 		{method: http.MethodPost, path: pathWrite, right: identity.Write, names: (*call).database, serve: (*call).write},
 		{method: http.MethodPost, path: pathWriteV2, right: identity.Write, names: (*call).bucket, serve: (*call).write},
 	}

@@ -75,7 +75,7 @@ var demands = map[string]demand{
 	"gnocchiDeleteRule": operate, "gnocchiInfluxQuery": operate, "gnocchiCreateResourceType": operate, "gnocchiChangeResourceType": operate, "gnocchiDeleteResourceType": operate,
 
 	"remoteWrite": write,
-	"influxPing":  open, "influxHealth": open, "influxWrite": write, "influxWriteV2": write,
+	"influxPing":  open, "influxHealth": open, "influxWrite": write, "influxWriteV2": write, "influxQuery": read, "influxQueryForm": read,
 
 	"cooprQueues": manage, "cooprQueues3": manage, "cooprQueuesLoom": manage, "cooprUsage": manage, "cooprUsage3": manage, "cooprUsageLoom": manage,
 }
