@@ -25,6 +25,23 @@ func anchors(page []byte) map[string]bool {
 	return names
 }
 
+// TestEveryPageIsInTheIndex: the list of the guides leads to each of them.
+func TestEveryPageIsInTheIndex(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); name != "README.md" && !strings.Contains(string(index), "]("+name) {
+			t.Errorf("docs/README.md does not lead to %s", name)
+		}
+	}
+}
+
 // TestLinksOfThePages: a link to a file of the repository, or to a heading in it, leads somewhere.
 func TestLinksOfThePages(t *testing.T) {
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {

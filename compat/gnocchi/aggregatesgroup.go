@@ -94,7 +94,7 @@ func (c *call) groupsOf(q resource.Search, by []string, empty bool, series func(
 	o := chosen{c: c, by: by, series: series, empty: empty, groups: make(map[string]chosenGroup), cancel: cancel}
 	q.Keep = o.keep
 	found, err := c.d.o.Resources.Search(ctx, q)
-	if err = cmp.Or(o.err, err); err != nil {
+	if err := cmp.Or(o.err, err); err != nil {
 		return nil, err
 	}
 	var groups []group
