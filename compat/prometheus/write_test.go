@@ -5,7 +5,11 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/klauspost/compress/snappy"
+
+	"granary/measures/ingest/mapping"
 	"granary/measures/ingest/remote"
 	"granary/measures/ingest/remoteout"
 )
@@ -40,5 +44,40 @@ func TestWrite(t *testing.T) {
 		if n := b.store.Definitions.Count(1); n != 2 {
 			t.Errorf("%s: %d series", version, n)
 		}
+	}
+}
+
+// TestMapped: a series that a rule takes and does not keep is stored as what comes out alone, new and known, and all of it counts as
+// written.
+func TestMapped(t *testing.T) {
+	var table *mapping.Table
+	b := newBed(t, func(o *Options) { o.Mapping = func() *mapping.Table { return table } })
+	var err error
+	table, err = mapping.Compile([]mapping.Rule{{Name: "mem", From: []mapping.Match{{Metric: "mem_bytes", Scale: 0.5}}, Rename: map[string]string{"instance": "hostname"}}},
+		mapping.Options{Now: func() time.Time { return b.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := b.both()["1.0"]
+	for i := range int64(3) {
+		w := send(series(one(i, 4), "__name__", "mem_bytes", "instance", "h:1"), series(one(i, 5), "__name__", "other"))
+		if w.Code != 204 || w.Header().Get(headerSamples) != "2" {
+			t.Errorf("%d %v %q", w.Code, w.Header(), w.Body)
+		}
+	}
+	if ms, values := b.read(`mem{hostname="h"}`); len(ms) != 3 || values[2] != 2 {
+		t.Error(ms, values)
+	}
+	if ms, _ := b.read(`mem_bytes{instance="h:1"}`); ms != nil {
+		t.Error("what comes in is stored")
+	}
+	if ms, _ := b.read(`other`); len(ms) != 3 {
+		t.Error(ms)
+	}
+	if w := b.post(snappy.Encode(nil, remoteout.AppendV1(nil, []remoteout.Series{series(one(9, 4), "__name__", "mem_bytes", "instance", "h:1")})[:20])); w.Code != 400 {
+		t.Error(w.Code)
+	}
+	if ms, _ := b.read(`mem{hostname="h"}`); len(ms) != 3 {
+		t.Error("a damaged message gives something")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/snappy"
 
+	"granary/cmd/granary/config"
 	"granary/measures/ingest/remote"
 	"granary/measures/ingest/remoteout"
 )
@@ -71,4 +72,40 @@ func idOf(t *testing.T, s *Server) string {
 		t.Fatalf("%v: %s", err, w.Body)
 	}
 	return found.Metrics[0].ID
+}
+
+// TestRemoteWriteIsMapped: what node_exporter calls a metric is also stored as ClusterCockpit does, a known series like a new one, and
+// under rules that change too.
+func TestRemoteWriteIsMapped(t *testing.T) {
+	s := running(t, configured(t, ""))
+	now := time.Now().Truncate(time.Minute).UnixMilli()
+	send := func(ms int64, v float64) {
+		t.Helper()
+		w := ask(s, here, http.MethodPost, "/receive", remoteWrite(remoteout.Series{
+			Labels:  []string{"__name__", "node_load1", "cluster", "alex", "instance", "n1:9100", "job", "node"},
+			Samples: []remoteout.Sample{{Time: now + ms, Value: v}},
+		}))
+		if w.Code != http.StatusNoContent || w.Header().Get("X-Prometheus-Remote-Write-Samples-Written") != "1" {
+			t.Fatal(w.Code, w.Header(), w.Body)
+		}
+	}
+	for i := range int64(3) {
+		send(-60_000*i, float64(i+1))
+	}
+	for _, c := range []struct{ name, tags string }{{"cpu_load", `"tags":{"cluster":"alex","hostname":"n1"}`}, {"node_load1", `"instance":"n1:9100"`}} {
+		if w := ask(s, here, http.MethodGet, "/v2/metrics?name="+c.name, ""); strings.Count(w.Body.String(), `"id"`) != 1 || !strings.Contains(w.Body.String(), c.tags) {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		w := ask(s, here, http.MethodPost, "/v2/query", fmt.Sprintf(`{"names":%q,"start":%d,"end":%d}`, c.name, now/1000-600, now/1000+1))
+		if !strings.Contains(w.Body.String(), `"values":[3,2,1]`) {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+	}
+	if err := s.rules.put(config.Mapping{RateGap: time.Minute, MaxSources: 10}); err != nil {
+		t.Fatal(err)
+	}
+	send(1000, 9)
+	if w := ask(s, here, http.MethodPost, "/v2/query", fmt.Sprintf(`{"names":"cpu_load","start":%d,"end":%d}`, now/1000-600, now/1000+2)); !strings.Contains(w.Body.String(), `"values":[3,2,1]`) {
+		t.Errorf("a rule that is gone has made %s", w.Body)
+	}
 }
