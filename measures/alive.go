@@ -6,13 +6,14 @@ package measures
 //
 // It may be called once Recover has returned, by one caller at a time or several.
 func (s *Store) Alive() {
-	// None is held while the next is waited for, so there is no order to keep, and nobody waits for the caller.
+	// That each could be had is what was asked. None is held while the next is waited for, so there is no order to keep, and nobody waits
+	// for the caller.
 	s.com.mu.Lock()
-	s.com.mu.Unlock() //nolint:staticcheck // that it could be had is what was asked
+	s.com.mu.Unlock()
 	s.seq.mu.Lock()
-	s.seq.mu.Unlock() //nolint:staticcheck // as above
+	s.seq.mu.Unlock()
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		sh.mu.Unlock() //nolint:staticcheck // as above
+		sh.mu.Unlock()
 	}
 }
