@@ -12,6 +12,7 @@ import (
 	"granary/api/edge"
 	"granary/measures/ingest"
 	"granary/measures/ingest/line"
+	rules "granary/measures/ingest/mapping"
 	"granary/metricdef"
 	"granary/metricdef/match"
 	"granary/tenant"
@@ -82,6 +83,8 @@ type Options struct {
 	TenantFields map[tenant.ID]Fields
 	// Bounds are those of the times of a tenant's samples now; nil: there are none.
 	Bounds func(tenant.ID) line.Bounds
+	// Mapping is the table of rules that make other samples of what is sent; nil: there are none.
+	Mapping func() *rules.Table
 
 	// Auth says who asks; nil: everybody may do everything.
 	Auth edge.Authenticator

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"granary/measures/ingest/line"
+	rules "granary/measures/ingest/mapping"
 	"granary/metricdef"
 	"granary/tenant"
 )
@@ -17,6 +18,7 @@ const valueField = "value"
 
 // mapping says what the lines of a request mean: a gauge for each field, or a series of texts, with all tags.
 type mapping struct {
+	rules.Lines
 	ctx    context.Context
 	store  Store
 	id     tenant.ID
@@ -41,8 +43,20 @@ func (m *mapping) Exactly() line.Exactness {
 	return line.Exactness{Strings: m.fields.Strings, Booleans: m.fields.Booleans, Unit: m.unit}
 }
 
-// AppendScope appends dialect and tenant.
-func (m *mapping) AppendScope(dst []byte) []byte { return append(append(dst, Name+" "...), m.id...) }
+// AppendScope appends dialect, tenant and the table of rules.
+func (m *mapping) AppendScope(dst []byte) []byte {
+	return m.AppendTo(append(append(dst, Name+" "...), m.id...))
+}
+
+// Takes says whether other samples may be made of a field, or of any of the measurement.
+func (m *mapping) Takes(measurement, field string) bool {
+	return m.Table.TakesField(measurement, field)
+}
+
+// Source is what the samples of a field are handed over with.
+func (m *mapping) Source(num tenant.Num, measurement, field string, tags []metricdef.Tag) line.Source {
+	return m.SourceOf(Name, num, measurement, field, tags)
+}
 
 // Bounds are those of the request.
 func (m *mapping) Bounds() line.Bounds { return m.bounds }
@@ -77,4 +91,12 @@ func (m *mapping) Series(_ string, tags []metricdef.Tag, s *line.Series) error {
 	}
 	s.Tenant, s.Type = num, metricdef.Gauge
 	return nil
+}
+
+// rules is the table in force.
+func (d *Dialect) rules() rules.Lines {
+	if d.o.Mapping == nil {
+		return rules.Lines{}
+	}
+	return rules.Lines{Table: d.o.Mapping()}
 }

@@ -45,7 +45,7 @@ func (c *call) write() error {
 	}
 	// Lines that have come are stored whether or not their sender waits for the answer.
 	ctx := body.Context(context.WithoutCancel(c.ctx))
-	m := &mapping{ctx: ctx, store: c.d.o.Store, id: c.tenant, fields: c.d.fieldsOf(c.tenant), bounds: c.d.o.Bounds(c.tenant), unit: unit}
+	m := &mapping{Lines: c.d.rules(), ctx: ctx, store: c.d.o.Store, id: c.tenant, fields: c.d.fieldsOf(c.tenant), bounds: c.d.o.Bounds(c.tenant), unit: unit}
 	r, err := c.d.o.Lines.WriteFrom(ctx, m, ingest.Sender{Subject: c.who.Subject, Whole: true}, text)
 	if ignored := r.IgnoredHeader(); ignored != "" {
 		c.w.Header()["X-Granary-Ignored"] = []string{ignored}

@@ -13,7 +13,7 @@ func (s *Server) influx() influx.Options {
 	cfg := s.cfg
 	return influx.Options{
 		Lines: s.writer, Store: s.store, Tenants: s.store.Tenants, Definitions: s.store.Definitions, Reads: s.queries,
-		Databases: cfg.Influx.Databases, Fields: cfg.Influx.Fields, TenantFields: cfg.Influx.TenantFields, Bounds: s.influxBounds,
+		Databases: cfg.Influx.Databases, Fields: cfg.Influx.Fields, TenantFields: cfg.Influx.TenantFields, Bounds: s.influxBounds, Mapping: s.rules.Current,
 		Auth: s.guard.Parameters(), Select: s.selector(), Ready: s.ready,
 		CheckRate: s.checkRate, SeriesStatus: cfg.Limits.SeriesStatus, Bodies: s.bodies, Requests: influx.NewRequests(cfg.Influx.MaxRequest),
 		Compress: s.compress(), Now: s.o.Now, Logger: s.o.Logger,

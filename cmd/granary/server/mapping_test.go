@@ -55,24 +55,29 @@ func queried(t *testing.T, s *Server, metric string, from time.Time) [2]float64 
 	return out
 }
 
-// TestTelegrafToClusterCockpit: the lines of the guide's Telegraf become the metrics of its table, without a third program.
+// TestTelegrafToClusterCockpit: the lines of the guide's Telegraf become the metrics of its table, without a third program, whichever of its outputs
+// sends them.
 func TestTelegrafToClusterCockpit(t *testing.T) {
-	for _, metrics := range []string{"", `
+	const listed = `
 metrics:
   cpu_load: {frequency: 60, aggregation: avg}
   cpu_user: {frequency: 60, aggregation: avg}
   mem_used: {frequency: 60, aggregation: null}
   net_bw: {frequency: 60, aggregation: sum}
-`} {
-		s := running(t, configured(t, metrics))
+`
+	for _, c := range []struct {
+		metrics, path string
+		status        int
+	}{{"", "/api/write/", http.StatusOK}, {listed, "/api/write/", http.StatusOK}, {listed, "/write?db=telegraf", http.StatusNoContent}} {
+		s := running(t, configured(t, c.metrics))
 		from := time.Now().Add(-10 * time.Minute).Truncate(time.Minute)
 		bodies := []string{
 			telegraf(from, "h1", 0.5, 10, 1<<20, 1000, 100),
 			telegraf(from.Add(time.Minute), "h1", 0.75, 20, 3<<20, 7000, 700),
 		}
 		for _, body := range append(bodies, bodies[1]) { // one is sent again
-			if w := ask(s, here, http.MethodPost, "/api/write/", body); w.Code != http.StatusOK {
-				t.Fatal(w.Code, w.Body)
+			if w := ask(s, here, http.MethodPost, c.path, body); w.Code != c.status {
+				t.Fatal(c.path, w.Code, w.Body)
 			}
 		}
 		for metric, want := range map[string][2]float64{
@@ -82,7 +87,7 @@ metrics:
 			got := queried(t, s, metric, from)
 			for i := range want {
 				if got[i] != want[i] && !(math.IsNaN(got[i]) && math.IsNaN(want[i])) {
-					t.Errorf("%s: %v instead of %v", metric, got, want)
+					t.Errorf("%s, %s: %v instead of %v", c.path, metric, got, want)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -39,7 +40,10 @@ type add struct {
 type item struct {
 	take  *take
 	out   *output
+	home  uint64 // their ids: items are sorted by them
+	id    uint64
 	at    int64
+	order int // in which it was handed over
 	value float64
 }
 
@@ -163,7 +167,7 @@ func (in *Intake) Commit(ctx context.Context, store Store, subject string) (Coun
 // expand makes items of what was handed over, in the order in which they are worked on: by tenant, by what comes out, by time. Of
 // those at one time the last comes last.
 func (in *Intake) expand() {
-	for _, a := range in.adds {
+	for order, a := range in.adds {
 		s := a.src.live()
 		switch {
 		case s == nil:
@@ -178,28 +182,13 @@ func (in *Intake) expand() {
 		}
 		for i := range s.takes {
 			k := &s.takes[i]
-			in.items = append(in.items, item{k, k.out.Load(), a.at, a.value})
+			out := k.out.Load()
+			in.items = append(in.items, item{k, out, s.home.id, out.id, a.at, order, a.value})
 		}
 	}
-	slices.SortStableFunc(in.items, func(a, b item) int {
-		switch {
-		case a.take.src.home != b.take.src.home:
-			return compare(a.take.src.home.id, b.take.src.home.id)
-		case a.out != b.out:
-			return compare(a.out.id, b.out.id)
-		}
-		return compare(a.at, b.at)
+	slices.SortFunc(in.items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.home, b.home), cmp.Compare(a.id, b.id), cmp.Compare(a.at, b.at), a.order-b.order)
 	})
-}
-
-func compare[T int64 | uint64](a, b T) int {
-	if a < b {
-		return -1
-	}
-	if a > b {
-		return 1
-	}
-	return 0
 }
 
 // commit stores what comes out of items of one tenant, and moves its state on.

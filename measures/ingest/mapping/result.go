@@ -13,7 +13,7 @@ import (
 func (r *rule) result(dialect string, tags []metricdef.Tag) (id, plain []metricdef.Tag, ok bool) {
 	all := make([]metricdef.Tag, 0, len(tags)+len(r.add))
 	for _, t := range tags {
-		if t.Name != metricdef.NameTag && t != (metricdef.Tag{Name: "type", Value: "node"}) { // which is no type
+		if t.Name != metricdef.NameTag && !isNode(t) {
 			all = append(all, t)
 		}
 	}
@@ -56,6 +56,9 @@ func (r *rule) result(dialect string, tags []metricdef.Tag) (id, plain []metricd
 	}
 	return id, plain, true
 }
+
+// isNode says whether a tag is type=node, which is no type.
+func isNode(t metricdef.Tag) bool { return t.Name == "type" && t.Value == "node" }
 
 // identifies says whether a tag is part of the identity of a series that came through ClusterCockpit.
 func identifies(tag string) bool {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -30,8 +31,11 @@ type ring struct {
 	floor int64
 }
 
-// spareSlots is how many slots are kept for use again.
-const spareSlots = 256
+// spareSlots is how many slots are kept for use again, none of more than keptPlaces sources.
+const (
+	spareSlots = 2048
+	keptPlaces = 128
+)
 
 func (st *stage) begin(t *Table) {
 	st.table = t
@@ -146,7 +150,10 @@ func (st *stage) combine(r *ring, it *item, v float64) {
 		st.counts.Dropped[Late]++
 		return
 	}
-	i, found := slices.BinarySearchFunc(r.slots, at, func(s *slot, at int64) int { return compare(s.at, at) })
+	i, found := len(r.slots)-1, true
+	if i < 0 || r.slots[i].at != at { // as it mostly is
+		i, found = slices.BinarySearchFunc(r.slots, at, func(s *slot, at int64) int { return cmp.Compare(s.at, at) })
+	}
 	if !found {
 		if len(r.slots) == maxSlots {
 			if i == 0 { // older than all that are open
@@ -156,7 +163,9 @@ func (st *stage) combine(r *ring, it *item, v float64) {
 			st.giveUp(r)
 			i--
 		}
-		r.slots = slices.Insert(r.slots, i, st.newSlot(at))
+		s := st.newSlot(at)
+		s.values = slices.Grow(s.values, len(r.out.matches))
+		r.slots = slices.Insert(r.slots, i, s)
 	} else if !r.slots[i].staged {
 		r.slots[i] = st.copySlot(r.slots[i])
 	}
@@ -270,7 +279,7 @@ func (st *stage) keep() {
 // swap gives an output its new slots, and keeps those that are not in use any more.
 func (st *stage) swap(r ring) {
 	for _, old := range r.out.slots {
-		if i, found := slices.BinarySearchFunc(r.slots, old.at, func(s *slot, at int64) int { return compare(s.at, at) }); !found || r.slots[i] != old {
+		if i, found := slices.BinarySearchFunc(r.slots, old.at, func(s *slot, at int64) int { return cmp.Compare(s.at, at) }); !found || r.slots[i] != old {
 			st.recycle(old)
 		}
 	}
@@ -311,7 +320,7 @@ func (st *stage) copySlot(old *slot) *slot {
 }
 
 func (st *stage) recycle(s *slot) {
-	if len(st.spare) < spareSlots {
+	if len(st.spare) < spareSlots && cap(s.values) <= keptPlaces {
 		st.spare = append(st.spare, s)
 	}
 }
@@ -321,7 +330,7 @@ func (st *stage) copyRing(slots []*slot) []*slot {
 	if n := len(st.slots); n > 0 {
 		own, st.slots = st.slots[n-1], st.slots[:n-1]
 	} else {
-		own = make([]*slot, 0, 4)
+		own = make([]*slot, 0, maxSlots)
 	}
 	return append(own, slots...)
 }

@@ -150,7 +150,7 @@ func (t *Table) source(dialect string, num tenant.Num, name string, own []byte, 
 			}
 			s.takes = append(s.takes, take{src: s, rule: p.rule, match: p.match, def: cloneDraft(&def), pos: -1})
 			s.keep = s.keep || p.rule.Keep
-			same = same || isSame(dialect, own, tags, &def)
+			same = same || isSame(own, tags, &def)
 		}
 	}
 	if len(s.takes) == 0 {
@@ -164,15 +164,18 @@ func (t *Table) source(dialect string, num tenant.Num, name string, own []byte, 
 
 func byName(a, b metricdef.Tag) int { return strings.Compare(a.Name, b.Name) }
 
-// isSame says whether a series, which is stored under its own name, would be the one that comes out: values of both cannot stand in it.
-func isSame(dialect string, name []byte, tags []metricdef.Tag, out *metricdef.Draft) bool {
+// isSame says whether a series, which is stored under its own name, would be the one that comes out, or one that ClusterCockpit cannot tell
+// from it: values of both cannot stand side by side.
+func isSame(name []byte, tags []metricdef.Tag, out *metricdef.Draft) bool {
 	if string(name) != out.Name {
 		return false
 	}
-	if dialect == policy.ClusterCockpit {
-		tags = slices.DeleteFunc(slices.Clone(tags), func(t metricdef.Tag) bool { return !identifies(t.Name) })
-	}
-	return slices.Equal(tags, out.Tags)
+	return slices.Equal(tags, out.Tags) || valueOf(out.Tags, "cluster") != "" && valueOf(out.Tags, "hostname") != "" && slices.Equal(levels(tags), levels(out.Tags))
+}
+
+// levels are the tags that say where ClusterCockpit looks for a series.
+func levels(tags []metricdef.Tag) []metricdef.Tag {
+	return slices.DeleteFunc(slices.Clone(tags), func(t metricdef.Tag) bool { return !identifies(t.Name) || isNode(t) })
 }
 
 // wanted says whether what comes out may be stored: ClusterCockpit's lines may only give metrics that are configured.
