@@ -241,10 +241,10 @@ func (u *universe) attack(p *party) *request {
 	if op.speaksGnocchi() && p.rng.IntN(6) == 0 {
 		g.claim(r)
 	}
-	p.learn(r.target + r.body)
+	p.learn(r.said())
 	if p.rng.IntN(4) == 0 {
 		g.mangle(r)
-		p.learn(r.target + r.body) // words of the other in which it has put something
+		p.learn(r.said()) // words of the other in which it has put something
 	}
 	if p.rng.IntN(5) == 0 {
 		g.signOddly(r, p.credentials)

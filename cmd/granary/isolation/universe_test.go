@@ -131,7 +131,7 @@ func (u *universe) look(s *step, world int, a *answer, text string) {
 	switch s.by {
 	case nil: // nobody, who may have said a word that he was told
 		for _, w := range marked.FindAllString(text, -1) {
-			if !strings.Contains(s.r.text()+s.r.body, w) {
+			if !strings.Contains(s.r.text()+s.r.said(), w) {
 				leaks = append(leaks, w)
 			}
 		}

@@ -33,6 +33,14 @@ func (x *thing) gone() bool { return len(x.samples) == 0 }
 // around is the range that all samples of the matrix lie in.
 func (b *across) around() (from, to int64) { return b.t0, b.t0 + 3600 }
 
+// searched are the tags by which a metric is looked for.
+func (b *across) searched(x *thing) map[string]string {
+	if b.brief {
+		return nil
+	}
+	return x.searched()
+}
+
 // nativeMetric is a metric as the native API shows it.
 type nativeMetric struct {
 	ID, Name, Type, Kind, Unit, Dialect, Label string
@@ -56,7 +64,7 @@ func (b *across) found(name, tag, value string) []nativeMetric {
 
 func readNative(b *across, x *thing) {
 	b.t.Helper()
-	tags := x.searched()
+	tags := b.searched(x)
 	for _, k := range append([]string{""}, slices.Sorted(maps.Keys(tags))...) { // by its name, and by each tag that it has
 		by, list := k+" = "+tags[k], []nativeMetric(nil)
 		if k == "" {
@@ -196,7 +204,7 @@ func readHawkular(b *across, x *thing) {
 			b.t.Errorf("its definition is %s, want %s %s %v", body, x.key(), x.typ, own)
 		}
 	}
-	searches := x.searched()
+	searches := b.searched(x)
 	for _, k := range slices.Sorted(maps.Keys(searches)) {
 		body := b.asked("GET", "/hawkular/metrics/metrics?type="+x.typ+"&tags="+url.QueryEscape(tagQuery(k, searches[k])), "")
 		var list []json.RawMessage

@@ -19,6 +19,7 @@ type across struct {
 	strict bool
 	t0     int64
 	cells  int
+	brief  bool // searches by tags are left out: nothing was done that they could see
 }
 
 // ask sends a request, as somebody who may do everything and in JSON if not said otherwise, and gives the body of an answer of that status.
@@ -171,6 +172,8 @@ func (b *across) row(w *writer) {
 			}
 			c.write(b, what, x, []sample{s})
 			x.put(s)
+			b.brief = true
+			defer func() { b.brief = false }()
 			b.seen(x)
 		})
 	}
