@@ -184,6 +184,8 @@ type known struct {
 	ref    metricdef.Ref // 0: that of the row, once it is stored; alone: there is no row
 	tenant tenant.Num
 	row    int    // of the batch
+	line   int    // where its line begins
+	nth    int    // of the fields of the line
 	takes  bool   // the mapping may have a source for it
 	source Source // nil: it has none
 }
@@ -203,12 +205,27 @@ func (c *Cache) learn(epoch uint64, scope []byte, keys []known) {
 		return
 	}
 	var last *entry
+	var id uint32 // of the key in front, 0 if it has none
 	for i := range keys {
 		k := &keys[i]
+		front := uint32(0)
+		if k.nth > 0 {
+			if front = id; i == 0 || keys[i-1].line != k.line || keys[i-1].nth != k.nth-1 {
+				front = 0
+			}
+			if front == 0 {
+				id = 0
+				continue // nothing leads to it
+			}
+		}
+		id = 0
 		if k.ref == 0 {
 			continue // its row was not stored
 		}
 		hash := hashOf(c.seed, k.key)
+		if k.nth > 0 {
+			hash = hashBehind(c.seed, k.key, front)
+		}
 		before := t.bytes()
 		grow := t.growth(k)
 		if c.bytes+grow > c.o.Bytes {
@@ -220,7 +237,7 @@ func (c *Cache) learn(epoch uint64, scope []byte, keys []known) {
 			continue
 		}
 		c.entries -= t.entries
-		id := t.put(hash, k)
+		id = t.put(hash, k, front)
 		c.entries += t.entries
 		c.bytes += t.bytes() - before
 		if last != nil && id != 0 && last.next.Load() == 0 {

@@ -224,7 +224,7 @@ func TestManyTenants(t *testing.T) {
 	tb := newTable(0)
 	for i := range maxTenants + 10 {
 		key := fmt.Appendf(nil, "key%d", i)
-		id := tb.put(uint32(i), &known{key: key, ref: metricdef.Ref(i + 1), tenant: tenant.Num(i + 1)})
+		id := tb.put(uint32(i), &known{key: key, ref: metricdef.Ref(i + 1), tenant: tenant.Num(i + 1)}, 0)
 		if got := id != 0; got != (i < maxTenants) {
 			t.Fatalf("tenant %d: %v", i, got)
 		}

@@ -78,9 +78,10 @@ type Decoder struct {
 	tally   Tally
 	parts   []*Part // in use
 	spare   []*Part
-	part    *Part   // the one that took the last row
-	recent  stamp   // the last timestamp
-	parse   scratch // of the slow path
+	part    *Part        // the one that took the last row
+	recent  stamp        // the last timestamp
+	row     []fieldValue // of a known line with several fields
+	parse   scratch      // of the slow path
 	turn    queue.Turn
 }
 
@@ -194,13 +195,14 @@ func (d *Decoder) known(end int) {
 	for pos < end {
 		// Which series? Most likely the one that followed last time.
 		var e *entry
+		var id uint32
 		predicted := false
 		if last != nil {
-			e = keys.at(last.next.Load())
-			predicted = e != nil && e.opens(body[pos:])
+			id = last.next.Load()
+			e = keys.at(id)
+			predicted = e != nil && e.flags&follows == 0 && e.opens(body[pos:])
 		}
 		if !predicted {
-			var id uint32
 			if id, e = d.find(body[pos:]); e == nil {
 				break
 			}
@@ -232,6 +234,11 @@ func (d *Decoder) known(end int) {
 			}
 			whole = true
 		}
+		several := ok && i < len(body) && body[i] == ','
+		if several {
+			d.row = append(d.row[:0], fieldValue{ref, src, v, n, whole})
+			last, i, ok = d.behind(e, id, i)
+		}
 		if !ok || i >= len(body) || body[i] != ' ' {
 			break
 		}
@@ -247,7 +254,11 @@ func (d *Decoder) known(end int) {
 		}
 
 		if reason, ok := d.time.check(t); !ok {
-			d.tally.ignore(reason, 1, d.line, pos)
+			count := 1
+			if several {
+				count = len(d.row)
+			}
+			d.tally.ignore(reason, count, d.line, pos)
 		} else {
 			if num := keys.tenants[e.owner()]; part == nil || part.Tenant != num {
 				part = d.partOf(num)
@@ -256,6 +267,9 @@ func (d *Decoder) known(end int) {
 				break
 			}
 			switch {
+			case several:
+				d.addRow(part, t, pos)
+				part.Batch.Bytes += int64(next - pos)
 			case ref == alone:
 			case whole:
 				part.addInt(ref, t, n, pos)
@@ -264,7 +278,7 @@ func (d *Decoder) known(end int) {
 				part.add(ref, t, v, pos)
 				part.Batch.Bytes += int64(next - pos)
 			}
-			if src != nil {
+			if src != nil && !several {
 				if whole {
 					v = float64(n)
 				}
@@ -289,7 +303,7 @@ func (d *Decoder) find(text []byte) (uint32, *entry) {
 	if size == 0 {
 		return 0, nil
 	}
-	return d.keys.find(hashOf(d.o.Cache.seed, text[:size]), text[:size])
+	return d.keys.find(hashOf(d.o.Cache.seed, text[:size]), text[:size], 0)
 }
 
 // keySize is the length of the key at the start of text, 0 if there is none that could be remembered.

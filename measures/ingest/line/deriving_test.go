@@ -159,14 +159,14 @@ func TestSourcesOfAKey(t *testing.T) {
 	tb := newTable(0)
 	first, second := &source{name: "first"}, &source{name: "second"}
 	k := known{key: []byte("k value="), ref: 1, tenant: 1, takes: true}
-	id := tb.put(7, &k)
+	id := tb.put(7, &k, 0)
 	e := tb.own.at(id)
 	for i, x := range []struct {
 		source Source
 		listed int
 	}{{nil, 0}, {first, 2}, {first, 2}, {second, 3}, {nil, 3}} {
 		k.source = x.source
-		if tb.put(7, &k) != id {
+		if tb.put(7, &k, 0) != id {
 			t.Fatal("the key has another entry")
 		}
 		if n := len(tb.own.sources); n != x.listed {
@@ -176,7 +176,7 @@ func TestSourcesOfAKey(t *testing.T) {
 			t.Errorf("%d: the source is number %d", i, at)
 		}
 	}
-	if tb.forget(map[metricdef.Ref]struct{}{1: {}}) != 1 || tb.put(8, &known{key: []byte("l value="), ref: 2, tenant: 1}) == 0 || tb.forget(map[metricdef.Ref]struct{}{2: {}}) != 1 {
+	if tb.forget(map[metricdef.Ref]struct{}{1: {}}) != 1 || tb.put(8, &known{key: []byte("l value="), ref: 2, tenant: 1}, 0) == 0 || tb.forget(map[metricdef.Ref]struct{}{2: {}}) != 1 {
 		t.Error("walking over entries with a source does not find the next one")
 	}
 }

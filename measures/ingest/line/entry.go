@@ -31,6 +31,7 @@ type scratch struct {
 	all      []metricdef.Tag // of the series, where somebody asked
 	// refused are fields of an Exact mapping.
 	refused []refusedField
+	raw     [][]byte // keys of the fields
 
 	wanted   bool // the mapping wants the measurement
 	time     int64
@@ -69,6 +70,7 @@ func (s *scratch) release() {
 	clear(s.series.Tags[:cap(s.series.Tags)])
 	clear(s.series.Plain[:cap(s.series.Plain)])
 	clear(s.all[:cap(s.all)])
+	clear(s.raw[:cap(s.raw)])
 }
 
 // borrow is b as a string that is valid as long as b does not change.
@@ -409,14 +411,14 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 			return nil
 		}
 	}
-	raw := d.keyOf(text)
+	raw := d.keysOf(text)
 	for i := range s.values {
 		v := &s.values[i]
 		d.part = d.partOf(def.Tenant)
 		if v.source != nil && !d.again {
 			d.o.Derived(v.source, s.time, v.number())
 		}
-		key := known{key: raw, tenant: def.Tenant, row: len(d.part.at), takes: v.takes, source: v.source}
+		key := known{tenant: def.Tenant, row: len(d.part.at), line: start, nth: i, takes: v.takes, source: v.source}
 		if v.alone {
 			key.ref = alone
 		} else {
@@ -427,12 +429,17 @@ func (d *Decoder) emit(text []byte, start, line int) error {
 				d.part.addValue(key.ref, nil, s.time, v, start)
 			} else if was, ok := d.conflicts(&def, s.key); ok {
 				d.refuseField(&refusedField{name: v.field, is: v.is, was: was}, line, start)
+				raw = nil
 				continue
 			} else {
 				d.part.addValue(0, &measures.Draft{Def: clone(&def)}, s.time, v, start)
 			}
 		}
-		if raw != nil && v.kind != metricdef.KindText { // what a number in the place of a text stands for is another series
+		if v.kind == metricdef.KindText {
+			raw = nil // what a number in its place stands for is another series
+		}
+		if len(raw) > 0 {
+			key.key = raw[i]
 			d.part.resolved = append(d.part.resolved, key)
 		}
 	}

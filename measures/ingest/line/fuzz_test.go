@@ -31,6 +31,7 @@ func FuzzFastAgainstLibrary(f *testing.F) {
 		f.Add([]byte(b), []byte(bodies[0]))
 		f.Add([]byte(bodies[0]), []byte(b))
 	}
+	f.Add([]byte("cpu_load,cluster=c,hostname=h value=1,load=2i,x=3 1735689600\ncpu_load,cluster=c,hostname=h value=1,load=2,load=3 1735689600\ncpu_load,cluster=c,hostname=h value=1,x=2 1735689600\n"), []byte("cpu_load,cluster=c,hostname=h value=1,load=2 1735689600\n,load=2 1735689600\n"))
 	for _, r := range refusals {
 		f.Add([]byte(r.body), []byte(bodies[1]))
 	}
@@ -55,6 +56,9 @@ func TestRandomBodies(t *testing.T) {
 				b.WriteString(one("", "", ",type=node", ",type=core,type-id=1", ",unit=\"x"))
 				b.WriteString(one(" ", " ", " ", " ", " ", "  ", "\t", ""))
 				b.WriteString(one("value=", "value=", "value=", "value=", "value=", "value==", "load=", "load=2,value=", "value=1,value=", "x=1i,value=", "x=\"a,\",value=", "value=\"", "v\\ =", "value"))
+				if r.IntN(3) == 0 {
+					b.WriteString(one("1,a=", "1,b=2,a=", "2i,a=", "1,a=1,a=", "1,b=", "1,a=2,b=3,c=", "1,skipped=1,a=", "1, a=", "1,,a=", "x,a=", "1,a=t,b=", "1,a=\"x\",b=", "1i,a=", "1u,b="))
+				}
 				b.WriteString(one("1", "1", "12.34", "51.03947562839471", "-0", "1e3", "1e400", "3i", "-007i", "9007199254740993i", "9223372036854775808i", "4u", "-4u", "t", "NaN", "", "1.2.3", "\"x\"", "\"", "00000000000000000000001", "1_0", "0x1", ".5", "1.", "1\"", "\xff"))
 				b.WriteString(one(" ", " ", " ", " ", " ", " ", "", "  ", ",", "\t"))
 				b.WriteString(one("1735689600", "1735689600", "1735689600", "1735689601", "1735689600000", "1735689600000000000", "1735689600000000001", "", "-1", "1", "9223372037", "x", "17356896000000000000", "1 2", "\"1\"", "0001735689600"))
@@ -71,7 +75,7 @@ func TestRandomBodies(t *testing.T) {
 // agree fails the test if the ways to decode a body tell different things.
 func agree(t *testing.T, body, before []byte) {
 	t.Helper()
-	for _, m := range []Mapping{cockpit(), &ClusterCockpit{Cluster: "d", Tenant: cockpit().Tenant}, typed{cockpit()}, derivingCockpit()} {
+	for _, m := range []Mapping{cockpit(), &ClusterCockpit{Cluster: "d", Tenant: cockpit().Tenant}, typed{cockpit()}, derivingCockpit(), everyField{cockpit()}} {
 		r := newRegistry()
 		var h, wanted handed
 		want := decode(NewDecoder(r, Options{Now: clock, MaxLine: 300, Derived: wanted.add}), r, m, string(body))
@@ -173,4 +177,17 @@ func float(v lineprotocol.Value) (float64, bool) {
 		return float64(v.UintV()), true
 	}
 	return 0, false
+}
+
+// everyField is typed with a metric for each field.
+type everyField struct{ *ClusterCockpit }
+
+func (everyField) Typed() {}
+
+func (e everyField) AppendScope(dst []byte) []byte {
+	return append(e.ClusterCockpit.AppendScope(dst), " every"...)
+}
+
+func (everyField) Metric(dst []byte, measurement, field string) ([]byte, bool) {
+	return append(append(append(dst, measurement...), '_'), field...), field != "skipped"
 }

@@ -36,6 +36,8 @@ const (
 	// Bits of an entry's flags: the index of its tenant, and whether a word behind the key holds the index of a source.
 	tenantMask = maxTenants - 1
 	derives    = 1 << 15
+	// follows says that the key is that of a field behind another one; a word behind it holds the id of the one in front.
+	follows = 1 << 14
 
 	// alone is the ref of a key that has a source and is not stored under a name of its own.
 	alone = math.MaxUint32
@@ -61,7 +63,19 @@ func (e *entry) owner() int { return int(e.flags & tenantMask) }
 
 // source is the word with the index of the entry's source in the snapshot's sources; 0 is none. REQUIRES: derives.
 func (e *entry) source() *atomic.Uint32 {
-	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(e), 4*uintptr(wordsOf(int(e.size), 0))))
+	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(e), 4*uintptr(wordsOf(int(e.size), e.flags&follows))))
+}
+
+// front is the id of the entry in front of it on its line, 0 if it begins one. It never changes.
+func (e *entry) front() uint32 {
+	if e.flags&follows == 0 {
+		return 0
+	}
+	return *e.frontWord()
+}
+
+func (e *entry) frontWord() *uint32 {
+	return (*uint32)(unsafe.Add(unsafe.Pointer(e), 4*uintptr(wordsOf(int(e.size), 0))))
 }
 
 // opens says whether text begins with the entry's key.
@@ -91,8 +105,8 @@ func (s *snapshot) entry(b int, word uint32) *entry {
 	return (*entry)(unsafe.Add(unsafe.Pointer(s.blocks[b]), 4*uintptr(word)))
 }
 
-// find looks a key up.
-func (s *snapshot) find(hash uint32, key []byte) (uint32, *entry) {
+// find looks a key up, that of a field behind the entry front where that is not 0.
+func (s *snapshot) find(hash uint32, key []byte, front uint32) (uint32, *entry) {
 	mask := uint32(len(s.slots) - 1)
 	for i := hash; ; i++ {
 		v := atomic.LoadUint64(&s.slots[i&mask])
@@ -102,7 +116,7 @@ func (s *snapshot) find(hash uint32, key []byte) (uint32, *entry) {
 		if uint32(v>>32) != hash {
 			continue
 		}
-		if e := s.at(uint32(v)); e != nil && e.key() == string(key) {
+		if e := s.at(uint32(v)); e != nil && e.key() == string(key) && e.front() == front {
 			return uint32(v), e
 		}
 	}
@@ -150,6 +164,11 @@ func hashOf(seed maphash.Seed, key []byte) uint32 {
 	return uint32(maphash.Bytes(seed, key) >> 32)
 }
 
+// hashBehind is hashOf for the key of a field behind the entry front.
+func hashBehind(seed maphash.Seed, key []byte, front uint32) uint32 {
+	return hashOf(seed, key) ^ front*0x9e3779b1
+}
+
 // growth is by how many bytes adding one key of this size may make the table grow.
 func (t *table) growth(k *known) int64 {
 	var n int64
@@ -175,17 +194,23 @@ func wordsOf(size int, flags uint16) uint32 {
 	if flags&derives != 0 {
 		n++
 	}
+	if flags&follows != 0 {
+		n++
+	}
 	return n
 }
 
 // words is how many words the entry of a key has.
 func (k *known) words() uint32 { return wordsOf(len(k.key), k.flags()) }
 
-func (k *known) flags() uint16 {
+func (k *known) flags() (flags uint16) {
 	if k.takes {
-		return derives
+		flags |= derives
 	}
-	return 0
+	if k.nth > 0 {
+		flags |= follows
+	}
+	return flags
 }
 
 func (t *table) fits(words uint32) bool {
@@ -203,8 +228,10 @@ func (t *table) nextBlock(words uint32) uint32 {
 func (t *table) crowded() bool { return (t.entries+1)*5 > len(t.own.slots)*4 }
 
 // put adds a key or gives a key that is there a new ref and source. It returns the id, 0 if the scope has too many tenants.
-func (t *table) put(hash uint32, k *known) uint32 {
-	if id, e := t.own.find(hash, k.key); e != nil {
+//
+// front is the id of the entry in front of it, if it is the key of a field behind another.
+func (t *table) put(hash uint32, k *known, front uint32) uint32 {
+	if id, e := t.own.find(hash, k.key, front); e != nil {
 		if t.own.tenants[e.owner()] != k.tenant {
 			// Its tenant was deleted, and made again under its name. So were those of the other keys that it had: their refs are of no
 			// use, and come back as stale. Who holds an older snapshot takes the ref for one of the tenant that is gone, of which the
@@ -246,6 +273,9 @@ func (t *table) put(hash uint32, k *known) uint32 {
 	e := t.own.entry(b, at)
 	e.size, e.flags = uint16(len(k.key)), k.flags()|uint16(index)
 	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), len(k.key)), k.key)
+	if k.nth > 0 {
+		*e.frontWord() = front
+	}
 	t.bind(e, k)
 	id := uint32(b)<<blockBits | at
 	// The slot comes last: who sees it sees the entry.
