@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -59,5 +60,67 @@ func TestPublishedTelegraf(t *testing.T) {
 	dir := t.TempDir()
 	p := serve(t, theFive(t, dir, 10), filepath.Join(dir, "data"))
 	publishedTable(t, p, outputHTTP("/api/write/", http.Header{"Authorization": {"Bearer eyJ0eXAiOiJKV1QiLC..."}}), "hostname=n1", ",type=node")
+	p.stop()
+}
+
+// TestTelegrafTable sends the same with the outputs for InfluxDB, whose hosts keep their name.
+func TestTelegrafTable(t *testing.T) {
+	t.Parallel()
+	for _, o := range []telegraf{outputInfluxdb("telegraf"), outputInfluxdb2("site", "telegraf", "no-token-is-asked-for")} {
+		dir := t.TempDir()
+		p := serve(t, theFive(t, dir, 10), filepath.Join(dir, "data"))
+		publishedTable(t, p, o, "host=n1", "")
+		p.stop()
+	}
+}
+
+// TestPublishedProxy does the job of the remote-write proxy that the published guide leaves to its readers: a real Prometheus that
+// scrapes nodes writes to Granary itself, and the metrics of the published table come out.
+func TestPublishedProxy(t *testing.T) {
+	t.Parallel()
+	program(t, "prometheus", "prometheus", "GRANARY_E2E_PROMETHEUS")
+	dir := t.TempDir()
+	p := serve(t, theFive(t, dir, 1), filepath.Join(dir, "data"))
+	nodes := nodeExporter(t)
+	var targets []object
+	for i := range 2 {
+		targets = append(targets, object{"targets": []string{strings.TrimPrefix(nodes.URL, "http://")}, "labels": object{"instance": fmt.Sprintf("node%02d:9100", i), "__metrics_path__": fmt.Sprint("/node", i)}})
+	}
+	startPrometheus(t, object{"global": object{"scrape_interval": "500ms", "scrape_timeout": "500ms", "external_labels": object{"cluster": "mycluster"}},
+		"scrape_configs": []object{{"job_name": "node", "static_configs": targets}},
+		"remote_write":   []object{remoteWrite("proxy", p.url+"/receive", object{"write_relabel_configs": []object{{"source_labels": []string{"__name__"}, "regex": "node_load1|node_cpu_seconds_total|node_memory_.*|node_network_.*", "action": "keep"}}})}})
+	for node := range 2 {
+		name := fmt.Sprintf("node%02d", node)
+		for metric, about := range map[string]struct{ want, within float64 }{
+			"cpu_load": {float64(node) + 0.75, 0},
+			"mem_used": {float64(64-node-1) * 1024, 0},
+			"cpu_user": {100 * 0.125 * 2.5, 15},
+			"net_bw":   {2e6 * float64(2+3+2*node), 4e6}, // of eth0 and ib0, both ways
+		} {
+			poll(t, metric+" of "+name, func() bool {
+				now := time.Now().Unix()
+				r := p.mustAsk(question{Cluster: "mycluster", From: now - 30, To: now + 10, Queries: []selector{{Metric: metric, Host: name}}})[0]
+				if len(r) == 0 {
+					return false
+				}
+				values, err := thousandths(nil, r[0].Data)
+				must(t, err)
+				found := 0
+				for _, v := range values {
+					if v == hole {
+						continue
+					}
+					if d := float64(v)/1000 - about.want; d < -about.within || d > about.within {
+						t.Fatalf("%s of %s: %v, want %v", metric, name, values, about.want)
+					}
+					found++
+				}
+				return found >= 2
+			})
+		}
+	}
+	if status, answer := p.get("/v2/metrics?name=node_load1"); status != http.StatusOK || strings.Count(answer, `"name":"node_load1"`) != 2 {
+		t.Errorf("the metrics under their own names: %d %s", status, answer)
+	}
 	p.stop()
 }
