@@ -230,11 +230,12 @@ var escapeMeasurement, escapeTag = strings.NewReplacer(",", `\,`, " ", `\ `), st
 
 // seriesKey is the key of a series as line protocol writes it.
 func seriesKey(d *metricdef.Definition) string {
-	key := escapeMeasurement.Replace(d.Name)
+	key := []byte(escapeMeasurement.Replace(d.Name))
 	for _, t := range d.Tags {
-		key += "," + escapeTag.Replace(t.Name) + "=" + escapeTag.Replace(t.Value)
+		key = append(append(key, ','), escapeTag.Replace(t.Name)...)
+		key = append(append(key, '='), escapeTag.Replace(t.Value)...)
 	}
-	return key
+	return string(key)
 }
 
 // byMeasurement lists fields, tags or values of each measurement.

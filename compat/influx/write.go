@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,10 +84,8 @@ func (c *call) precision() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, known := range consistencies {
-		if level == known {
-			return unit, nil
-		}
+	if slices.Contains(consistencies, level) {
+		return unit, nil
 	}
 	return 0, badRequest("invalid consistency level %q (use any, one, quorum, all)", shorten(level))
 }
