@@ -55,21 +55,21 @@ func mappingRule(r *mapping.Rule) string {
 		}
 		out += fmt.Sprintf("%s by %s of ", r.Combine, strings.Join(by, ", "))
 	}
-	out += strings.Join(from, ", ")
+	parts := []string{out + strings.Join(from, ", ")}
 	for _, label := range slices.Sorted(maps.Keys(r.Rename)) {
-		out += fmt.Sprintf("; %s -> %s", label, r.Rename[label])
+		parts = append(parts, label+" -> "+r.Rename[label])
 	}
 	for _, tag := range slices.Sorted(maps.Keys(r.Tags)) {
-		out += fmt.Sprintf("; %s=%q", tag, r.Tags[tag])
+		parts = append(parts, tag+"="+strconv.Quote(r.Tags[tag]))
 	}
 	if r.Unit != "" {
-		out += "; in " + r.Unit
+		parts = append(parts, "in "+r.Unit)
 	}
 	if r.Slot > 0 {
-		out += "; every " + shortDuration(r.Slot)
+		parts = append(parts, "every "+shortDuration(r.Slot))
 	}
 	if len(r.Dialects) > 0 {
-		out += "; of " + strings.Join(r.Dialects, ", ")
+		parts = append(parts, "of "+strings.Join(r.Dialects, ", "))
 	}
-	return out
+	return strings.Join(parts, "; ")
 }

@@ -67,7 +67,9 @@ func readMapping(s *section) (r mapping.Rule, ok bool) {
 		f.factor("scale", &m.Scale)
 		f.bool("rate", &m.Rate)
 		f.end(true)
-		r.From = append(r.From, m)
+		if f.n != nil {
+			r.From = append(r.From, m)
+		}
 	})
 	s.end(true)
 	if s.n == nil || len(s.r.errs) > before {

@@ -197,12 +197,8 @@ func (in *Intake) commit(ctx context.Context, store Store, h *home, subject stri
 	for i := range items {
 		mask |= 1 << items[i].out.stripe
 	}
-	for n := range stripes {
-		if mask&(1<<n) != 0 {
-			h.stripes[n].Lock()
-			defer h.stripes[n].Unlock()
-		}
-	}
+	h.lock(mask)
+	defer h.unlock(mask)
 	st := &in.stage
 	st.begin(in.table)
 	defer st.end()
@@ -225,4 +221,21 @@ func (in *Intake) commit(ctx context.Context, store Store, h *home, subject stri
 		in.table.end(h)
 	}
 	return st.counts, nil
+}
+
+// lock locks the stripes of a mask, in ascending order.
+func (h *home) lock(mask uint32) {
+	for n := range stripes {
+		if mask&(1<<n) != 0 {
+			h.stripes[n].Lock()
+		}
+	}
+}
+
+func (h *home) unlock(mask uint32) {
+	for n := range stripes {
+		if mask&(1<<n) != 0 {
+			h.stripes[n].Unlock()
+		}
+	}
 }
