@@ -24,6 +24,7 @@ var looks = []look{
 	{"ClusterCockpit", false, readClusterCockpit},
 	{"Hawkular", true, readHawkular},
 	{"Gnocchi", false, readGnocchi},
+	{"Influx", false, readInflux},
 	{"usage", false, readUsage},
 }
 
@@ -308,6 +309,51 @@ func readGnocchi(b *across, x *thing) {
 	}
 	if !ok {
 		b.t.Errorf("its measures are %v, want %v %v", measures, times, means)
+	}
+}
+
+// readInflux asks for what InfluxDB's clients look for: a metric is a measurement with one field, and all tags that find it are its own.
+func readInflux(b *across, x *thing) {
+	b.t.Helper()
+	show := func(what string) (rows []string) {
+		var answer struct {
+			Results []struct {
+				Series []struct {
+					Name   string
+					Values [][]string
+				}
+			}
+		}
+		b.parse(b.ask("POST", "/query?db=telegraf&q="+url.QueryEscape("SHOW "+what), "", 200), &answer)
+		for _, r := range answer.Results {
+			for _, s := range r.Series {
+				for _, v := range s.Values {
+					rows = append(rows, s.Name+" "+strings.Join(v, "="))
+				}
+			}
+		}
+		return rows
+	}
+	field := x.name + " value=" + map[string]string{"float": "float", "int": "integer", "state": "float", "text": "string"}[x.kind]
+	var tags []string
+	all := x.searched()
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		tags = append(tags, x.name+" "+k+"="+all[k])
+	}
+	fields := []string{field}
+	if x.gone() {
+		fields, tags = nil, nil
+	}
+	if got := show(`FIELD KEYS FROM "` + x.name + `"`); !slices.Equal(got, fields) {
+		b.t.Errorf("its fields are %q, want %q", got, fields)
+	}
+	if got := show(`TAG VALUES FROM "` + x.name + `" WITH KEY =~ /.+/`); !slices.Equal(got, tags) {
+		b.t.Errorf("its tags are %q, want %q", got, tags)
+	}
+	for k, v := range b.searched(x) {
+		if found := slices.Contains(show(`MEASUREMENTS WHERE "`+k+`" = '`+v+`'`), "measurements "+x.name); found == x.gone() {
+			b.t.Errorf("a search for %s = %s finds it: %v", k, v, found)
+		}
 	}
 }
 
