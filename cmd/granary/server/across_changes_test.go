@@ -65,7 +65,7 @@ func (b *across) tagged(x *thing, takeAway func()) {
 	takeAway()
 	delete(x.plain, "owner")
 	b.run("gone", func() {
-		b.seen(x)
+		b.glanced(x)
 		if list := b.found("", "owner", "me"); len(list) > 0 {
 			b.t.Errorf("it is found by a tag that it has no more: %+v", list)
 		}
