@@ -80,6 +80,7 @@ func (in *intake) count(size int, err error) {
 	}
 	c.Lines.Add(uint64(lines))
 	c.Malformed.Add(uint64(in.malformed))
+	c.Remarks.Add(uint64(in.r.Metadata + in.r.Starts))
 	c.Stale.Add(uint64(in.stale))
 	if err != nil && in.malformed == 0 {
 		c.Failed.Add(1)

@@ -81,3 +81,17 @@ func TestMapped(t *testing.T) {
 		t.Error("a damaged message gives something")
 	}
 }
+
+// TestRemarks: what a message says of metrics beside their samples is counted, since it is not kept.
+func TestRemarks(t *testing.T) {
+	b := newBed(t)
+	message := remoteout.AppendV1(nil, []remoteout.Series{series(one(0, 1), "__name__", "up")})
+	message = remoteout.AppendBytes(message, 3, nil) // metadata
+	message = remoteout.AppendBytes(message, 3, nil)
+	if w := b.post(snappy.Encode(nil, message)); w.Code != 204 {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if n := b.o.Counters.Dialect(Name).Remarks.Load(); n != 2 {
+		t.Errorf("%d remarks are counted", n)
+	}
+}

@@ -25,6 +25,7 @@ type DialectCounters struct {
 	Ignored   [measures.NumReasons]atomic.Uint64
 	Stale     atomic.Uint64 // samples whose series had ended and that were decoded once more
 	Failed    atomic.Uint64 // bodies that ended with an error of the store or the mapping
+	Remarks   atomic.Uint64 // what bodies said of series beside their samples, and is not kept: types, help texts, when counters began
 
 	// How lines were read; they add up to Lines.
 	Predicted atomic.Uint64 // the series was the one that followed last time

@@ -109,6 +109,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		count("ingest_samples_total", "Samples stored.", float64(d.Stored.Load()), l...)
 		count("ingest_malformed_total", "Lines that could not be read.", float64(d.Malformed.Load()), l...)
 		count("ingest_failed_total", "Bodies that ended with an error of the store.", float64(d.Failed.Load()), l...)
+		count("ingest_remarks_total", "What senders said of series beside their samples and is not kept: types, help texts, when counters began.", float64(d.Remarks.Load()), l...)
 		for r := range measures.NumReasons {
 			count("ingest_ignored_total", "Well-formed samples that were not stored, by reason.", float64(d.Ignored[r].Load()), "dialect", dialect, "reason", r.String())
 		}
