@@ -2,6 +2,7 @@ package gnocchi
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
@@ -17,6 +17,7 @@ import (
 	"granary/compat/gnocchi/attribute"
 	"granary/compat/gnocchi/points"
 	"granary/compat/gnocchi/when"
+	"granary/measures/ingest/line"
 	"granary/metricdef"
 	"granary/metricdef/resource"
 	"granary/tenant/identity"
@@ -92,11 +93,6 @@ func createdDatabase(q string) (name string, ok bool) {
 	return name, name != ""
 }
 
-// precisions are the units of times that a request may name. Without one they are nanoseconds.
-var precisions = map[string]time.Duration{
-	"": 1, "n": 1, "ns": 1, "u": time.Microsecond, "us": time.Microsecond, "µ": time.Microsecond, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
-}
-
 // postInflux stores lines. A host is a resource, and a field of a measurement, with its tags, a metric of it.
 func (c *call) postInflux() error {
 	db := c.query.Get("db")
@@ -107,7 +103,7 @@ func (c *call) postInflux() error {
 	if !ok {
 		return noObject("db: Resource type %s does not exist", shorten(db))
 	}
-	unit, ok := precisions[c.query.Get("precision")]
+	unit, ok := line.Precision(cmp.Or(c.query.Get("precision"), "ns"))
 	if !ok {
 		return argumentDetail("precision", "Must be n, u, ms, s, m or h")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"granary/api/edge"
 	"granary/tenant"
@@ -106,20 +107,10 @@ func (c *call) bucket() []string {
 		}
 	}
 	names = append(names, bucket)
-	if db, _, ok := cutLast(bucket, '/'); ok {
-		names = append(names, db)
+	if i := strings.LastIndexByte(bucket, '/'); i >= 0 {
+		names = append(names, bucket[:i])
 	}
 	return names
-}
-
-// cutLast cuts a text at the last byte of a kind.
-func cutLast(s string, at byte) (before, after string, ok bool) {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == at {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
 }
 
 // one is the value of a parameter, "" if it is not there.

@@ -244,6 +244,7 @@ func (c *call) byMeasurement(b []byte, s *statement, num tenant.Num, e match.And
 	if err != nil {
 		return nil, err
 	}
+	columns := map[subject]string{fieldKeys: `,"columns":["fieldKey","fieldType"]`, tagKeys: `,"columns":["tagKey"]`, tagValues: `,"columns":["key","value"]`}[s.about]
 	comma, left := `,"series":[`, DefaultRows
 	for _, name := range names {
 		if left <= 0 {
@@ -261,7 +262,7 @@ func (c *call) byMeasurement(b []byte, s *statement, num tenant.Num, e match.And
 		left -= len(pairs)
 		b = append(append(b, comma...), `{"name":`...)
 		b = edge.AppendString(b, name)
-		b = append(b, map[subject]string{fieldKeys: `,"columns":["fieldKey","fieldType"]`, tagKeys: `,"columns":["tagKey"]`, tagValues: `,"columns":["key","value"]`}[s.about]...)
+		b = append(b, columns...)
 		before := `,"values":[[`
 		for _, p := range pairs {
 			b = edge.AppendString(append(b, before...), p[0])

@@ -15,12 +15,6 @@ import (
 	"granary/tenant"
 )
 
-// precisions are what a request may say that its timestamps count. Those of the second version are among them.
-var precisions = map[string]time.Duration{
-	"": 0, "n": time.Nanosecond, "ns": time.Nanosecond, "u": time.Microsecond, "us": time.Microsecond, "µ": time.Microsecond, "ms": time.Millisecond,
-	"s": time.Second, "m": time.Minute, "h": time.Hour,
-}
-
 // consistencies are what a request may demand of InfluxDB's clusters. Here each of them is the same.
 var consistencies = []string{"", "any", "one", "quorum", "all"}
 
@@ -72,8 +66,8 @@ func (c *call) precision() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	unit, ok := precisions[name]
-	if !ok || second(c.r) && unit > time.Second {
+	unit, ok := line.Precision(name)
+	if !ok && name != "" || second(c.r) && unit > time.Second {
 		known := "n, ns, u, us, ms, s, m, h"
 		if second(c.r) {
 			known = "ns, us, ms, s"

@@ -90,6 +90,7 @@ type Options struct {
 // Dialect is the handler of Paths. It is safe for concurrent use.
 type Dialect struct {
 	o       Options
+	routes  []route
 	cors    *edge.CORS // no page of another origin writes
 	learned atomic.Pointer[learned]
 	intakes sync.Pool // *intake
@@ -134,7 +135,7 @@ func New(o Options) *Dialect {
 	if o.Mapping == nil {
 		o.Mapping = func() *mapping.Table { return nil }
 	}
-	d := &Dialect{o: o, cors: edge.NewCORS(nil)}
+	d := &Dialect{o: o, routes: table(), cors: edge.NewCORS(nil)}
 	d.learned.Store(&learned{rules: o.Mapping()})
 	return d
 }
@@ -147,7 +148,7 @@ type route struct {
 }
 
 // table is all operations.
-func (d *Dialect) table() (list []route) {
+func table() (list []route) {
 	for _, path := range Paths {
 		list = append(list, route{http.MethodPost, path, (*call).write, identity.Write})
 	}
@@ -156,7 +157,7 @@ func (d *Dialect) table() (list []route) {
 
 // Routes are the routes of the dialect, for the table of all routes.
 func (d *Dialect) Routes() (list []edge.Route) {
-	for _, t := range d.table() {
+	for _, t := range d.routes {
 		list = append(list, edge.Route{Path: t.path, Methods: []string{t.method}})
 	}
 	return list
@@ -167,8 +168,10 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	h["Cache-Control"] = []string{"no-store"}
-	for _, t := range d.table() {
-		if t.path != r.URL.EscapedPath() {
+	path := r.URL.EscapedPath()
+	for i := range d.routes {
+		t := &d.routes[i]
+		if t.path != path {
 			continue
 		}
 		if t.method != r.Method {
@@ -176,7 +179,7 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			d.fail(w, r, &methodError{r.Method, t.method})
 			return
 		}
-		d.run(&t, w, r)
+		d.run(t, w, r)
 		return
 	}
 	d.fail(w, r, &routeError{r.URL.Path})

@@ -11,6 +11,7 @@ import (
 
 	"granary/api/edge"
 	"granary/measures"
+	"granary/measures/ingest"
 	"granary/measures/ingest/known"
 	"granary/measures/ingest/line"
 	"granary/measures/ingest/mapping"
@@ -170,7 +171,7 @@ func (in *intake) derive() error {
 	if in.admitted {
 		in.derived.Admit(in.num)
 	}
-	counts, err := in.derived.Commit(in.ctx, in.c.d.o.Store, in.who)
+	counts, err := in.derived.Commit(in.ctx, ingest.InTurn{Store: in.c.d.o.Store}, in.who)
 	in.made = counts.Stored
 	in.lost = counts.Ignored
 	return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"granary/measures"
@@ -28,6 +29,17 @@ func Nanoseconds(t int64) (ns int64, ok bool) {
 		unit = 1e3
 	}
 	return inUnits(t, unit)
+}
+
+// Precision is the unit of timestamps that InfluxDB's writes call by a name: n, ns, u, us, µ, ms, s, m or h.
+func Precision(name string) (unit time.Duration, ok bool) {
+	unit, ok = precisions[name]
+	return unit, ok
+}
+
+var precisions = map[string]time.Duration{
+	"n": time.Nanosecond, "ns": time.Nanosecond, "u": time.Microsecond, "us": time.Microsecond, "µ": time.Microsecond, "ms": time.Millisecond,
+	"s": time.Second, "m": time.Minute, "h": time.Hour,
 }
 
 // inUnits is t units in nanoseconds, or the nearest limit and false.
