@@ -2,6 +2,7 @@ package edge
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -155,6 +156,7 @@ func (d *Dispatcher) longest(path string) *mount {
 func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := r.URL.Path
 	if r.URL.RawPath != "" {
+		r = spelt(r)
 		p = r.URL.RawPath
 	}
 	m := d.find(p)
@@ -162,6 +164,26 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.o.Now()
 	defer d.finish(m, rec, r, start)
 	m.handler.ServeHTTP(rec, r)
+}
+
+// spelt is a request whose encoded path can be relied upon. With a character in it that should have been encoded, such as a bar, net/url passes over
+// what was sent, and EscapedPath has a slash where %2F was.
+func spelt(r *http.Request) *http.Request {
+	raw := r.URL.RawPath
+	if r.URL.EscapedPath() == raw {
+		return r
+	}
+	b := make([]byte, 0, len(raw)+16)
+	for _, c := range []byte(raw) {
+		if c > ' ' && c < 0x7f && !strings.ContainsRune("\"#<>?\\^`{|}", rune(c)) {
+			b = append(b, c)
+		} else {
+			b = fmt.Appendf(b, "%%%02X", c)
+		}
+	}
+	other, u := *r, *r.URL
+	u.RawPath, other.URL = string(b), &u
+	return &other
 }
 
 // finish ends a request: it answers a panic, logs, and observes.

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -56,6 +57,31 @@ func TestDispatch(t *testing.T) {
 			}()
 			d.Mount(bad, "", named(""))
 		}()
+	}
+}
+
+// TestDispatchSpelling: an encoded slash stays one, whatever else in the path should have been encoded and was not.
+func TestDispatchSpelling(t *testing.T) {
+	var path string
+	d := NewDispatcher(DispatchOptions{})
+	d.Mount("/x", "x", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path = r.URL.EscapedPath() }))
+	for sent, want := range map[string]string{
+		"/x/a": "/x/a", "/x/a|b": "/x/a%7Cb", "/x/a%2fb": "/x/a%2fb", "/x/a%2Fb|c": "/x/a%2Fb%7Cc", "/x/m%2F1/tags/x:1|2,y:*": "/x/m%2F1/tags/x:1%7C2,y:*",
+		"/x/a%2Fü": "/x/a%2F%C3%BC", "/x/a%2F\xff": "/x/a%2F%FF", "/x/a%2F%25\"<>\\^`{}": "/x/a%2F%25%22%3C%3E%5C%5E%60%7B%7D", "/x/a%2F[!$&'()*+,;=:@]~-._": "/x/a%2F[!$&'()*+,;=:@]~-._",
+		"/x/%61|": "/x/%61%7C",
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + sent + " HTTP/1.1\r\nHost: h\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := *r.URL
+		d.ServeHTTP(httptest.NewRecorder(), r)
+		if path != want {
+			t.Errorf("%q: %q, want %q", sent, path, want)
+		}
+		if *r.URL != before {
+			t.Errorf("%q: the request was changed", sent)
+		}
 	}
 }
 
