@@ -286,14 +286,32 @@ func (s *search) look(x *index, l *leaf, step int) bool {
 	if l.m.Form() == match.Filled {
 		l.pairs = append(l.pairs, values.pairs[l.done:end]...)
 	} else {
-		for _, id := range values.pairs[l.done:end] {
-			if l.m.Accepts(sym.text(x.pairs[id].value)) != l.invert {
-				l.pairs = append(l.pairs, id)
-			}
-		}
+		l.compare(sym, x, values.pairs[l.done:end])
 	}
 	l.done = end
 	return end < len(values.pairs)
+}
+
+// compareAtOnce is how many values are read before they are compared, so that the processor can wait for several of them at once.
+const compareAtOnce = 64
+
+// compare runs the matcher over the values of pairs, and keeps those that it is about.
+func (l *leaf) compare(sym *symbols, x *index, pairs []uint32) {
+	var texts [compareAtOnce]string
+	var yes [compareAtOnce]bool
+	for len(pairs) > 0 {
+		n := min(compareAtOnce, len(pairs))
+		for i, id := range pairs[:n] {
+			texts[i] = sym.text(x.pairs[id].value)
+		}
+		l.m.AcceptsEach(texts[:n], yes[:n])
+		for i, id := range pairs[:n] {
+			if yes[i] != l.invert {
+				l.pairs = append(l.pairs, id)
+			}
+		}
+		pairs = pairs[n:]
+	}
 }
 
 // take takes the postings of the pairs that were found.

@@ -18,7 +18,14 @@ type dfa struct {
 	next    []uint16             // row of a state and class -> row of the next state
 	accept  []bool               // by state
 	sink    uint16               // row of the state that accepts whatever comes; noRow if there is none
+	direct  *directTable         // nil if there are too many states
 }
+
+// directTable has the state behind each state and character of ASCII: that of state s and character c at s*utf8.RuneSelf+c. States are
+// named by the places of their rows. It takes half of what a processor keeps nearest, and saves the look-up of the class.
+type directTable [directStates * utf8.RuneSelf]uint16
+
+const directStates = 64
 
 // States are numbered from 0. A state has a row in next, which begins at its number times the width, and is named by that place.
 const (
@@ -36,11 +43,20 @@ const (
 )
 
 // bytes is what the tables take.
-func (d *dfa) bytes() int { return 2*len(d.next) + len(d.accept) + 5*len(d.bounds) + len(d.ascii) }
+func (d *dfa) bytes() int {
+	n := 2*len(d.next) + len(d.accept) + 5*len(d.bounds) + len(d.ascii)
+	if d.direct != nil {
+		n += 2 * len(d.direct)
+	}
+	return n
+}
 
 // accepts says whether a text matches.
-func (d *dfa) accepts(s string) bool {
-	row, next, sink := uint16(startState*d.width), d.next, d.sink
+func (d *dfa) accepts(s string) bool { return d.acceptsFrom(uint16(startState*d.width), s) }
+
+// acceptsFrom says whether a text matches whose rest is s, if what stands before it led to that row.
+func (d *dfa) acceptsFrom(row uint16, s string) bool {
+	next, sink := d.next, d.sink
 	for i := 0; i < len(s); i++ {
 		if row == deadState || row == sink {
 			return row == sink
@@ -52,6 +68,43 @@ func (d *dfa) accepts(s string) bool {
 		row = next[row+uint16(d.ascii[c])]
 	}
 	return d.accept[int(row)/d.width]
+}
+
+// abreast is how many texts are looked at together. Each look-up has to wait for the one before it in its text, and not for those in others.
+const abreast = 4
+
+// acceptsAbreast says of several texts whether they match. They go side by side to the end of the shortest, or to a character that is
+// not ASCII, and then each by itself.
+func (d *dfa) acceptsAbreast(texts *[abreast]string, yes *[abreast]bool) {
+	if d.direct == nil {
+		for k, s := range texts {
+			yes[k] = d.accepts(s)
+		}
+		return
+	}
+	s0, s1, s2, s3 := texts[0], texts[1], texts[2], texts[3]
+	n := min(len(s0), len(s1), len(s2), len(s3))
+	const mask = len(d.direct) - 1 // every place is below; this spares the check
+	table, i := d.direct, 0
+	r0 := startState * utf8.RuneSelf
+	r1, r2, r3 := r0, r0, r0
+	for ; i < n; i++ {
+		c0, c1, c2, c3 := s0[i], s1[i], s2[i], s3[i]
+		if c0|c1|c2|c3 >= utf8.RuneSelf {
+			break
+		}
+		r0 = int(table[(r0+int(c0))&mask])
+		r1 = int(table[(r1+int(c1))&mask])
+		r2 = int(table[(r2+int(c2))&mask])
+		r3 = int(table[(r3+int(c3))&mask])
+	}
+	yes[0], yes[1] = d.acceptsDirect(r0, s0[i:]), d.acceptsDirect(r1, s1[i:])
+	yes[2], yes[3] = d.acceptsDirect(r2, s2[i:]), d.acceptsDirect(r3, s3[i:])
+}
+
+// acceptsDirect is acceptsFrom for a row of the direct table.
+func (d *dfa) acceptsDirect(row int, s string) bool {
+	return d.acceptsFrom(uint16(row/utf8.RuneSelf*d.width), s)
 }
 
 // acceptsRunes says whether the rest of a text matches that has other characters than those of ASCII.
@@ -94,6 +147,7 @@ func makeDFA(prog *syntax.Prog) *dfa {
 		}
 	}
 	m.findSink()
+	m.d.makeDirect()
 	return m.d
 }
 
@@ -255,6 +309,20 @@ func (m *dfaMaker) findSink() {
 		if d.accept[state] && !slices.ContainsFunc(d.next[at:at+d.width], func(to uint16) bool { return int(to) != at }) {
 			d.sink = uint16(at)
 			return
+		}
+	}
+}
+
+// makeDirect makes the direct table, if there are few states.
+func (d *dfa) makeDirect() {
+	if len(d.accept) > directStates {
+		return
+	}
+	d.direct = new(directTable)
+	for state := range d.accept {
+		row := d.direct[state*utf8.RuneSelf:][:utf8.RuneSelf]
+		for c := range row {
+			row[c] = uint16(int(d.next[state*d.width+int(d.ascii[c])]) / d.width * utf8.RuneSelf)
 		}
 	}
 }

@@ -84,6 +84,34 @@ func TestRandomPatterns(t *testing.T) {
 	}
 }
 
+// TestAcceptsEach holds the answers to many values at once against those to each: values of all lengths, some of them not ASCII.
+func TestAcceptsEach(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	pieces := []string{"a", "b", "ab", "node-", "0", "42", "17", ".org", "ä", "\xff", "日本", "-", "x"}
+	for _, p := range []string{"node-[0-9]+", ".*42.*", "(?i)[a-z]+-[0-9]*", "node-.org", "[^a]+b", `\pL+x`, "a.*b.*c", "(a|b)*a(a|b){7}", `\bab\b.*`, "node-[0-9]*[.]org", "ab|ba|42", "a{3,}"} {
+		m, err := Regexp("x", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := make([]string, 301)
+		for i := range values {
+			for range rnd.IntN(8) {
+				values[i] += pieces[rnd.IntN(len(pieces))]
+			}
+		}
+		yes := make([]bool, len(values))
+		for i := range yes {
+			yes[i] = i%2 == 0
+		}
+		m.AcceptsEach(values, yes)
+		for i, v := range values {
+			if yes[i] != m.Accepts(v) {
+				t.Errorf("%q on %q: %v among others, %v alone", p, v, yes[i], !yes[i])
+			}
+		}
+	}
+}
+
 // TestAnchorsOfRepetitions: what is written out several times begins the text only once.
 func TestAnchorsOfRepetitions(t *testing.T) {
 	for _, p := range []string{"(?:^a){2}", `(?:\A[ab]+){2}`, "(?:a$){2}", "(?:^a|b){2,}"} {

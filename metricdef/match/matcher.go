@@ -168,6 +168,17 @@ func (m *Matcher) Accepts(value string) bool {
 	return m.expr.accepts(value)
 }
 
+// AcceptsEach sets yes[i] to Accepts(values[i]), which takes less time than one call each. yes must not be shorter than values.
+func (m *Matcher) AcceptsEach(values []string, yes []bool) {
+	if m.form == Automaton {
+		m.expr.acceptsEach(values, yes)
+		return
+	}
+	for i, value := range values {
+		yes[i] = m.Accepts(value)
+	}
+}
+
 func (m *Matcher) inSet(value string) bool {
 	if len(m.set) <= 4 {
 		return slices.Contains(m.set, value)

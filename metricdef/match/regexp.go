@@ -183,6 +183,36 @@ func (a *automaton) accepts(s string) bool {
 	return a.re.MatchString(s)
 }
 
+// acceptsEach is accepts for several values.
+func (a *automaton) acceptsEach(values []string, yes []bool) {
+	if a.dfa == nil {
+		for i, s := range values {
+			yes[i] = a.accepts(s)
+		}
+		return
+	}
+	var texts [abreast]string
+	var at [abreast]int
+	var found [abreast]bool
+	n, ends := 0, len(a.prefix)+len(a.suffix)
+	for i, s := range values {
+		if yes[i] = false; len(s) < ends || !strings.HasPrefix(s, a.prefix) || !strings.HasSuffix(s, a.suffix) {
+			continue
+		}
+		texts[n], at[n] = s[len(a.prefix):len(s)-len(a.suffix)], i
+		if n++; n == abreast {
+			a.dfa.acceptsAbreast(&texts, &found)
+			for k, place := range at {
+				yes[place] = found[k]
+			}
+			n = 0
+		}
+	}
+	for k := range n {
+		yes[at[k]] = a.dfa.accepts(texts[k])
+	}
+}
+
 // piece is a text, or a gap of any characters of which there are least or more.
 type piece struct {
 	text  string
