@@ -47,12 +47,7 @@ func appendThousandths(dst []byte, k int64) []byte {
 	}
 	whole := uint64(k) / 1000
 	n = putUint(b, n, whole)
-	if k -= int64(whole) * 1000; k != 0 {
-		binary.LittleEndian.PutUint32(b[n:], dotThree[k])
-		n += 4
-		for b[n-1] == '0' {
-			n--
-		}
-	}
-	return dst[:len(dst)+n]
+	k -= int64(whole) * 1000
+	binary.LittleEndian.PutUint32(b[n:], dotThree[k])
+	return dst[:len(dst)+n+int(dotKept[k])]
 }

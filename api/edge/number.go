@@ -17,6 +17,7 @@ const maxFixed = 1 + 19 + 1 + 3 + 1
 
 var (
 	dotThree  [1000]uint32 // ".000" to ".999", first character in the lowest byte
+	dotKept   [1000]uint8  // the length of those without zeros at the end, and without a dot that would be the last
 	threeFull [1000]uint32 // "000" to "999" in the three low bytes
 	threeHead [1000]uint32 // "0" to "999" without leading zeros, its length in the highest byte
 )
@@ -26,6 +27,14 @@ func init() {
 		a, b, c := '0'+i/100, '0'+i/10%10, '0'+i%10
 		dotThree[i] = '.' | a<<8 | b<<16 | c<<24
 		threeFull[i] = a | b<<8 | c<<16
+		switch {
+		case i%10 != 0:
+			dotKept[i] = 4
+		case i%100 != 0:
+			dotKept[i] = 3
+		case i != 0:
+			dotKept[i] = 2
+		}
 		switch {
 		case i < 10:
 			threeHead[i] = c | 1<<24

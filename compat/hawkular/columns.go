@@ -26,7 +26,24 @@ type columns struct {
 // columnMember is one number of a bucket: the text before it, that behind it, and its column.
 type columnMember struct {
 	before, after string
+	word          [memberWord]byte // before, if it is that short
 	column        int
+}
+
+// memberWord is how long the name of a number may be so that it is copied in one go.
+const memberWord = 16
+
+// newMember is a member of an object that has others before it.
+func newMember(name string, column int) columnMember {
+	m := columnMember{before: `,"` + name + `":`, column: column}
+	copy(m.word[:], m.before)
+	return m
+}
+
+// begin appends the text before the number, which is not longer than a word.
+func (m *columnMember) begin(dst []byte) []byte {
+	n := len(dst) + len(m.before)
+	return append(dst, m.word[:]...)[:n]
 }
 
 // mostPercentiles is how many percentiles can be asked for.
@@ -64,9 +81,7 @@ func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, er
 		}
 		return extra(interpolate(p / 100))
 	}
-	member := func(name string, column int) {
-		c.members = append(c.members, columnMember{before: `,"` + name + `":`, column: column})
-	}
+	member := func(name string, column int) { c.members = append(c.members, newMember(name, column)) }
 	c.samples = over(policy.Count)
 	member("min", over(policy.Min))
 	member("avg", over(policy.Mean))
@@ -90,7 +105,7 @@ func newColumns(percentiles words, strict, reversed, stacked bool) (*columns, er
 		}
 		before := appendDouble([]byte(`{"quantile":`), p, strict)
 		before = edge.AppendString(append(before, `,"originalQuantile":`...), text)
-		c.percentiles = append(c.percentiles, columnMember{string(append(before, `,"value":`...)), "}", quantile(p)})
+		c.percentiles = append(c.percentiles, columnMember{before: string(append(before, `,"value":`...)), after: "}", column: quantile(p)})
 	}
 	// Columns of extra functions stand behind all others.
 	for _, list := range [][]columnMember{c.members, c.percentiles} {
@@ -119,7 +134,7 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 		if v-v != 0 || !f.HasIn(m.column, i) {
 			continue
 		}
-		dst = appendDouble(append(dst, m.before...), v, c.strict)
+		dst = appendDouble(m.begin(dst), v, c.strict)
 	}
 	if len(c.percentiles) == 0 {
 		return dst
