@@ -28,8 +28,7 @@ func (d *Dialect) alertStatus(c *call) error {
 		return c.json([]byte(`{"AlertsService":"UNAVAILABLE"}` + "\n"))
 	}
 	b := append([]byte(nil), `{"AlertsService":"STARTED","AlertsInterval":`...)
-	b = edge.AppendString(b, w.Interval().String())
-	b = append(b, `,"Heartbeat":"`...)
+	b = append(strconv.AppendFloat(append(b, '"'), w.Interval().Seconds(), 'f', -1, 64), `s","Heartbeat":"`...)
 	b = strconv.AppendInt(b, w.Heartbeat(), 10)
 	b = append(b, `","ServerURL":`...)
 	b = edge.AppendString(b, w.Server())

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,6 +112,13 @@ func TestAlerts(t *testing.T) {
 	if got, want := get(PrefixAlerts+"/status"), fmt.Sprintf(status, 0); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	for interval, want := range map[time.Duration]string{time.Minute: "60s", 1500 * time.Millisecond: "1.5s", time.Hour: "3600s"} {
+		b.o.Alerts, _ = alerts.New(alerts.Options{Interval: interval})
+		if got := get(PrefixAlerts + "/status"); !strings.Contains(got, `"AlertsInterval":"`+want+`","Heartbeat":"0","ServerURL":""}`) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	b.o.Alerts = w
 	w.Look(t.Context())
 	if got, want := get(PrefixAlerts+"/status/"), fmt.Sprintf(status, testNow.UnixMilli()); got != want {
 		t.Errorf("%s, want %s", got, want)
