@@ -25,9 +25,9 @@ func (s *Server) openAlerts() error {
 	return nil
 }
 
-func (s *Server) alertOptions() (alerts.Options, error) {
+func (s *Server) alertOptions() (o alerts.Options, err error) {
 	cfg := &s.cfg.Hawkular.Alerts
-	o := alerts.Options{
+	o = alerts.Options{
 		Metrics:  hawkular.AlertMetrics(s.store.Definitions, s.store.Tenants, s.store, s.cfg.Hawkular.Own),
 		Interval: cfg.Interval, Window: cfg.Window, AtStart: cfg.AtStart, Now: s.o.Now, Logger: s.o.Logger,
 		Hook: alerts.Hook{Server: string(cfg.Server), Method: cfg.Method, Insecure: cfg.Insecure, Timeout: cfg.Timeout, Retries: int(cfg.Retries),
@@ -45,16 +45,22 @@ func (s *Server) alertOptions() (alerts.Options, error) {
 	if cfg.CA == "" {
 		return o, nil
 	}
+	o.Hook.CA, err = LoadAlertAuthorities(cfg.CA)
+	return o, err
+}
+
+// LoadAlertAuthorities reads the file of the authorities whose certificates the receiver of alerts may have.
+func LoadAlertAuthorities(file string) (*x509.CertPool, error) {
 	const key = "granary.compat.hawkular.alerts.ca"
-	b, err := os.ReadFile(cfg.CA)
+	b, err := os.ReadFile(file)
 	if err != nil {
-		return o, fmt.Errorf("%s: %w", key, err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	o.Hook.CA = x509.NewCertPool()
-	if !o.Hook.CA.AppendCertsFromPEM(b) {
-		return o, fmt.Errorf("%s: %s holds no certificate", key, cfg.CA)
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s: %s holds no certificate (PEM)", key, file)
 	}
-	return o, nil
+	return pool, nil
 }
 
 // watchAlerts judges alerts and sends their changes until ctx ends.
@@ -79,6 +85,7 @@ func (c *collector) alerts(gauge, count emit) {
 		count("alerts_changes_total", "Changes of alerts, by what they became.", float64(n), "status", status.String())
 	}
 	gauge("alerts_waiting", "Changes of alerts that wait to be sent.", float64(st.Waiting))
+	gauge("alerts_untold", "Alerts whose last change was given up, so that the receiver does not know how they stand.", float64(st.Untold))
 	count("alerts_sent_total", "Changes of alerts that the receiver has taken.", float64(st.Sent))
 	count("alerts_attempts_failed_total", "Attempts to send a change of an alert that failed.", float64(st.Failed))
 	for why, n := range st.Lost {

@@ -91,7 +91,7 @@ func TestAlertsFromWriteToReceiver(t *testing.T) {
 	text := ask(s, here, http.MethodGet, "/metrics", "").Body.String()
 	for _, want := range []string{
 		`granary_alerts{status="ok"} 1`, `granary_alerts{status="firing"} 0`, `granary_alerts_changes_total{status="firing"} 1`, `granary_alerts_lost_total{reason="queue"} 0`,
-		`granary_alerts_attempts_failed_total 0`, `granary_alerts_failures_total 0`, `granary_alerts_waiting 0`,
+		`granary_alerts_attempts_failed_total 0`, `granary_alerts_failures_total 0`, `granary_alerts_waiting 0`, `granary_alerts_untold 0`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("/metrics lacks %s", want)

@@ -53,12 +53,15 @@ const (
 // String is the stable name of the reason.
 func (l Loss) String() string { return [...]string{"refused", "retries", "queue", "stopped"}[l] }
 
-// notice is one change on its way.
+// notice is one change on its way, or a reminder: how it stands with an alert of which a change was given up.
 type notice struct {
-	alert  string
-	status Status
-	at     time.Time
-	body   []byte
+	rule     int // its place in Options.Rules
+	alert    string
+	status   Status
+	at       time.Time
+	body     []byte
+	reminder bool
+	seq      uint64 // of all notices, in the order in which they were put
 }
 
 // hook sends changes one after the other, in their order.
@@ -67,12 +70,15 @@ type hook struct {
 	shown  string // the address without user, password and query
 	client *http.Client
 	pause  func(ctx context.Context, d time.Duration) error
+	now    func() time.Time
 	logger *slog.Logger
 
 	mu      sync.Mutex
 	waiting []notice
+	busy    bool          // one is being sent
 	ended   bool          // nobody sends any more
 	wake    chan struct{} // something waits
+	debts
 
 	settled func() // if not nil, a change has been sent or given up; for tests
 
@@ -81,7 +87,7 @@ type hook struct {
 }
 
 func newHook(o *Options) (*hook, error) {
-	h := &hook{o: o.Hook, pause: o.Wait, logger: o.Logger, wake: make(chan struct{}, 1)}
+	h := &hook{o: o.Hook, pause: o.Wait, now: o.Now, logger: o.Logger, wake: make(chan struct{}, 1), debts: debts{newest: make([]uint64, len(o.Rules))}}
 	if h.o.Server == "" {
 		return h, nil
 	}
@@ -139,6 +145,7 @@ func (h *hook) put(n notice) {
 	if len(h.waiting) >= h.o.Queue {
 		h.give(h.shift(), LostQueue, nil)
 	}
+	h.number(&n)
 	h.waiting = append(h.waiting, n)
 	select {
 	case h.wake <- struct{}{}:
@@ -146,9 +153,17 @@ func (h *hook) put(n notice) {
 	}
 }
 
-// give gives a change up.
+// give gives a change up. h.mu is held.
 func (h *hook) give(n notice, why Loss, err error) {
-	h.lost[why].Add(1)
+	if why == LostRetries || why == LostQueue {
+		h.owe(&n)
+	}
+	if n.reminder && why != LostRefused {
+		return // that a change was given up has been said
+	}
+	if !n.reminder {
+		h.lost[why].Add(1)
+	}
 	args := []any{"alert", n.alert, "status", n.status, "of", n.at, "server", h.shown, "reason", why}
 	if err != nil {
 		args = append(args, "error", err)
@@ -163,6 +178,7 @@ func (h *hook) next() (notice, bool) {
 	if len(h.waiting) == 0 {
 		return notice{}, false
 	}
+	h.busy = true
 	return h.shift(), true
 }
 
@@ -209,43 +225,66 @@ func (h *hook) end() {
 	h.waiting = nil
 }
 
-// deliver sends a change, again if that fails, with longer and longer pauses.
+// deliver sends a change, again if that fails, with longer and longer pauses. A reminder is sent once.
 func (h *hook) deliver(ctx context.Context, n notice) {
 	pause := firstPause
 	for try := 0; ; try++ {
 		if ctx.Err() != nil {
-			h.give(n, LostStopped, nil)
+			h.drop(n, LostStopped, nil)
 			return
 		}
 		again, err := h.send(ctx, n.body)
 		switch {
 		case err == nil:
-			h.sent.Add(1)
-			if try > 0 {
-				h.logger.Info("the receiver of alerts has taken a change", "alert", n.alert, "status", n.status, "server", h.shown, "attempts", try+1)
-			}
+			h.taken(&n, try+1)
 			return
 		case ctx.Err() != nil:
-			h.give(n, LostStopped, nil)
+			h.drop(n, LostStopped, nil)
 			return
 		}
 		h.failed.Add(1)
+		h.fails()
 		switch {
 		case !again:
-			h.give(n, LostRefused, err)
+			h.drop(n, LostRefused, err)
 			return
-		case try == h.o.Retries:
-			h.give(n, LostRetries, err)
+		case n.reminder || try == h.o.Retries:
+			h.drop(n, LostRetries, err)
 			return
 		case try == 0:
 			h.logger.Warn("the receiver of alerts did not take a change; it is tried again", "alert", n.alert, "status", n.status, "server", h.shown, "error", err)
 		}
 		if h.pause(ctx, pause) != nil {
-			h.give(n, LostStopped, nil)
+			h.drop(n, LostStopped, nil)
 			return
 		}
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// taken takes down that the receiver has a change.
+func (h *hook) taken(n *notice, attempts int) {
+	h.sent.Add(1)
+	h.mu.Lock()
+	h.busy, h.down = false, false
+	h.mu.Unlock()
+	switch {
+	case n.reminder:
+		h.logger.Info("the receiver of alerts has been told how it stands with an alert of which a change was given up", "alert", n.alert, "status", n.status, "server", h.shown)
+	case attempts > 1:
+		h.logger.Info("the receiver of alerts has taken a change", "alert", n.alert, "status", n.status, "server", h.shown, "attempts", attempts)
+	}
+}
+
+// drop gives up the notice that is being sent.
+func (h *hook) drop(n notice, why Loss, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = false
+	if n.reminder && why == LostRetries {
+		h.withdraw()
+	}
+	h.give(n, why, err)
 }
 
 // maxAnswer is how much of an answer is read so that its connection can be used again.
@@ -282,7 +321,7 @@ func (h *hook) send(ctx context.Context, body []byte) (again bool, err error) {
 
 func (h *hook) stats(s *Stats) {
 	h.mu.Lock()
-	s.Waiting = len(h.waiting)
+	s.Waiting, s.Untold = len(h.waiting), len(h.owed)
 	h.mu.Unlock()
 	s.Sent, s.Failed = h.sent.Load(), h.failed.Load()
 	for why := range numLosses {

@@ -164,10 +164,21 @@ func (w *Watch) Look(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // half a look says nothing
 		}
-		w.settle(r, i, found, err, now)
+		w.settle(i, found, err, now)
 	}
+	w.remind()
 	w.heartbeat.Store(w.o.Now().UnixMilli())
 	w.looks.Add(1)
+}
+
+// remind tells the receiver how it stands with alerts of which it missed a change.
+func (w *Watch) remind() {
+	due := w.hook.due()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range due {
+		w.send(i, w.o.Now(), true)
+	}
 }
 
 // maxMissing is how many of the metrics without a value an alert names.
@@ -247,10 +258,10 @@ func (f *finding) look(ctx context.Context, ref metricdef.Ref, id string) (fires
 }
 
 // settle takes down what was found, and sends it if it is another status than before.
-func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
+func (w *Watch) settle(i int, found state, err error, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := &w.states[i]
+	r, s := &w.o.Rules[i], &w.states[i]
 	if err != nil {
 		w.failures.Add(1)
 		if !s.failed {
@@ -274,19 +285,33 @@ func (w *Watch) settle(r *Rule, i int, found state, err error, now time.Time) {
 	*s = found
 	switch {
 	case changed:
-	case first && w.o.AtStart == AtStartAll:
-		w.send(r, s, now) // no change, as far as we know
-		return
+		w.changes[s.status].Add(1)
+		w.o.Logger.Info("an alert changed", append([]any{"alert", r.ID, "tenant", r.Tenant, "status", s.status}, s.why()...)...)
+	case first && w.o.AtStart == AtStartAll: // no change, as far as we know
 	default:
 		return
 	}
-	w.changes[s.status].Add(1)
-	w.o.Logger.Info("an alert changed", "alert", r.ID, "tenant", r.Tenant, "status", s.status, "metric", s.trigger.metric, "missing", s.without)
-	w.send(r, s, now)
+	w.send(i, now, false)
 }
 
-func (w *Watch) send(r *Rule, s *state, now time.Time) {
-	w.hook.put(notice{alert: r.ID, status: s.status, at: now, body: (&Alert{r, *s}).Append(nil)})
+// shownMissing is how many metrics without a value a line of the log names.
+const shownMissing = 3
+
+// why is what a line of the log says of the metrics by which an alert has its status.
+func (s *state) why() []any {
+	switch s.status {
+	case Firing:
+		return []any{"metric", s.trigger.metric, "value", s.trigger.value}
+	case NoData:
+		return []any{"missing", s.without, "metrics", s.missing[:min(len(s.missing), shownMissing)]}
+	}
+	return nil
+}
+
+// send has the state of an alert sent: a change, or a reminder. w.mu is held.
+func (w *Watch) send(i int, now time.Time, reminder bool) {
+	r, s := &w.o.Rules[i], &w.states[i]
+	w.hook.put(notice{rule: i, alert: r.ID, status: s.status, at: now, body: (&Alert{r, *s}).Append(nil), reminder: reminder})
 }
 
 // Alerts are the alerts of a tenant as they stand, in the order of the rules.
@@ -320,6 +345,7 @@ type Stats struct {
 	Statuses map[Status]int    // alerts by how they stand
 	Changes  map[Status]uint64 // by what an alert became
 	Waiting  int               // changes that are to be sent
+	Untold   int               // alerts of which the receiver does not know how they stand: the last change was given up
 	Sent     uint64
 	Failed   uint64          // attempts to send
 	Lost     map[Loss]uint64 // changes that were given up, by why
