@@ -93,6 +93,11 @@ func surroundings(cfg *config.Config) (notes []string, faults []error) {
 	if _, err := identity.NewAuthority(cfg.Hawkular.AdminSources()); err != nil {
 		faults = append(faults, fmt.Errorf("granary.compat.hawkular.admin-token cannot be used: %w", err))
 	}
+	if a := &cfg.Hawkular.Alerts; cfg.Hawkular.Enabled && len(a.Rules) > 0 && a.CA != "" {
+		if _, err := server.LoadAlertAuthorities(a.CA); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if f := cfg.NATS.CredsFile; f != "" {
 		if _, err := os.Stat(f); err != nil {
 			notes = append(notes, "nats.creds-file-path: "+err.Error())

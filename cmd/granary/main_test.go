@@ -205,6 +205,8 @@ func TestCheckLooksAtFiles(t *testing.T) {
 		{"granary: {identity: {jwt: [{issuer: 'https://i', audience: [g], jwks-file: %q}]}}", "{", "granary.identity cannot be used: issuer https://i"},
 		{"granary: {identity: {tokens: [{name: t, token-file: %q, roles: [reader], tenants: [a]}]}}", "short", "less than 16 bytes"},
 		{"granary: {identity: {tokens: [{name: t, token-file: %q, roles: [reader], tenants: [a]}]}}", "absent", "no such file"},
+		{"granary: {compat: {hawkular: {alerts: {ca: %q, rules: [{id: a, metrics: [m], alert-if-lower-than: 1}]}}}}", "no PEM", "granary.compat.hawkular.alerts.ca: "},
+		{"granary: {compat: {hawkular: {alerts: {ca: %q, rules: [{id: a, metrics: [m], alert-if-lower-than: 1}]}}}}", "absent", "no such file"},
 		{"main: {addr: '127.0.0.1:1', https-cert-file: %[1]q, https-key-file: %[1]q}", "no PEM", "TLS cannot be served"},
 	} {
 		file := filepath.Join(dir, "file")

@@ -57,5 +57,8 @@ func (c *Config) readHawkular(s *section) {
 	h.Own = show == "own"
 	s.size("max-request", &h.MaxRequest, 1<<10, 1<<30)
 	h.Alerts.read(s.sub("alerts"))
+	if !h.Enabled && len(h.Alerts.Rules) > 0 {
+		s.warn(s.n.find("alerts"), Doubtful, "alerts", "enabled is false, so nothing is watched and nobody is told")
+	}
 	s.end(true)
 }

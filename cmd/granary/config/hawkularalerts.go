@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/http"
@@ -80,6 +81,22 @@ func (a *HawkularAlerts) read(s *section) {
 		a.Rules = append(a.Rules, r)
 	}
 	s.end(true)
+	a.doubt(s)
+}
+
+// doubt warns of alerts that tell less than their owner may think.
+func (a *HawkularAlerts) doubt(s *section) {
+	if s.n == nil {
+		return
+	}
+	if n := s.n.find("rules"); n == nil || n.kind == null || n.kind == list && len(n.items) == 0 {
+		s.warn(s.n, Doubtful, "rules", "there are none, so nothing is watched and nobody is told")
+		return
+	}
+	if a.Window < a.Interval {
+		n := cmp.Or(s.n.find("window"), s.n.find("interval"))
+		s.warn(n, Doubtful, "window", "%v is shorter than interval, %v: a value that is older when it is looked for counts as missing", a.Window, a.Interval)
+	}
 }
 
 // alertRule reads one rule, to its end. Its keys are Mohawk's, and three of ours.
@@ -102,11 +119,12 @@ func (s *section) alertRule() alerts.Rule {
 		}
 		r.Annotations = make(map[string]string, len(n.members))
 		for _, m := range n.members {
-			if m.value.kind != text {
-				s.r.wrong(m.value, join(join(s.path, "annotations"), m.key), "a text")
-				continue
+			switch m.value.kind {
+			case text, number, boolean: // as it is written, "severity: 1" too
+				r.Annotations[m.key] = m.value.text
+			default:
+				s.r.wrong(m.value, join(join(s.path, "annotations"), m.key), "a text, a number, true or false")
 			}
-			r.Annotations[m.key] = m.value.text
 		}
 	}
 	s.end(true)
@@ -151,7 +169,7 @@ func (s *section) float(key string) *float64 {
 	}
 	v, err := strconv.ParseFloat(n.text, 64)
 	if n.kind != number || err != nil {
-		s.wrong(n, key, "a number")
+		s.wrong(n, key, "a finite number")
 		return nil
 	}
 	return &v

@@ -29,7 +29,7 @@ granary:
             tenant: _ops
             alert-if-lower-than: 20
             alert-if-higher-than: 1e9
-            annotations: {summary: "look at it", "": ""}
+            annotations: {summary: "look at it", "": "", severity: 1, page: true}
           - {id: by tags, tags: "hostname:.*,type:node", alert-if-higher-than: -2.5, type: counter, missing-when: any}
           - {id: by expression, tags: "a1 = 'x' OR NOT b1", alert-if-lower-than: 0, missing-when: never}
 `}, Overrides{})
@@ -40,7 +40,7 @@ granary:
 	want.Window, want.Timeout, want.Server, want.CA = 90*time.Second, 500*time.Millisecond, "https://user:hush@hook.example.org/append", "/ca.pem"
 	want.Rules = []alerts.Rule{
 		{ID: "free_memory is too low or too high", Tenant: "_ops", Type: metricdef.Gauge, Metrics: []string{"free_memory", "other/free_memory"}, Lower: new(20.0), Higher: new(1e9),
-			Annotations: map[string]string{"summary": "look at it", "": ""}},
+			Annotations: map[string]string{"summary": "look at it", "": "", "severity": "1", "page": "true"}},
 		{ID: "by tags", Type: metricdef.Counter, Tags: "hostname:.*,type:node", Higher: new(-2.5), Missing: alerts.MissingAny},
 		{ID: "by expression", Type: metricdef.Gauge, Tags: "a1 = 'x' OR NOT b1", Lower: new(0.0), Missing: alerts.MissingNever},
 	}
@@ -82,7 +82,7 @@ func TestRefusedAlerts(t *testing.T) {
 		`rules: [{metrics: [m], alert-if-lower-than: 1}]`:                                                      "alerts.rules[0].id: must not be empty",
 		`rules: [{id: a, alert-if-lower-than: 1}]`:                                                             "alerts.rules[0].metrics: names no metric",
 		`rules: [{id: a, metrics: [m]}]`:                                                                       "alerts.rules[0].alert-if-lower-than: there is no limit",
-		`rules: [{id: a, metrics: [m], alert-if-lower-than: "1"}]`:                                             "alerts.rules[0].alert-if-lower-than: expected a number",
+		`rules: [{id: a, metrics: [m], alert-if-lower-than: "1"}]`:                                             "alerts.rules[0].alert-if-lower-than: expected a finite number",
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 2, alert-if-higher-than: 1}]`:                      "alerts.rules[0].alert-if-lower-than: is above",
 		`rules: [{id: a, metrics: m, alert-if-lower-than: 1}]`:                                                 "alerts.rules[0].metrics: expected a list of texts",
 		`rules: [{id: a, tags: "n:(", alert-if-lower-than: 1}]`:                                                "alerts.rules[0].tags: tag query",
@@ -91,7 +91,9 @@ func TestRefusedAlerts(t *testing.T) {
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, missing-when: often}]`:                          "alerts.rules[0].missing-when: expected one of any, all, never",
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, tenant: a/b}]`:                                  "alerts.rules[0].tenant: expected a tenant id",
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, annotations: [x]}]`:                             "alerts.rules[0].annotations: expected an object of texts",
-		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, annotations: {x: 1}}]`:                          "alerts.rules[0].annotations.x: expected a text",
+		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1, annotations: {x: [1]}}]`:                        "alerts.rules[0].annotations.x: expected a text",
+		`rules: [{id: a, metrics: [m, n, m], alert-if-lower-than: 1}]`:                                         "alerts.rules[0].metrics: names \"m\" twice",
+		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1e999}]`:                                           "alerts.rules[0].alert-if-lower-than: expected a finite number",
 		`rules: [{id: a, metrics: [m], alert-if-lower-than: 1}, {id: a, tags: "n:x", alert-if-lower-than: 1}]`: "alerts.rules[1].id: another rule",
 		`rules: [{id: a, metrics: [m], alert-if-lower-then: 1, alert-if-higher-than: 1}]`:                      "did you mean alert-if-lower-than?",
 		`at-start: none`:             "alerts.at-start: expected one of all, firing",
@@ -122,9 +124,34 @@ granary:
 	const want = `config.yaml:6: granary.compat.hawkular.alerts.sever: unknown key; did you mean server?
 config.yaml:7: granary.compat.hawkular.alerts.far-away: unknown key; expected one of interval, window, at-start, server, method, insecure, ca, timeout, retries, queue, rules
 config.yaml:9: granary.compat.hawkular.alerts.rules[0].alert-if-lower-then: unknown key; did you mean alert-if-lower-than?
-config.yaml:10: granary.compat.hawkular.alerts.rules[1].alert-if-lower-than: expected a number, found "1"
+config.yaml:10: granary.compat.hawkular.alerts.rules[1].alert-if-lower-than: expected a finite number, found "1"
 config.yaml:11: granary.compat.hawkular.alerts.interval: expected a duration such as "90s", "48h" or "7d", 100ms or more, found "1ms"`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDoubtfulAlerts warns of alerts that nobody would hear of.
+func TestDoubtfulAlerts(t *testing.T) {
+	const rule = "rules: [{id: a, metrics: [m], alert-if-lower-than: 1}]"
+	for text, want := range map[string]string{
+		"alerts: {" + rule + "}":                                              "",
+		"alerts: {interval: 300, " + rule + "}":                               "",
+		"alerts: {interval: 1h, window: 1h, " + rule + "}":                    "",
+		"enabled: false":                                                      "",
+		"enabled: false, alerts: {" + rule + "}":                              "config.yaml:1: granary.compat.hawkular.alerts: enabled is false, so nothing is watched and nobody is told",
+		"alerts: {server: 'http://h'}":                                        "config.yaml:1: granary.compat.hawkular.alerts.rules: there are none, so nothing is watched and nobody is told",
+		"alerts: {server: 'http://h', rules: []}":                             "config.yaml:1: granary.compat.hawkular.alerts.rules: there are none, so nothing is watched and nobody is told",
+		"alerts: {interval: 10m, " + rule + "}":                               "config.yaml:1: granary.compat.hawkular.alerts.window: 5m0s is shorter than interval, 10m0s: a value that is older when it is looked for counts as missing",
+		"alerts: {window: 2s, interval: 5, server: 'http://h', " + rule + "}": "config.yaml:1: granary.compat.hawkular.alerts.window: 2s is shorter than interval, 5s: a value that is older when it is looked for counts as missing",
+	} {
+		_, warns, err := load(t, files{"config.yaml": "granary: {compat: {hawkular: {" + text + "}}}"}, Overrides{})
+		got := ""
+		for _, w := range warns {
+			got += w.String()
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %q, want %q", text, err, got, want)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // mohawkKeys are the keys of a file of Mohawk's, which all stand at its top, and what is here instead.
 var mohawkKeys = map[string]string{
 	"alerts":                 "granary.compat.hawkular.alerts.rules",
@@ -28,20 +30,22 @@ const mohawkStorage = "granary.data, the folder in which all lies"
 // guards are the keys of Mohawk's without which a service would be open that was not.
 var guards = map[string]bool{"basic-auth": true, "bearer-auth": true}
 
-// refuseMohawk tells what stands where in a file that was Mohawk's. What is about values is passed over with a warning, as every unknown key at
-// the top is, since cc-metric-store does not mind them; a file that asks for identity is refused, since it would be served without.
+// refuseMohawk tells what stands where in a file that was Mohawk's, which does not look at capitals in its keys. What is about values is passed over
+// with a warning, as every unknown key at the top is, since cc-metric-store does not mind them; a file that asks for identity is refused, since it
+// would be served without.
 func refuseMohawk(r *reader, top *section) {
 	if top.n == nil {
 		return
 	}
 	for _, m := range top.n.members {
-		here, is := mohawkKeys[m.key]
+		key := strings.ToLower(m.key)
+		here, is := mohawkKeys[key]
 		if !is {
 			continue
 		}
 		top.said = append(top.said, m.key)
 		text := "is a key of Mohawk's, which is not read; here it is " + here + ` (docs/hawkular.md, "Mohawk's command line")`
-		if guards[m.key] {
+		if guards[key] {
 			r.errs = append(r.errs, &Error{top.n.file, m.line, m.key, text})
 		} else {
 			r.warns = append(r.warns, Warning{Unknown, top.n.file, m.line, m.key, text})

@@ -18,7 +18,7 @@ func TestMohawksFile(t *testing.T) {
 	const file = `storage: memory
 options: "granularity=30s&retention=1d"
 default-tenant: _ops
-alerts-server: "http://127.0.0.1:9099/append"
+Alerts-Server: "http://127.0.0.1:9099/append"
 alerts:
   - id: low memory
     metrics: [free_memory]
@@ -37,7 +37,7 @@ unheard-of: 1
 		"config.yaml:1: storage: is a key of Mohawk's, which is not read; here it is granary.data",
 		"config.yaml:2: options: is a key of Mohawk's, which is not read; here it is granary.compat.hawkular.retention",
 		"config.yaml:3: default-tenant: is a key of Mohawk's, which is not read; here it is granary.tenants.default",
-		"config.yaml:4: alerts-server: is a key of Mohawk's, which is not read; here it is granary.compat.hawkular.alerts.server",
+		"config.yaml:4: Alerts-Server: is a key of Mohawk's, which is not read; here it is granary.compat.hawkular.alerts.server",
 		"config.yaml:5: alerts: is a key of Mohawk's, which is not read; here it is granary.compat.hawkular.alerts.rules",
 		"config.yaml:9: unheard-of: unknown key; expected one of main, metrics, metric-store, nats, granary\n",
 	} {
@@ -45,7 +45,7 @@ unheard-of: 1
 			t.Errorf("%q, want %s", got, want)
 		}
 	}
-	for _, key := range []string{"bearer-auth: 0123456789abcdef", "basic-auth: 'jack:secret'"} {
+	for _, key := range []string{"bearer-auth: 0123456789abcdef", "basic-auth: 'jack:secret'", "Bearer-Auth: 0123456789abcdef"} {
 		_, _, err := load(t, files{"config.yaml": key}, Overrides{})
 		if err == nil || !strings.Contains(err.Error(), "here it is granary.identity.") || strings.Contains(err.Error(), "0123") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", key, err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"granary/metricdef"
 	"granary/metricdef/match"
@@ -112,8 +111,15 @@ func (r *Rule) Validate() error {
 	case r.Type != metricdef.Gauge && r.Type != metricdef.Counter:
 		return bad("type", "is neither gauge nor counter")
 	}
-	if slices.Contains(r.Metrics, "") {
-		return bad("metrics", "an id is empty")
+	seen := make(map[string]bool, len(r.Metrics))
+	for _, id := range r.Metrics {
+		switch {
+		case id == "":
+			return bad("metrics", "an id is empty")
+		case seen[id]:
+			return bad("metrics", fmt.Sprintf("names %q twice", id))
+		}
+		seen[id] = true
 	}
 	for field, limit := range map[string]*float64{"alert-if-lower-than": r.Lower, "alert-if-higher-than": r.Higher} {
 		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
