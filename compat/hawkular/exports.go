@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 	"slices"
@@ -92,9 +93,20 @@ type exporter struct {
 	r      measures.Reader
 }
 
+// exportLine is the line of a metric.
+type exportLine struct {
+	ref  metricdef.Ref
+	head string // its name and labels
+	rest string
+}
+
+func compareLines(a, b exportLine) int {
+	return cmp.Or(strings.Compare(a.head, b.head), strings.Compare(a.rest, b.rest))
+}
+
 // family writes the metrics of one name, sorted by their tags. Prometheus has one type for a name: where both are met, none.
 func (x *exporter) family(list []exported) error {
-	var lines []string
+	var lines []exportLine
 	var types metricdef.Type
 	for _, m := range list {
 		if err := x.turn.Begin(x.c.ctx); err != nil {
@@ -117,13 +129,15 @@ func (x *exporter) family(list []exported) error {
 			types = metricdef.String
 		}
 		x.read++
-		b := appendLabels(append([]byte(nil), m.name...), &d)
-		lines = append(lines, string(append(appendPromValue(append(b, ' '), d.Values(), v), '\n')))
+		lines = append(lines, exportLine{m.ref, exportHead(m.name, &d, false), string(append(appendPromValue([]byte{' '}, d.Values(), v), '\n'))})
 	}
 	if len(lines) == 0 {
 		return nil
 	}
-	slices.Sort(lines)
+	slices.SortFunc(lines, compareLines)
+	if x.apart(list[0].name, lines) {
+		slices.SortFunc(lines, compareLines)
+	}
 	kind := "untyped"
 	if types == metricdef.Gauge || types == metricdef.Counter {
 		kind = types.String()
@@ -131,7 +145,7 @@ func (x *exporter) family(list []exported) error {
 	x.s.B = append(append(append(append(x.s.B, "# TYPE "...), list[0].name...), ' '), kind...)
 	x.s.B = append(x.s.B, '\n')
 	for _, line := range lines {
-		if x.s.B = append(x.s.B, line...); len(x.s.B) >= edge.StreamFrom {
+		if x.s.B = append(append(x.s.B, line.head...), line.rest...); len(x.s.B) >= edge.StreamFrom {
 			x.turn.End() // nobody has a turn while a client takes its answer
 			if err := x.s.Flush(); err != nil {
 				return err
@@ -139,6 +153,24 @@ func (x *exporter) family(list []exported) error {
 		}
 	}
 	return nil
+}
+
+// apart gives those of the sorted lines whose names and labels are alike the label that tells them apart: Prometheus takes one value of each and
+// throws the others away. It says whether there were any.
+func (x *exporter) apart(name string, lines []exportLine) (some bool) {
+	for i := 0; i < len(lines); {
+		end := i + 1
+		for end < len(lines) && lines[end].head == lines[i].head {
+			end++
+		}
+		for k := i; end-i > 1 && k < end; k++ {
+			if d, ok := x.c.d.o.Definitions.Get(lines[k].ref); ok {
+				lines[k].head, some = exportHead(name, &d, true), true
+			}
+		}
+		i = end
+	}
+	return some
 }
 
 func appendPromValue(b []byte, k metricdef.Kind, v float64) []byte {
@@ -161,26 +193,36 @@ func exportName(d *metricdef.Definition) string {
 	return d.Name
 }
 
-// idLabel holds the name of a metric that Prometheus cannot have as one, so that two that look alike then stay apart.
-const idLabel = "id"
+// The labels that are not tags. idLabel has the name of a metric that Prometheus cannot have as one, so that two that look alike then stay apart.
+// metricLabel has the path of a metric, gauges/ID, which no other has.
+const (
+	idLabel     = "id"
+	metricLabel = "metric"
+)
 
-// appendLabels appends the tags of a metric. A label that would come twice is left out the second time.
-func appendLabels(b []byte, d *metricdef.Definition) []byte {
-	labels := make([]metricdef.Tag, 0, len(d.Tags)+len(d.Plain)+1)
+// exportHead is what the line of a metric begins with: its name there and its tags, as labels. A label that is taken has an underscore behind it.
+// alone asks for the label that tells it from all other metrics.
+func exportHead(name string, d *metricdef.Definition, alone bool) string {
+	labels := make([]metricdef.Tag, 0, len(d.Tags)+len(d.Plain)+2)
 	add := func(name, value string) {
-		if !slices.ContainsFunc(labels, func(t metricdef.Tag) bool { return t.Name == name }) {
-			labels = append(labels, metricdef.Tag{Name: name, Value: value})
+		for slices.ContainsFunc(labels, func(t metricdef.Tag) bool { return t.Name == name }) {
+			name += "_"
 		}
+		labels = append(labels, metricdef.Tag{Name: name, Value: value})
 	}
 	for _, t := range slices.Concat(d.Tags, d.Plain) {
 		if t.Name != tagql.StoredName {
 			add(promName(t.Name, false), t.Value)
 		}
 	}
-	if name := exportName(d); promName(name, true) != name {
-		add(idLabel, name)
+	if shown := exportName(d); promName(shown, true) != shown {
+		add(idLabel, shown)
+	}
+	if alone {
+		add(metricLabel, pathOf(d.Type)+"/"+idOf(d))
 	}
 	slices.SortFunc(labels, func(a, b metricdef.Tag) int { return strings.Compare(a.Name, b.Name) })
+	b := []byte(name)
 	for i, t := range labels {
 		b = append(append(append(b, "{,"[min(i, 1)]), t.Name...), '=', '"')
 		b = append(append(b, promValue.Replace(strings.ToValidUTF8(t.Value, "\uFFFD"))...), '"')
@@ -188,7 +230,7 @@ func appendLabels(b []byte, d *metricdef.Definition) []byte {
 	if len(labels) > 0 {
 		b = append(b, '}')
 	}
-	return b
+	return string(b)
 }
 
 var promValue = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

@@ -52,8 +52,8 @@ both{x="1"} 2
 free_memory{host="a"} 0.3333333333333333
 free_memory{host="b",type="mem"} 19
 # TYPE machine_a_b_1 gauge
-machine_a_b_1{a_b="1",id="machine/a.b/1",q="x\"\\\n` + "\uFFFD" + `"} -Inf
-machine_a_b_1{id="mine"} NaN
+machine_a_b_1{a_b="1",a_b_="2",id="machine/a.b/1",q="x\"\\\n` + "\uFFFD" + `"} -Inf
+machine_a_b_1{id="mine",id_="machine/a_b/1"} NaN
 # TYPE requests counter
 requests 9007199254740993
 `
@@ -78,6 +78,39 @@ requests 9007199254740993
 	}
 	if out := w.askFor(t, "nobody", "GET", "/exports", ""); out.Code != 200 || out.Body.Len() > 0 {
 		t.Error(out.Code, out.Body)
+	}
+}
+
+// TestExportsApart: metrics that Prometheus would take for one, since their names and tags are alike there, are told apart by a label. It would keep one
+// value of them.
+func TestExportsApart(t *testing.T) {
+	w := newWorld(t)
+	put := func(typ metricdef.Type, name string, identity, plain []metricdef.Tag, v any) {
+		t.Helper()
+		w.put(t, "t1", metricdef.Draft{Identity: metricdef.Identity{Type: typ, Name: name, Tags: identity}, Plain: plain, Dialect: Name}, testNow, v)
+	}
+	host, mine := []metricdef.Tag{{Name: "host", Value: "a"}}, []metricdef.Tag{{Name: "metric", Value: "mine"}}
+	put(metricdef.Gauge, "x", nil, nil, 2.0)
+	put(metricdef.Counter, "x", nil, nil, int64(1))
+	put(metricdef.Counter, "x", host, nil, int64(3))
+	put(metricdef.Gauge, "cpu", nil, host, 4.0)
+	put(metricdef.Gauge, "cpu", host, nil, 5.0)
+	put(metricdef.Gauge, "m1", nil, mine, 6.0)
+	put(metricdef.Gauge, "m2", nil, mine, 7.0)
+	w.must(t, 200, "PUT", "/gauges/tags", `[{"id": "m1", "tags": {"__name__": "load"}}, {"id": "m2", "tags": {"__name__": "load"}}]`)
+	const want = `# TYPE cpu gauge
+cpu{host="a",metric="gauges/cpu"} 4
+cpu{host="a",metric="gauges/cpu{host=\"a\"}"} 5
+# TYPE load gauge
+load{metric="mine",metric_="gauges/m1"} 6
+load{metric="mine",metric_="gauges/m2"} 7
+# TYPE x untyped
+x{host="a"} 3
+x{metric="counters/x"} 1
+x{metric="gauges/x"} 2
+`
+	if got := w.must(t, 200, "GET", "/exports", "").Body.String(); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 
