@@ -12,9 +12,9 @@ import (
 	"granary/metricdef"
 )
 
-// slack is how far behind now a range ends in the default mode if it names no end: a client reads what it wrote a moment ago, also
-// in the same millisecond. A start that is relative to now moves with it, so that a minute stays a minute and has one bucket of that
-// width.
+// slack is how far behind now a range ends if it names no end: a client reads what it wrote a moment ago, also in the same
+// millisecond, and also if it rounds the time up, as Python's does. A start that is relative to now moves with it, so that a minute
+// stays a minute and has one bucket of that width. Nobody can tell it from a request that took longer to arrive.
 const slack = 5 * time.Millisecond
 
 // ask is what a request says about a range and about the form of its answer, in its query string or in its body. What is not
@@ -109,7 +109,7 @@ func (c *call) span(a *ask) (from, to int64, err error) {
 		return 0, 0, badRequest("fromEarliest can only be used without start & end")
 	}
 	now := c.now
-	if a.End == "" && !c.strict() {
+	if a.End == "" {
 		now = now.Add(slack)
 	}
 	from, to = now.Add(-c.d.o.DefaultStart).UnixMilli(), now.UnixMilli()
@@ -162,7 +162,7 @@ func badSpan(a *ask, m moment) error {
 		"as in -5mn or +1h"}
 }
 
-// behindNow is the end of what lies at or before now, in nanoseconds: that of a range of the default mode that names none.
+// behindNow is the end of what lies at or before now, in nanoseconds: that of a range that names none.
 func (c *call) behindNow() int64 { return c.now.Add(slack).UnixNano() }
 
 // earliest is where a range with fromEarliest begins, in milliseconds: at the oldest point that one of the metrics still has. It is
