@@ -80,6 +80,22 @@ func (s *Settings) sound() error {
 	return nil
 }
 
+// Changes tells set of each retention that is another one in now: its name, what it was, and what it is. nil is one that is not set.
+func (r *Retention) Changes(now *Retention, set func(name string, was, is any)) {
+	span := func(d time.Duration) any {
+		if d == 0 {
+			return nil
+		}
+		return DurationText(d)
+	}
+	was, is := r.all(), now.all()
+	for i, name := range [...]string{"gauge", "counter", "availability", "string"} {
+		if *was[i] != *is[i] {
+			set("retention."+name, span(*was[i]), span(*is[i]))
+		}
+	}
+}
+
 // all are the durations in the order of the record.
 func (r *Retention) all() [4]*time.Duration {
 	return [...]*time.Duration{&r.Gauge, &r.Counter, &r.Availability, &r.Text}

@@ -285,19 +285,9 @@ func tellSettings(r *http.Request, before, after *tenant.Settings) {
 		}
 		return s
 	}
-	span := func(d time.Duration) any {
-		if d == 0 {
-			return nil
-		}
-		return durationText(d)
-	}
 	set("name", text(before.Name), text(after.Name))
 	set("description", text(before.Description), text(after.Description))
-	was, is := &before.Retention, &after.Retention
-	set("retention.gauge", span(was.Gauge), span(is.Gauge))
-	set("retention.counter", span(was.Counter), span(is.Counter))
-	set("retention.availability", span(was.Availability), span(is.Availability))
-	set("retention.string", span(was.Text), span(is.Text))
+	before.Retention.Changes(&after.Retention, set)
 	old, now := ownLimits(&before.Limits), ownLimits(&after.Limits)
 	for i := range tenant.LimitFields {
 		name := limitMember(&tenant.LimitFields[i])

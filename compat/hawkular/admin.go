@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -68,7 +69,7 @@ func (c *call) everywhere() bool { return c.who.Scope().All() }
 // audited tells the audit log how an operation about the service has ended: if it may have changed something, or if somebody was not
 // allowed to do it.
 func (c *call) audited(err error, begun bool) {
-	e := audit.Entry{Action: c.route.audit, Tenant: c.tenant, Outcome: edge.Outcome(err), Detail: c.detail}
+	e := audit.Entry{Action: cmp.Or(c.action, c.route.audit), Tenant: c.tenant, Outcome: edge.Outcome(err), Detail: c.detail}
 	switch {
 	case c.route.method == http.MethodGet && begun && !c.everywhere():
 		return // it has seen no more than its own

@@ -45,7 +45,8 @@ type call struct {
 	ticket queue.Ticket
 	inside bool // the gate of reads
 
-	// target and detail are what the audit log hears beside the name of the operation.
+	// target and detail are what the audit log hears beside the name of the operation, which action is where the route's is not it.
+	action string
 	target string
 	detail map[string]any
 }

@@ -92,14 +92,16 @@ func (d *Dialect) createTenant(c *call) error {
 	case existed && !before.Implicit && c.strict() && !overwrite:
 		return &tenantExistsError{draft.ID}
 	}
+	c.detail = make(map[string]any)
+	before.Retention.Changes(&draft.Retention, func(name string, was, is any) { c.detail[name] = map[string]any{"old": was, "new": is} })
 	if existed {
+		c.action = "tenant.change"
 		set := before.Settings
 		set.Retention = draft.Retention
 		if err := d.o.Store.UpdateTenant(c.ctx, num, set); err != nil {
 			return err
 		}
 	}
-	c.detail = map[string]any{"retentions": body.Retentions}
 	return c.created(Prefix+"/tenants", "Created tenant %s", string(draft.ID))
 }
 

@@ -190,7 +190,7 @@ func TestHawkularProxy(t *testing.T) {
 	}
 }
 
-// TestHawkularTenantKeepsSettings: a tenant that is overwritten keeps what Hawkular knows nothing of.
+// TestHawkularTenantKeepsSettings: a tenant that is overwritten keeps what Hawkular knows nothing of, and the audit log tells what was and what is.
 func TestHawkularTenantKeepsSettings(t *testing.T) {
 	s := running(t, configured(t, ""))
 	if w := ask(s, here, http.MethodPost, "/v2/tenants", `{"id":"shop","name":"The shop","limits":{"series":7},"retention":{"string":"3h"}}`); w.Code != 201 {
@@ -202,6 +202,19 @@ func TestHawkularTenantKeepsSettings(t *testing.T) {
 	for _, want := range []string{`"name":"The shop"`, `"retention":{"gauge":"2d"}`, `"series":7`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in %s", want, w.Body)
+		}
+	}
+	(&gate{"POST /tenants", `{"id":"new","retentions":{"counter":3}}`, nil, 201, ""}).ask(t, s, here)
+	b, err := os.ReadFile(auditOptions(s.cfg, s.o).File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"action":"tenant.change","target":"/hawkular/metrics/tenants/shop","tenant":"_ops","outcome":"ok","detail":{"retention.gauge":{"new":"2d","old":null},"retention.string":{"new":null,"old":"3h"}}`,
+		`"action":"tenant.create","target":"/hawkular/metrics/tenants/new","tenant":"_ops","outcome":"ok","detail":{"retention.counter":{"new":"3d","old":null}}`,
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the audit log lacks %s: %s", want, b)
 		}
 	}
 }
