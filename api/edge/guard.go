@@ -276,7 +276,9 @@ func (e *identityError) Problem() map[string]any {
 // elsewhereError refuses who comes from another machine.
 type elsewhereError struct{}
 
-func (*elsewhereError) Error() string { return "only from this machine, unless granary.auth is none" }
+func (*elsewhereError) Error() string { return elsewhereText }
+
+const elsewhereText = "only from this machine, as long as nothing says who may enter: granary.identity names who may, and granary.auth: none lets everybody in"
 
 // Kind implements the kinds of errors.
 func (*elsewhereError) Kind() string { return string(Forbidden) }

@@ -230,7 +230,7 @@ func hawkularSummary(cfg *config.Config) string {
 func alertSummary(a *config.HawkularAlerts) string {
 	told := "nobody is told"
 	if a.Server != "" {
-		told = "changes are sent" // the address may have a password in it
+		told = "changes are sent to " + a.Receiver()
 	}
 	noun := "rules"
 	if len(a.Rules) == 1 {
@@ -269,13 +269,13 @@ func whoMayEnter(cfg *config.Config) string {
 	case key && open:
 		return "JWTs of main.jwt-public-key on /api; none for the rest"
 	case key:
-		return "JWTs of main.jwt-public-key on /api; /metrics is closed, unless granary.auth is none"
+		return "JWTs of main.jwt-public-key on /api; all else is closed (granary.identity or granary.auth: none lets others in)"
 	case open:
 		return "none is demanded"
 	case loopback(cfg.Listen):
 		return "none is demanded, and only this machine can connect"
 	default:
-		return "none is demanded on /api, from any address; /metrics is for this machine only"
+		return "none is demanded: /api is for every address, all else for this machine only (granary.identity or granary.auth: none lets others in)"
 	}
 }
 

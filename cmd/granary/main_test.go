@@ -167,9 +167,9 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		`{"main": {"addr": ":80", "jwt-public-key": "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0="}}`:                              "JWTs of main.jwt-public-key on /api; /metrics is closed, unless granary.auth is none",
+		`{"main": {"addr": ":80", "jwt-public-key": "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0="}}`:                              "JWTs of main.jwt-public-key on /api; all else is closed (granary.identity or granary.auth: none lets others in)",
 		`{"main": {"addr": ":80", "jwt-public-key": "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0="}, "granary": {"auth": "none"}}`: "JWTs of main.jwt-public-key on /api; none for the rest",
-		`{"main": {"addr": ":80"}}`:                              "none is demanded on /api, from any address; /metrics is for this machine only",
+		`{"main": {"addr": ":80"}}`:                              "none is demanded: /api is for every address, all else for this machine only (granary.identity or granary.auth: none lets others in)",
 		`{"main": {"addr": ":80"}, "granary": {"auth": "none"}}`: "none is demanded",
 		`{}`:                                    "none is demanded, and only this machine can connect",
 		`{"metric-store": {"memory-cap": 100}}`: "100GB",
@@ -184,7 +184,7 @@ func TestCheck(t *testing.T) {
 		`{"granary": {"compat": {"hawkular": {"strict": true, "retention": "forever", "cors-origins": [], "admin-token": {"token": "0123456789abcdef"}}}}}`: "strictly as Hawkular; kept for ever; an admin token; no web pages",
 		`{"granary": {"rules": [{"name": "all", "pattern": "*", "policy": "low"}]}}`:                                                                        "as Mohawk and Hawkular; kept as granary.policies says; no admin token; web pages of *",
 		`{"granary": {"compat": {"hawkular": {"alerts": {"rules": [{"id": "a", "metrics": ["m"], "alert-if-lower-than": 1}]}}}}}`:                           "1 rule, looked at every 5s; nobody is told",
-		`{"granary": {"compat": {"hawkular": {"alerts": {"server": "http://u:hush@h/", "rules": [{"id": "a", "metrics": ["m"], "alert-if-lower-than": 1}, {"id": "b", "metrics": ["m"], "alert-if-lower-than": 1}]}}}}}`: "2 rules, looked at every 5s; changes are sent",
+		`{"granary": {"compat": {"hawkular": {"alerts": {"server": "http://u:hush@h/append?key=hush", "rules": [{"id": "a", "metrics": ["m"], "alert-if-lower-than": 1}, {"id": "b", "metrics": ["m"], "alert-if-lower-than": 1}]}}}}}`: "2 rules, looked at every 5s; changes are sent to http://h/append",
 		`{"granary": {"journal": {"sync": "always"}}}`: "synced before each acknowledgement",
 	} {
 		if code, out, stderr := command(t, "check", write(t, "c.json", file)); code != exitOK || !strings.Contains(out, "  "+want+"\n") {

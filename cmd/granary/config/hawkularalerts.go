@@ -30,6 +30,15 @@ type HawkularAlerts struct {
 	Rules []alerts.Rule
 }
 
+// Receiver is the address that changes are sent to, without what may be secret in it; "" if there is none.
+func (a *HawkularAlerts) Receiver() string {
+	u, err := alerts.ParseServer(string(a.Server))
+	if err != nil {
+		return ""
+	}
+	return alerts.Shown(u)
+}
+
 func defaultAlerts() HawkularAlerts {
 	return HawkularAlerts{Interval: alerts.DefaultInterval, Window: alerts.DefaultWindow, Method: http.MethodPost, Timeout: alerts.DefaultTimeout,
 		Retries: alerts.DefaultRetries, Queue: alerts.DefaultQueue}
@@ -42,7 +51,7 @@ func (a *HawkularAlerts) read(s *section) {
 	s.secret("server", &a.Server)
 	if n := s.get("server"); n != nil && a.Server != "" {
 		if _, err := alerts.ParseServer(string(a.Server)); err != nil {
-			s.r.errs = append(s.r.errs, &Error{n.file, n.line, join(s.path, "server"), "expected the URL of a receiver: it " + err.Error()})
+			s.r.errs = append(s.r.errs, &Error{n.file, n.line, join(s.path, "server"), "expected " + err.Error()})
 		}
 	}
 	s.text("method", &a.Method, http.MethodPost, http.MethodPut)

@@ -72,6 +72,8 @@ func TestRefusedAlerts(t *testing.T) {
 		`method: GET`:                 "alerts.method: expected one of POST, PUT",
 		`server: "ftp://u:hush@h"`:    "alerts.server: expected the URL of a receiver",
 		`server: "http://u:hush@h h"`: "alerts.server: expected the URL of a receiver",
+		`server: "http://u:hush/@h"`:  "alerts.server: expected the URL of a receiver: http:// or https:// and a host",
+		`server: "127.0.0.1:9099/x"`:  "alerts.server: expected the URL of a receiver: http:// or https:// and a host",
 		`server: 7`:                   "alerts.server: expected a text",
 		`retries: -1`:                 "alerts.retries: expected a whole number",
 		`queue: 0`:                    "alerts.queue: expected a whole number",

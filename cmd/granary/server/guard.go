@@ -46,7 +46,7 @@ func (s *Server) warnOpen() {
 	if !ok || address.IP.IsLoopback() || s.authority.Configured() || s.cfg.Auth.ClusterCockpitKey != nil || s.cfg.Auth.Open {
 		return
 	}
-	s.o.Logger.Warn("everybody who can reach this address may read and write through /api, since nothing says who may enter; name a source of identities, or listen on this machine alone",
+	s.o.Logger.Warn("everybody who can reach this address may read and write through /api, and all else is for this machine only, since nothing says who may enter; name a source of identities, or listen on this machine alone",
 		"listen", address.String(), "settings", "granary.identity, main.jwt-public-key, main.addr")
 }
 

@@ -95,8 +95,7 @@ func newHook(o *Options) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
-	h.shown = u.String()
+	h.shown = Shown(u)
 	h.o.Method, h.o.Timeout, h.o.Queue = cmp.Or(h.o.Method, http.MethodPost), cmp.Or(h.o.Timeout, DefaultTimeout), cmp.Or(h.o.Queue, DefaultQueue)
 	h.o.Queue = max(h.o.Queue, len(o.Rules)) // at a start all may be sent at once
 	h.o.Retries = max(cmp.Or(h.o.Retries, DefaultRetries), 0)
@@ -116,17 +115,19 @@ func newHook(o *Options) (*hook, error) {
 	return h, nil
 }
 
-// ParseServer reads the address of a receiver.
+// Shown is the address of a receiver without what may be secret in it: user, password and query.
+func Shown(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+}
+
+// ErrServer says what the address of a receiver has to be. It does not repeat what the parser of URLs says, which may have a part of the password in it.
+var ErrServer = errors.New("the URL of a receiver: http:// or https:// and a host; of a name and a password before it, all but letters and digits is percent-encoded")
+
+// ParseServer reads the address of a receiver. The error is ErrServer.
 func ParseServer(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	var bad *url.Error
-	switch {
-	case errors.As(err, &bad):
-		return nil, bad.Err // without the text, which may have a password in it
-	case err != nil:
-		return nil, err
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, errors.New("is no URL that begins with http:// or https:// and has a host")
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, ErrServer
 	}
 	return u, nil
 }
