@@ -227,15 +227,12 @@ func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricde
 // applyUpdates puts definition records in the place of what the definitions were. Series that changed are named again in the
 // journal segment that is written: the one that named them may have been begun before this record was applied.
 func (s *Store) applyUpdates(payload []byte) error {
-	var refs []metricdef.Ref
-	for rest := payload; len(rest) > 0; {
-		n, ref, err := s.Definitions.Update(rest)
-		if err != nil {
-			return &DamagedError{Kind: recUpdate, Reason: err.Error()}
-		}
+	refs, err := s.Definitions.UpdateAll(payload)
+	for _, ref := range refs {
 		s.learn(ref)
-		refs = append(refs, ref)
-		rest = rest[n:]
+	}
+	if err != nil {
+		return &DamagedError{Kind: recUpdate, Reason: err.Error()}
 	}
 	s.redefined.Add(1)
 	s.seq.mu.Lock()

@@ -338,3 +338,38 @@ func reportThread(b *testing.B) (end func()) {
 		runtime.UnlockOSThread()
 	}
 }
+
+// BenchmarkRetag changes ten tags of each of 20,000 metrics at once, as one request may: to values that each metric has for itself, and
+// to values that all of them share.
+func BenchmarkRetag(b *testing.B) {
+	const n, tags = 20_000, 10
+	for _, shared := range []bool{false, true} {
+		b.Run(fmt.Sprintf("shared=%v", shared), func(b *testing.B) {
+			r := NewRegistry(Options{})
+			fill(r, n, func(i int) Draft { return Draft{Identity: Identity{Tenant: 1, Type: Gauge, Name: fmt.Sprint("m", i)}} })
+			generation := 0
+			for b.Loop() {
+				generation++
+				var all []byte
+				for i := range n {
+					u := Update{}
+					for k := range tags {
+						value := fmt.Sprint(generation)
+						if !shared {
+							value = fmt.Sprint(i, " ", generation)
+						}
+						u.Set = append(u.Set, Tag{fmt.Sprint("k", k), value})
+					}
+					var err error
+					if all, err = r.AppendUpdated(all, Ref(i+1), &u); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if refs, err := r.UpdateAll(all); err != nil || len(refs) != n {
+					b.Fatal(len(refs), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n/tags, "ns/tag")
+		})
+	}
+}

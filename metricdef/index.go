@@ -36,6 +36,7 @@ type pair struct {
 	uses        uint32 // definitions that have it, reserved ones too
 	n           uint32 // visible ones among them
 	at          uint32 // n == 1: the ref; n > 1: number of the list
+	place       uint32 // in the list of the values of its name
 }
 
 func newIndex() *index {
@@ -85,6 +86,7 @@ func (x *index) use(s *symbols, name, value uint32) uint32 {
 		x.listed += namedBytes
 	}
 	before := cap(values.pairs)
+	x.pairs[id].place = uint32(len(values.pairs))
 	values.pairs = append(growSlice(values.pairs), id)
 	x.listed += 4 * (cap(values.pairs) - before)
 	return id
@@ -92,54 +94,38 @@ func (x *index) use(s *symbols, name, value uint32) uint32 {
 
 // release counts one use less of each pair, and forgets those that nobody uses any more.
 func (x *index) release(s *symbols, ids []uint32) {
-	var gone []uint32
 	for _, id := range ids {
-		if x.pairs[id].uses--; x.pairs[id].uses == 0 {
-			gone = append(gone, id)
-		}
-	}
-	if len(gone) == 0 {
-		return
-	}
-	slices.SortFunc(gone, func(a, b uint32) int { return int(int64(x.pairs[a].name) - int64(x.pairs[b].name)) })
-	for i, id := range gone {
-		name := x.pairs[id].name
-		if i > 0 && x.pairs[gone[i-1]].name == name {
-			continue
-		}
-		values := x.names.of(name)
-		left := 0
-		for _, v := range values.pairs {
-			if x.pairs[v].uses > 0 {
-				left++
-			}
-		}
-		if left == 0 {
-			x.listed -= namedBytes + 4*cap(values.pairs)
-			x.names.forget(name)
-			continue
-		}
-		kept := make([]uint32, 0, left)
-		for _, v := range values.pairs {
-			if x.pairs[v].uses > 0 {
-				kept = append(kept, v)
-			}
-		}
-		x.listed += 4 * (cap(kept) - cap(values.pairs))
-		values.pairs = kept
-	}
-	for _, id := range gone {
 		p := &x.pairs[id]
+		if p.uses--; p.uses > 0 {
+			continue
+		}
+		x.dropValue(p)
 		x.byText.remove(hashPair(p.name, p.value), id)
-	}
-	for _, id := range gone {
-		p := &x.pairs[id]
 		x.texts -= len(s.text(p.value))
 		s.release(p.name)
 		s.release(p.value)
 		*p = pair{}
 		x.free = append(x.free, id)
 		x.dropped++
+	}
+}
+
+// dropValue takes a pair out of the values of its name. The last of these takes its place, so that it costs the same however many there
+// are; whoever walks over them begins again, since a pair was dropped.
+func (x *index) dropValue(p *pair) {
+	values := x.names.of(p.name)
+	last := len(values.pairs) - 1
+	if last == 0 {
+		x.listed -= namedBytes + 4*cap(values.pairs)
+		x.names.forget(p.name)
+		return
+	}
+	moved := values.pairs[last]
+	values.pairs[p.place], x.pairs[moved].place = moved, p.place
+	values.pairs = values.pairs[:last]
+	if before := cap(values.pairs); before > 4*last {
+		values.pairs = slices.Clip(slices.Clone(values.pairs))
+		x.listed -= 4 * (before - cap(values.pairs))
 	}
 }
 
@@ -171,7 +157,7 @@ func (x *index) post(id uint32, ref Ref) {
 // postAll makes several definitions ones that have the pair. Refs are sorted, and none has it yet.
 func (x *index) postAll(id uint32, refs []Ref) {
 	p := &x.pairs[id]
-	if len(refs) < 2 && p.n < 2 {
+	if len(refs) < 2 {
 		for _, ref := range refs {
 			x.post(id, ref)
 		}
@@ -190,8 +176,15 @@ func (x *index) postAll(id uint32, refs []Ref) {
 			x.lists = append(growSlice(x.lists), nil)
 		}
 	} else {
-		list = union(x.lists[p.at], refs)
-		x.listed -= 4 * cap(x.lists[p.at])
+		list = x.lists[p.at]
+		x.listed -= 4 * cap(list)
+		if list[len(list)-1] < refs[0] {
+			for _, ref := range refs {
+				list = addRef(list, ref)
+			}
+		} else {
+			list = union(list, refs)
+		}
 	}
 	x.lists[p.at] = list
 	x.listed += 4 * cap(list)

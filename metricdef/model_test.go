@@ -216,6 +216,65 @@ func TestModel(t *testing.T) {
 			m.defs[ref] = m.held[ref]
 			delete(m.held, ref)
 		}
+		// change makes the record of a change of a definition, empty if it is none. Only if linked may it change what it belongs to.
+		change := func(t *rapid.T, linked bool) ([]byte, Ref, Draft) {
+			if len(m.defs)+len(m.held) == 0 {
+				return nil, 0, Draft{}
+			}
+			ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.all()))).Draw(t, "ref")
+			d := m.all()[ref]
+			u := Update{Remove: rapid.SliceOfN(rapid.SampledFrom([]string{"p", "q=", "unit", "no such"}), 0, 3).Draw(t, "gone"), Set: genPlain.Draw(t, "plain"),
+				Explicit: rapid.Bool().Draw(t, "explicit"), Replace: rapid.IntRange(0, 3).Draw(t, "replace") == 0}
+			if rapid.Bool().Draw(t, "retention changed") {
+				u.Retention = new(genKeep.Draw(t, "retention"))
+			}
+			for _, text := range []**string{&u.Unit, &u.Policy} {
+				if rapid.Bool().Draw(t, "changed") {
+					*text = new(genPolicy.Draw(t, "text"))
+				}
+			}
+			if linked && rapid.Bool().Draw(t, "label changed") {
+				u.Label = new(genLabel.Draw(t, "label"))
+			}
+			if linked && rapid.Bool().Draw(t, "resource changed") {
+				u.Resource = new(genResource.Draw(t, "resource"))
+			}
+			want := applied(d, u)
+			if m.taken(want, ref) {
+				return nil, 0, Draft{}
+			}
+			rec, err := r.AppendUpdated(nil, ref, &u)
+			var readOnly *DerivedTagError
+			if name := m.touched(d, u); name != "" {
+				if !errors.As(err, &readOnly) || m.valueOf(d, readOnly.Tag) == "" || hasTag(d.Plain, readOnly.Tag) {
+					t.Fatalf("update of %+v by %+v: %v", d, u, err)
+				}
+				return nil, 0, Draft{}
+			}
+			if want.Validate() != nil {
+				var invalid *InvalidError
+				if !errors.As(err, &invalid) {
+					t.Fatalf("update of %+v by %+v: %v", d, u, err)
+				}
+				return nil, 0, Draft{}
+			}
+			if err != nil || (len(rec) == 0) != sameDraft(d, want) {
+				t.Fatalf("update of %+v by %+v: %x, %v", d, u, rec, err)
+			}
+			if len(d.Tags) > 0 {
+				name := d.Tags[0].Name
+				for _, u := range []Update{{Set: []Tag{{name, "v"}}}, {Remove: []string{name}}} {
+					var identity *IdentityTagError
+					if _, err := r.AppendUpdated(nil, ref, &u); !errors.As(err, &identity) {
+						t.Fatalf("identity tag: %v", err)
+					}
+				}
+			}
+			if m.held[ref].Name != "" {
+				apply(t, ref)
+			}
+			return rec, ref, want
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"reserve": func(t *rapid.T) {
 				d := genDraft.Draw(t, "draft")
@@ -279,68 +338,28 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"update": func(t *rapid.T) {
-				if len(m.defs)+len(m.held) == 0 {
-					return
+				if rec, ref, want := change(t, true); len(rec) > 0 {
+					if n, got, err := r.Update(rec); err != nil || n != len(rec) || got != ref {
+						t.Fatalf("update of %d: %d, %d, %v", ref, n, got, err)
+					}
+					m.defs[ref] = want
 				}
-				ref := rapid.SampledFrom(slices.Sorted(maps.Keys(m.all()))).Draw(t, "ref")
-				d := m.all()[ref]
-				u := Update{Remove: rapid.SliceOfN(rapid.SampledFrom([]string{"p", "q=", "unit", "no such"}), 0, 3).Draw(t, "gone"), Set: genPlain.Draw(t, "plain"),
-					Explicit: rapid.Bool().Draw(t, "explicit"), Replace: rapid.IntRange(0, 3).Draw(t, "replace") == 0}
-				if rapid.Bool().Draw(t, "retention changed") {
-					u.Retention = new(genKeep.Draw(t, "retention"))
-				}
-				for _, text := range []**string{&u.Unit, &u.Policy} {
-					if rapid.Bool().Draw(t, "changed") {
-						*text = new(genPolicy.Draw(t, "text"))
+			},
+			"update many": func(t *rapid.T) {
+				var all []byte
+				var refs []Ref
+				var wants []Draft
+				for i := range rapid.IntRange(0, 6).Draw(t, "changes") {
+					if rec, ref, want := change(t, i == 0); len(rec) > 0 {
+						all, refs, wants = append(all, rec...), append(refs, ref), append(wants, want)
 					}
 				}
-				if rapid.Bool().Draw(t, "label changed") {
-					u.Label = new(genLabel.Draw(t, "label"))
+				if got, err := r.UpdateAll(all); err != nil || !slices.Equal(got, refs) {
+					t.Fatalf("updates of %v: %v, %v", refs, got, err)
 				}
-				if rapid.Bool().Draw(t, "resource changed") {
-					u.Resource = new(genResource.Draw(t, "resource"))
+				for i, ref := range refs {
+					m.defs[ref] = wants[i]
 				}
-				want := applied(d, u)
-				if m.taken(want, ref) {
-					return
-				}
-				rec, err := r.AppendUpdated(nil, ref, &u)
-				var readOnly *DerivedTagError
-				if name := m.touched(d, u); name != "" {
-					if !errors.As(err, &readOnly) || m.valueOf(d, readOnly.Tag) == "" || hasTag(d.Plain, readOnly.Tag) {
-						t.Fatalf("update of %+v by %+v: %v", d, u, err)
-					}
-					return
-				}
-				if want.Validate() != nil {
-					var invalid *InvalidError
-					if !errors.As(err, &invalid) {
-						t.Fatalf("update of %+v by %+v: %v", d, u, err)
-					}
-					return
-				}
-				if err != nil || (len(rec) == 0) != sameDraft(d, want) {
-					t.Fatalf("update of %+v by %+v: %x, %v", d, u, rec, err)
-				}
-				if len(d.Tags) > 0 {
-					name := d.Tags[0].Name
-					for _, u := range []Update{{Set: []Tag{{name, "v"}}}, {Remove: []string{name}}} {
-						var identity *IdentityTagError
-						if _, err := r.AppendUpdated(nil, ref, &u); !errors.As(err, &identity) {
-							t.Fatalf("identity tag: %v", err)
-						}
-					}
-				}
-				if m.held[ref].Name != "" {
-					apply(t, ref)
-				}
-				if len(rec) == 0 {
-					return
-				}
-				if n, got, err := r.Update(rec); err != nil || n != len(rec) || got != ref {
-					t.Fatalf("update of %d: %d, %d, %v", ref, n, got, err)
-				}
-				m.defs[ref] = want
 			},
 			"relink": func(t *rapid.T) {
 				tn, ids := genTenant.Draw(t, "tenant"), rapid.SliceOfN(genResource, 0, 3).Draw(t, "resources")

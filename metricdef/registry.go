@@ -63,6 +63,8 @@ type Registry struct {
 		tags []Tag
 		path []string
 		key  []byte
+
+		moves moves
 	}
 }
 
@@ -215,12 +217,19 @@ func (r *Registry) Restore(key, value []byte) error {
 var errExhausted = errors.New("no room for another definition")
 
 func (r *Registry) apply(b []byte, sink Sink) (n int, ref Ref, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.applied(b, sink)
+}
+
+// applied does the work of apply.
+//
+// REQUIRES: r.mu for writing.
+func (r *Registry) applied(b []byte, sink Sink) (n int, ref Ref, err error) {
 	n, ref, err = recordSize(b)
 	if err != nil {
 		return 0, 0, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	d := r.defs.get(ref)
 	if d != nil && d.state() == visible {
 		return n, ref, nil

@@ -125,20 +125,27 @@ func (rec *record) change(u *Update) error {
 	if u.Replace {
 		plain = plain[:0]
 	}
-	for i, t := range u.Set {
+	set := slices.Clone(u.Set)
+	slices.SortFunc(set, byName)
+	for i, t := range set {
 		switch {
 		case hasTag(identity, t.Name):
 			return &IdentityTagError{t.Name}
-		case hasTag(u.Set[:i], t.Name):
+		case i > 0 && set[i-1].Name == t.Name:
 			return &InvalidError{Field: "plain tags", Value: t.Name, Err: errors.New("is set twice")}
 		}
-		plain = slices.DeleteFunc(plain, func(p Tag) bool { return p.Name == t.Name })
-		plain = append(plain, t)
 	}
-	slices.SortFunc(plain, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
+	plain = slices.DeleteFunc(plain, func(p Tag) bool {
+		_, again := slices.BinarySearchFunc(set, p, byName)
+		return again
+	})
+	plain = append(plain, set...)
+	slices.SortFunc(plain, byName)
 	rec.tags = append(identity, plain...)
 	return nil
 }
+
+func byName(a, b Tag) int { return strings.Compare(a.Name, b.Name) }
 
 // draft is the record as a draft, which knows what is valid.
 func (rec *record) draft() Draft {
@@ -176,17 +183,53 @@ func (rec *record) append(dst []byte) []byte {
 // length of that record. A ref that has no visible definition gets one, as by Apply. Like Apply it is called by one
 // goroutine at a time, in the order of the records.
 func (r *Registry) Update(b []byte) (n int, ref Ref, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.settle()
+	return r.update(b)
+}
+
+// updateStep is how many records UpdateAll takes before it lets readers in.
+const updateStep = 256
+
+// UpdateAll is Update for all records in b, one behind the other, and returns their refs. A posting list changes once for many of them.
+// With an error come the refs of the records in front of the one that is at fault.
+func (r *Registry) UpdateAll(b []byte) (refs []Ref, err error) {
+	for len(b) > 0 && err == nil {
+		refs, b, err = r.updateSome(refs, b)
+	}
+	return refs, err
+}
+
+func (r *Registry) updateSome(refs []Ref, b []byte) ([]Ref, []byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.settle()
+	for range updateStep {
+		if len(b) == 0 {
+			break
+		}
+		n, ref, err := r.update(b)
+		if err != nil {
+			return refs, b, err
+		}
+		refs, b = append(refs, ref), b[n:]
+	}
+	return refs, b, nil
+}
+
+// update does the work of Update.
+//
+// REQUIRES: r.mu for writing, until settle has been called.
+func (r *Registry) update(b []byte) (n int, ref Ref, err error) {
 	n, ref, err = recordSize(b)
 	if err != nil {
 		return 0, 0, err
 	}
-	r.mu.Lock()
 	d := r.defs.get(ref)
 	if d == nil || d.state() != visible {
-		r.mu.Unlock()
-		return r.apply(b, r.o.Sink)
+		return r.applied(b, r.o.Sink)
 	}
-	defer r.mu.Unlock()
 	rec := &r.scratch.rec
 	if _, err := rec.decode(b); err != nil {
 		return 0, 0, err
@@ -208,11 +251,12 @@ func (r *Registry) Update(b []byte) (n int, ref Ref, err error) {
 }
 
 // replace changes a visible definition. What it had is given back when what it gets is in use, so that what stays is
-// never forgotten in between.
+// never forgotten in between. Its postings follow with settle.
 //
 // REQUIRES: r.mu; rec has the same identity.
 func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	x := r.tenants[tenant.Num(d.tenant)]
+	m := r.movesOf(x, ref)
 	if path, ok := r.path(x, d); ok {
 		x.nodes -= x.root.remove(path, x.pairs[d.name].value, ref)
 	}
@@ -241,12 +285,12 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	now := r.appendPosted(nil, x, d)
 	for _, id := range now {
 		if !slices.Contains(posted, id) {
-			x.post(id, ref)
+			m.list = append(m.list, move{id, ref, true})
 		}
 	}
 	for _, id := range posted {
 		if !slices.Contains(now, id) {
-			x.unpost(id, []Ref{ref})
+			m.list = append(m.list, move{id, ref, false})
 		}
 	}
 	if _, _, n, _ := r.linkOf(d); n != link {
@@ -261,7 +305,7 @@ func (r *Registry) replace(ref Ref, d *packed, rec *record) {
 	if label != 0 {
 		gone = append(gone, label)
 	}
-	r.release(x, r.unlink(gone, x, ref, label, creator, link))
+	m.gone = append(m.gone, r.unlink(gone, x, ref, label, creator, link)...)
 	r.symbols.release(old[0])
 	r.symbols.release(old[1])
 	r.releaseMore(&was, old)
