@@ -2,6 +2,7 @@ package edge
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/klauspost/compress/gzip"
@@ -89,6 +90,21 @@ func (s *Stream) End() error {
 		s.err = s.gzip.Close()
 	}
 	return s.err
+}
+
+// Finish ends an answer. An error that came before anything was sent is returned, to become the answer. One that came behind that can
+// only break the answer off: the connection ends before the answer says so; if it is internal, and the client is still there, it is logged.
+func (s *Stream) Finish(err error, logger *slog.Logger, dialect string) error {
+	if err != nil && !s.started {
+		return err
+	}
+	if err != nil && KindOf(err) == Internal && s.r.Context().Err() == nil {
+		logger.Error("request failed behind the beginning of its answer", "dialect", dialect, "path", s.r.URL.Path, "error", err)
+	}
+	if err != nil || s.End() != nil { // in the second case the client has gone
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }
 
 // Free gives the memory back, whether the answer has ended or not.

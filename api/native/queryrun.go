@@ -70,26 +70,17 @@ func (a *API) runQueries(w http.ResponseWriter, r *http.Request, q *asked) error
 		turn.End()
 		return s.Flush()
 	})
-	if err != nil {
-		if !s.Started() {
-			return err
+	lines, ok := p.(*linesPrinter)
+	switch {
+	case err == nil:
+		s.B = p.end(s.B, q)
+	case ok && s.Started() && r.Context().Err() == nil:
+		s.B = lines.failed(s.B, err)
+		if s.End() == nil {
+			return nil
 		}
-		if lines, ok := p.(*linesPrinter); ok && r.Context().Err() == nil {
-			s.B = lines.failed(s.B, err)
-			if err := s.End(); err == nil {
-				return nil
-			}
-		}
-		if edge.KindOf(err) == edge.Internal && r.Context().Err() == nil {
-			a.o.Logger.Error("query failed behind the beginning of its answer", "dialect", Name, "path", r.URL.Path, "error", err)
-		}
-		panic(http.ErrAbortHandler)
 	}
-	s.B = p.end(s.B, q)
-	if err := s.End(); err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	return nil
+	return s.Finish(err, a.o.Logger, Name)
 }
 
 // runAll yields the frames of all queries, in the order of their names. A series whose definition has ended meanwhile is left

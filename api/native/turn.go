@@ -11,11 +11,6 @@ import (
 // the ticket when it is done, and before it sends an answer that is made: a slow reader keeps nobody waiting either.
 func (a *API) turn(r *http.Request) (*queue.Ticket, error) {
 	ticket := new(queue.Ticket)
-	if a.o.Reads == nil {
-		return ticket, nil
-	}
-	if err := a.o.Reads.Queue(tenantOf(r)).Enter(r.Context(), ticket, 1); err != nil {
-		return nil, err
-	}
-	return ticket, nil
+	_, err := a.o.Reads.Pass(r.Context(), tenantOf(r), ticket)
+	return ticket, err
 }

@@ -130,19 +130,7 @@ func (a *API) usageStream(w http.ResponseWriter, r *http.Request, f usageForm, w
 	}
 	s := a.o.Compress.Stream(w, r, contentType)
 	defer s.Free()
-	if err := write(s); err != nil {
-		if !s.Started() {
-			return err
-		}
-		if r.Context().Err() == nil {
-			a.o.Logger.Error("an answer about usage ended early", "dialect", Name, "path", r.URL.Path, "error", err)
-		}
-		panic(http.ErrAbortHandler)
-	}
-	if err := s.End(); err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	return nil
+	return s.Finish(write(s), a.o.Logger, Name)
 }
 
 // spans of the answers by=hour, day and month if nothing is said, and the columns of a row.

@@ -40,29 +40,14 @@ func (c *call) nothing() error {
 // stream begins an answer that goes out while it is made. End it with endStream.
 func (c *call) stream() *edge.Stream {
 	s := c.d.o.Compress.Stream(c.w, c.r, typeJSON)
-	if c.inside {
-		s.Ticket = &c.ticket
-	}
+	s.Ticket = &c.ticket
 	return s
 }
 
-// endStream ends an answer, or breaks it off if an error came behind its beginning: what has been sent cannot become an error,
-// and a connection that ends before the answer says so. It gives the memory of the stream back.
+// endStream ends an answer, or breaks it off if an error came behind its beginning.
 func (c *call) endStream(s *edge.Stream, err error) error {
 	defer s.Free()
-	if err != nil && !s.Started() {
-		return err
-	}
-	if err != nil {
-		if edge.KindOf(err) == edge.Internal && c.r.Context().Err() == nil {
-			c.d.o.Logger.Error("request failed behind the beginning of its answer", "dialect", Name, "path", c.r.URL.Path, "error", err)
-		}
-		panic(http.ErrAbortHandler)
-	}
-	if err := s.End(); err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	return nil
+	return s.Finish(err, c.d.o.Logger, Name)
 }
 
 // fail answers an error in the form that Accept asks for. What is internal is logged and not shown.

@@ -40,9 +40,8 @@ type call struct {
 	query url.Values
 
 	bodies []*edge.Body
-	ticket queue.Ticket
-	inside bool       // the gate of reads
-	cost   query.Cost // of all that the request has prepared to read
+	ticket queue.Ticket // of the gate of reads
+	cost   query.Cost   // of all that the request has prepared to read
 
 	// beyond are the tenants other than the caller's home that the request is about.
 	beyond []tenant.ID
@@ -212,23 +211,14 @@ func (c *call) object(fields ...schema.Field) (*pyjson.Object, error) {
 
 // enter waits until it is the request's turn to look at much: reads and searches pass one gate, in which each tenant has its
 // queue. The body, if there is one, is read before, so that a slow sender keeps nobody waiting.
-func (c *call) enter() error {
-	if c.d.o.Reads == nil || c.inside {
-		return nil
-	}
-	if err := c.d.o.Reads.Queue(c.home).Enter(c.ctx, &c.ticket, 1); err != nil {
-		return err
-	}
-	c.inside = true
-	c.ctx = queue.With(c.ctx, &c.ticket)
-	return nil
+func (c *call) enter() (err error) {
+	c.ctx, err = c.d.o.Reads.Pass(c.ctx, c.home, &c.ticket)
+	return err
 }
 
 // free gives back what the request held.
 func (c *call) free() {
-	if c.inside {
-		c.ticket.Leave()
-	}
+	c.ticket.Leave()
 	for _, b := range c.bodies {
 		b.Free()
 	}

@@ -42,8 +42,7 @@ type call struct {
 	query url.Values
 
 	bodies []*edge.Body
-	ticket queue.Ticket
-	inside bool // the gate of reads
+	ticket queue.Ticket // of the gate of reads
 
 	// target and detail are what the audit log hears beside the name of the operation, which action is where the route's is not it.
 	action string
@@ -150,23 +149,14 @@ func (c *call) body() ([]byte, error) {
 
 // enter waits until it is the request's turn to look at much: reads and searches pass one gate, in which each tenant has its
 // queue. The body, if there is one, is read before, so that a slow sender keeps nobody waiting.
-func (c *call) enter() error {
-	if c.d.o.Reads == nil || c.inside {
-		return nil
-	}
-	if err := c.d.o.Reads.Queue(c.tenant).Enter(c.ctx, &c.ticket, 1); err != nil {
-		return err
-	}
-	c.inside = true
-	c.ctx = queue.With(c.ctx, &c.ticket)
-	return nil
+func (c *call) enter() (err error) {
+	c.ctx, err = c.d.o.Reads.Pass(c.ctx, c.tenant, &c.ticket)
+	return err
 }
 
 // free gives back what the request held.
 func (c *call) free() {
-	if c.inside {
-		c.ticket.Leave()
-	}
+	c.ticket.Leave()
 	for _, b := range c.bodies {
 		b.Free()
 	}

@@ -178,13 +178,11 @@ func (c *call) index(b []byte, s *statement) ([]byte, error) {
 	if !ok {
 		return b, nil
 	}
-	if c.d.o.Reads != nil {
-		var ticket queue.Ticket
-		if err := c.d.o.Reads.Queue(c.tenant).Enter(c.ctx, &ticket, 1); err != nil {
-			return nil, err
-		}
-		defer ticket.Leave()
+	var ticket queue.Ticket
+	if _, err := c.d.o.Reads.Pass(c.ctx, c.tenant, &ticket); err != nil {
+		return nil, err
 	}
+	defer ticket.Leave()
 	e := match.And{s.where}
 	if len(s.from) > 0 {
 		e = append(e, s.from)

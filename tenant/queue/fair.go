@@ -210,6 +210,18 @@ func (q *Queue) Enter(ctx context.Context, t *Ticket, n int64) error {
 	return q.enter(ctx, t, n, share, share.Length, share.Wait)
 }
 
+// Pass lets a request of a tenant through, for one unit, and returns the context in which the work on it takes its turns. A request that
+// is through already passes again, and a gate that is nil bounds nothing. The errors are those of Enter.
+func (f *Fair) Pass(ctx context.Context, id tenant.ID, t *Ticket) (context.Context, error) {
+	if f == nil || t.Queue() != nil {
+		return ctx, nil
+	}
+	if err := f.Queue(id).Enter(ctx, t, 1); err != nil {
+		return ctx, err
+	}
+	return With(ctx, t), nil
+}
+
 // Await is Enter for who can wait: it is bounded by ctx alone.
 func (q *Queue) Await(ctx context.Context, t *Ticket, n int64) error {
 	t.patient = true

@@ -53,6 +53,29 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestPass lets a request through once, however often it asks, and through a gate that there is not.
+func TestPass(t *testing.T) {
+	f := fair(1, 0, 0, 1, Share{})
+	var a, b Ticket
+	ctx, err := f.Pass(t.Context(), "a", &a)
+	if err != nil || From(ctx) != &a {
+		t.Fatal(ctx, err)
+	}
+	if again, err := f.Pass(ctx, "a", &a); err != nil || again != ctx || a.Held() != 1 {
+		t.Errorf("%v, %v, %d units", again, err, a.Held())
+	}
+	if ctx, err := f.Pass(t.Context(), "b", &b); !errors.Is(err, ErrFull) || From(ctx) != nil {
+		t.Errorf("%v, %v", ctx, err)
+	}
+	a.Leave()
+	b.Leave()
+	var none *Fair
+	if ctx, err := none.Pass(t.Context(), "a", &a); err != nil || From(ctx) != nil {
+		t.Errorf("%v, %v", ctx, err)
+	}
+	a.Leave()
+}
+
 func TestNoBound(t *testing.T) {
 	f := NewFair(FairOptions{})
 	var a, b Ticket
