@@ -9,23 +9,6 @@ import (
 	"granary/tenant"
 )
 
-// routeError says that there is nothing under a path.
-type routeError struct{ path string }
-
-func (e *routeError) Error() string { return fmt.Sprintf("there is nothing at %q", shorten(e.path)) }
-func (*routeError) Kind() string    { return string(edge.NotFound) }
-func (*routeError) Code() string    { return "route-unknown" }
-
-// methodError refuses a method.
-type methodError struct{ method, allow string }
-
-func (e *methodError) Error() string {
-	return fmt.Sprintf("%s is not possible here, only %s", shorten(e.method), e.allow)
-}
-func (*methodError) Kind() string { return string(edge.Invalid) }
-func (*methodError) Code() string { return "method-not-allowed" }
-func (*methodError) Status() int  { return http.StatusMethodNotAllowed }
-
 // acceptError says that the answer cannot have the form that is asked for.
 type acceptError struct{ offers []string }
 
@@ -48,13 +31,6 @@ func (e *mediaError) Error() string {
 func (*mediaError) Kind() string { return string(edge.Invalid) }
 func (*mediaError) Code() string { return "media-type" }
 func (*mediaError) Status() int  { return http.StatusUnsupportedMediaType }
-
-// startingError says that recovery has not ended.
-type startingError struct{ progress string }
-
-func (e *startingError) Error() string { return "not ready: " + e.progress }
-func (*startingError) Kind() string    { return string(edge.Unavailable) }
-func (*startingError) Code() string    { return "starting" }
 
 // syntaxError refuses a body that is not the JSON that was asked for.
 type syntaxError struct {

@@ -90,7 +90,7 @@ func (a *API) Routes() []edge.Route { return slices.Clone(a.routes) }
 func (a *API) mount(table []route) {
 	a.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
 	a.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, &routeError{path: r.URL.Path})
+		a.fail(w, r, &edge.RouteError{Path: r.URL.Path})
 	})
 	for i := range table {
 		if table[i].produces == nil {
@@ -155,7 +155,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header()["Allow"] = []string{e.Allow}
-		e.a.fail(w, r, &methodError{method: r.Method, allow: e.Allow})
+		e.a.fail(w, r, &edge.MethodError{Method: r.Method, Allow: e.Allow})
 	}
 }
 
@@ -180,7 +180,7 @@ func (a *API) serve(t *route, w http.ResponseWriter, r *http.Request) error {
 	}
 	if !t.early && a.o.Ready != nil {
 		if ok, progress := a.o.Ready(); !ok {
-			return withTenant(&startingError{progress}, id)
+			return withTenant(&edge.StartingError{Progress: progress}, id)
 		}
 	}
 	if t.audit != "" {

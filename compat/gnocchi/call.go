@@ -115,7 +115,7 @@ func (c *call) begin() (err error) {
 	}
 	if c.d.o.Ready != nil {
 		if ok, progress := c.d.o.Ready(); !ok {
-			return &startingError{progress}
+			return &edge.StartingError{Progress: progress}
 		}
 	}
 	if t, ok := c.d.o.Tenants.Lookup(c.home); ok {

@@ -112,14 +112,8 @@ var (
 )
 
 // methodError says that a path has no such method.
-type methodError struct{ method, allow string }
+type methodError struct{ edge.MethodError }
 
-func (e *methodError) Error() string {
-	return fmt.Sprintf("%s is none of the methods of this path, which are %s", shorten(e.method), e.allow)
-}
-func (*methodError) Kind() string        { return string(edge.Invalid) }
-func (*methodError) Code() string        { return "method-not-allowed" }
-func (*methodError) Status() int         { return http.StatusMethodNotAllowed }
 func (*methodError) Description() string { return "" }
 
 // mediaError refuses a body of another form than the operation takes.
@@ -132,13 +126,6 @@ func (*mediaError) Kind() string        { return string(edge.Invalid) }
 func (*mediaError) Code() string        { return "media-type" }
 func (*mediaError) Status() int         { return http.StatusUnsupportedMediaType }
 func (*mediaError) Description() string { return "" }
-
-// startingError says that the service does not take requests yet.
-type startingError struct{ progress string }
-
-func (e *startingError) Error() string { return "the service is starting: " + e.progress }
-func (*startingError) Kind() string    { return string(edge.Unavailable) }
-func (*startingError) Code() string    { return "starting" }
 
 // acceptError says that the form of the answer is not wanted; offered is that form.
 type acceptError struct{ offered string }

@@ -3,6 +3,7 @@ package gnocchi
 import (
 	"net/http"
 
+	"granary/api/edge"
 	"granary/compat/gnocchi/pyjson"
 	"granary/tenant/identity"
 )
@@ -63,7 +64,7 @@ func (d *Dialect) health(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header()["Allow"] = []string{http.MethodGet}
-		d.fail(w, r, &methodError{r.Method, http.MethodGet})
+		d.fail(w, r, &methodError{edge.MethodError{Method: r.Method, Allow: http.MethodGet}})
 		return
 	}
 	d.o.Compress.Answer(w, r, status, typeJSON, []byte(`{"detailed": false, "reasons": `+reasons+`}`))

@@ -177,6 +177,6 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		w.Header()["Allow"] = []string{e.allow}
-		e.d.fail(w, r, &methodError{r.Method, e.allow})
+		e.d.fail(w, r, &methodError{edge.MethodError{Method: r.Method, Allow: e.allow}})
 	}
 }

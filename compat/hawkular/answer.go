@@ -127,23 +127,6 @@ func (*requestError) Code() string    { return "parameter-invalid" }
 // badRequest is a refusal with 400.
 func badRequest(format string, args ...any) error { return &requestError{fmt.Sprintf(format, args...)} }
 
-// routeError says that there is no such path.
-type routeError struct{ path string }
-
-func (e *routeError) Error() string { return fmt.Sprintf("there is nothing at %q", shorten(e.path)) }
-func (*routeError) Kind() string    { return string(edge.NotFound) }
-func (*routeError) Code() string    { return "route-unknown" }
-
-// methodError says that a path has no such method.
-type methodError struct{ method, allow string }
-
-func (e *methodError) Error() string {
-	return fmt.Sprintf("%s is none of the methods of this path, which are %s", shorten(e.method), e.allow)
-}
-func (*methodError) Kind() string { return string(edge.Invalid) }
-func (*methodError) Code() string { return "method-not-allowed" }
-func (*methodError) Status() int  { return http.StatusMethodNotAllowed }
-
 // errNoTenant is the refusal of the strict mode.
 var errNoTenant = &noTenantError{}
 

@@ -121,7 +121,7 @@ func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	d.fail(w, r, &routeError{r.URL.Path})
+	d.fail(w, r, &edge.RouteError{Path: r.URL.Path})
 }
 
 // endpoint is a path with its operations.
@@ -147,7 +147,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 	default:
 		w.Header()["Allow"] = []string{e.Allow}
-		e.d.fail(w, r, &methodError{method: r.Method, allow: e.Allow})
+		e.d.fail(w, r, &edge.MethodError{Method: r.Method, Allow: e.Allow})
 	}
 }
 

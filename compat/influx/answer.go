@@ -112,22 +112,5 @@ func (e *routeError) Error() string { return fmt.Sprintf("path not found: %q", s
 func (*routeError) Kind() string    { return string(edge.NotFound) }
 func (*routeError) Code() string    { return "route-unknown" }
 
-// methodError says that a path has no such method.
-type methodError struct{ method, allow string }
-
-func (e *methodError) Error() string {
-	return fmt.Sprintf("%s is none of the methods of this path, which are %s", shorten(e.method), e.allow)
-}
-func (*methodError) Kind() string { return string(edge.Invalid) }
-func (*methodError) Code() string { return "method-not-allowed" }
-func (*methodError) Status() int  { return http.StatusMethodNotAllowed }
-
-// startingError says that the service does not take requests yet.
-type startingError struct{ progress string }
-
-func (e *startingError) Error() string { return "the service is starting: " + e.progress }
-func (*startingError) Kind() string    { return string(edge.Unavailable) }
-func (*startingError) Code() string    { return "starting" }
-
 // shorten is the front of a text that may be very long.
 func shorten(s string) string { return edge.Shorten(s, 200) }

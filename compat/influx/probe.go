@@ -25,7 +25,7 @@ func (c *call) health() error {
 	if c.d.o.Ready != nil {
 		if ok, progress := c.d.o.Ready(); !ok {
 			status, state, message = http.StatusServiceUnavailable, "fail", progress
-			edge.SetRetryAfter(c.w.Header(), &startingError{progress})
+			edge.SetRetryAfter(c.w.Header(), &edge.StartingError{Progress: progress})
 		}
 	}
 	b := append([]byte(nil), `{"checks":[],"message":`...)

@@ -96,7 +96,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header()["Allow"] = []string{e.Allow}
-		e.d.fail(w, r, &methodError{method: r.Method, allow: e.Allow})
+		e.d.fail(w, r, &edge.MethodError{Method: r.Method, Allow: e.Allow})
 	}
 }
 

@@ -200,7 +200,7 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	starting = true
-	if h := b.want("/write", "m value=1", 503, `{"error":"the service is starting: replaying"}`); h.Get("Retry-After") == "" || h.Get("X-Influxdb-Error") == "" {
+	if h := b.want("/write", "m value=1", 503, `{"error":"not ready: replaying"}`); h.Get("Retry-After") == "" || h.Get("X-Influxdb-Error") == "" {
 		t.Errorf("%v", h)
 	}
 	if w := b.ask("GET", "/health", ""); w.Code != 503 || !strings.Contains(w.Body.String(), `"status":"fail"`) {

@@ -66,7 +66,7 @@ func (c *call) begin() (err error) {
 	}
 	if o.Ready != nil {
 		if ok, progress := o.Ready(); !ok {
-			return &startingError{progress}
+			return &edge.StartingError{Progress: progress}
 		}
 	}
 	if t, ok := o.Tenants.Lookup(c.tenant); ok {

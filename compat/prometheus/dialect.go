@@ -176,7 +176,7 @@ func (d *Dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if t.method != r.Method {
 			h["Allow"] = []string{t.method}
-			d.fail(w, r, &methodError{r.Method, t.method})
+			d.fail(w, r, &edge.MethodError{Method: r.Method, Allow: t.method})
 			return
 		}
 		d.run(t, w, r)
