@@ -3,6 +3,7 @@ package hawkular
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -52,36 +53,84 @@ func saysNothing(b []byte) bool {
 	return false
 }
 
-// unmarshal reads one JSON text, and what Hawkular takes for JSON beside it. An error names the member that is wrong.
+// unmarshal reads one JSON text, and what Hawkular takes for JSON beside it. An error names the member that is wrong. A member that is given twice is: one
+// of its two values would be lost.
 func unmarshal(b []byte, v any) error {
 	err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true))
-	var broken *jsontext.SyntacticError
-	if errors.As(err, &broken) {
+	broken, ok := errors.AsType[*jsontext.SyntacticError](err)
+	if ok {
 		if meant, changed := points.Strict(b); changed {
-			if err2 := json.Unmarshal(meant, v, jsontext.AllowDuplicateNames(true)); !errors.As(err2, new(*jsontext.SyntacticError)) {
-				err = err2 // else the place in what was sent is of more use
+			err2 := json.Unmarshal(meant, v, jsontext.AllowDuplicateNames(true))
+			if still, ok := errors.AsType[*jsontext.SyntacticError](err2); !ok {
+				b, err = meant, err2
+			} else if at := int64(points.Place(b, int(still.ByteOffset))); at >= broken.ByteOffset {
+				still.ByteOffset, broken, err = at, still, err2
 			}
 		}
 	}
 	if err == nil {
+		if at := twice(b); at != "" {
+			return badRequest("%s: is given twice", shorten(at))
+		}
 		return nil
 	}
 	var semantic *json.SemanticError
 	var own *requestError
 	switch {
 	case errors.As(err, &semantic):
-		at := semantic.JSONPointer
-		if at == "" {
-			at = "/"
-		}
+		at := place(semantic.JSONPointer)
 		if errors.As(semantic.Err, &own) {
-			return badRequest("%s: %v", shorten(string(at)), own)
+			return badRequest("%s: %v", at, own)
 		}
-		return badRequest("%s: %s cannot stand here", shorten(string(at)), kinds[semantic.JSONKind])
+		return badRequest("%s: %s cannot stand here", at, kinds[semantic.JSONKind])
 	case errors.As(err, &broken):
 		return badRequest("the body is no valid JSON at byte %d: %v", broken.ByteOffset, broken.Err)
 	}
 	return badRequest("the body cannot be read: %s", shorten(err.Error()))
+}
+
+// How far a body is looked through for members that are given twice: so deep, and so many members of an object. None that is read lies deeper or has
+// more. What the library does about all of them costs many times as much as to read the body.
+const (
+	mostDeep  = 4
+	mostNames = 64
+)
+
+// twice is the place of a member that is given twice in an object of a JSON text; "" if there is none.
+func twice(b []byte) string {
+	d := jsontext.NewDecoder(bytes.NewBuffer(b), jsontext.AllowDuplicateNames(true))
+	var names [mostDeep + 1][]string // of the objects around
+	for {
+		deep := d.StackDepth()
+		if kind := d.PeekKind(); deep == mostDeep && (kind == '{' || kind == '[') {
+			if d.SkipValue() != nil {
+				return ""
+			}
+			continue
+		}
+		around, before := d.StackIndex(deep)
+		token, err := d.ReadToken()
+		switch {
+		case err != nil:
+			return "" // the end
+		case token.Kind() == '{':
+			names[deep+1] = names[deep+1][:0]
+		case token.Kind() == '"' && around == '{' && before%2 == 0 && len(names[deep]) < mostNames:
+			name := token.String()
+			if slices.Contains(names[deep], name) {
+				return string(d.StackPointer())
+			}
+			names[deep] = append(names[deep], name)
+		}
+	}
+}
+
+// place names a value of a body.
+func place(at jsontext.Pointer) string {
+	if at == "" {
+		return "the body"
+	}
+	return shorten(string(at))
 }
 
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "true", 'f': "false", '"': "a text", '0': "a number", '{': "an object", '[': "a list", 0: "this value"}

@@ -26,6 +26,9 @@ const (
 
 // divide lays the buckets that are asked for over a range.
 func (c *call) divide(a *ask, from, to int64) (buckets, error) {
+	if err := a.checkOrder(); err != nil {
+		return buckets{}, err
+	}
 	switch {
 	case a.Buckets != nil && a.BucketDuration != "":
 		return buckets{}, badRequest(textBoth)

@@ -202,7 +202,12 @@ func TestLenientJSON(t *testing.T) {
 		}{
 			{`{'id': 'a', retentions: {'gauge': '3'}}`, 201, ""},
 			{`{id: "it's", retentions: null}`, 201, ""},
-			{`{id: 'b'`, 400, "no valid JSON at byte 1"},
+			{`{id: 'b'`, 400, "no valid JSON at byte 8"},
+			{`{'id': 'b', retentions: {gauge: 03}}`, 400, "no valid JSON at byte 33"},
+			{`{"id": "b",}`, 400, "no valid JSON at byte 10"},
+			{`[{"id": "b"}]`, 400, "the body: a list cannot stand here"},
+			{`{"id": "b", "id": "c"}`, 400, "/id: is given twice"},
+			{`{id: 'b', retentions: {gauge: 3, 'gauge': 4}}`, 400, "/retentions/gauge: is given twice"},
 			{`{'id': 7}`, 400, "/id: a number cannot stand here"},
 			{`{id: b}`, 400, "no valid JSON"},
 			{`'`, 400, "no valid JSON"},

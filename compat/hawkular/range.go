@@ -83,16 +83,20 @@ func (a *ask) most() int64 {
 // whether the question came by POST: such answers are oldest first, all others newest first.
 func (c *call) desc(a *ask, posted bool) (bool, error) {
 	switch {
-	case strings.EqualFold(a.Order, "asc"):
-		return false, nil
-	case strings.EqualFold(a.Order, "desc"):
-		return true, nil
 	case a.Order != "":
-		return false, badRequest("order: %q is neither asc nor desc", shorten(a.Order))
+		return strings.EqualFold(a.Order, "desc"), a.checkOrder()
 	case c.strict():
 		return a.most() == 0 || a.Start == "" || a.End != "", nil
 	}
 	return !posted, nil
+}
+
+// checkOrder refuses an order that is none, also where it does not count.
+func (a *ask) checkOrder() error {
+	if a.Order == "" || strings.EqualFold(a.Order, "asc") || strings.EqualFold(a.Order, "desc") {
+		return nil
+	}
+	return badRequest("order: %q is neither asc nor desc", shorten(a.Order))
 }
 
 // spanError refuses the times of a range. Clients know the texts of Hawkular, which come first.

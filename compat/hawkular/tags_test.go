@@ -39,7 +39,8 @@ func TestTags(t *testing.T) {
 	}{
 		{"PUT", "/gauges/new/tags", `{"a": 1, "b": true, "c": "x", "d": 1e3}`, 200, "Updated tags for t1@new", "/gauges/new", "{a=1 b=true c=x d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{"a": 2, "b": "", "nosuch": ""}`, 200, "", "/gauges/new", "{a=2 c=x d=1e3}"},
-		{"PUT", "/gauges/new/tags", `{"a": "3", "a": "4"}`, 200, "", "/gauges/new", "{a=4 c=x d=1e3}"},
+		{"PUT", "/gauges/new/tags", `{"a": "4"}`, 200, "", "/gauges/new", "{a=4 c=x d=1e3}"},
+		{"PUT", "/gauges/new/tags", `{"a": "3", "a": "5"}`, 400, "/a: is given twice", "/gauges/new", "{a=4 c=x d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{}`, 200, "", "/gauges/new", "{a=4 c=x d=1e3}"},
 		{"PUT", "/gauges/other/tags", `{}`, 200, "", "/gauges/other", ""},
 		{"PUT", "/gauges/other/tags", `{"x": ""}`, 200, "", "/gauges/other", "{}"},
@@ -54,7 +55,7 @@ func TestTags(t *testing.T) {
 		{"PUT", "/gauges/new/tags", `{"x": null}`, 400, `the tag \"x\" has the value null`, "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{"x": {}}`, 400, `the tag \"x\": an object cannot stand here`, "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{"": "x"}`, 400, "the name of a tag is blank", "/gauges/new", "{d=1e3}"},
-		{"PUT", "/gauges/new/tags", `["x"]`, 400, "expected an object of tags", "/gauges/new", "{d=1e3}"},
+		{"PUT", "/gauges/new/tags", `["x"]`, 400, "the body: expected an object of tags", "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{'__name__': 'x', e: 'f'}`, 200, "", "/gauges/new", "{__name__=x d=1e3 e=f}"}, // as Hawkular reads it
 		{"GET", "/gauges/tags/__name__:x", ``, 200, `{"__name__":["x"]}`, "/gauges/new", "{__name__=x d=1e3 e=f}"},
 		{"GET", "/metrics/tags?filter=__.*", ``, 200, `["__name__"]`, "/gauges/new", "{__name__=x d=1e3 e=f}"},

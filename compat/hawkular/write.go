@@ -55,6 +55,9 @@ func (c *call) write(read reading) error {
 	if err != nil {
 		return err
 	}
+	if c.strict() && saysNothing(body) {
+		return errPayload
+	}
 	in := c.d.takeIntake()
 	defer in.end()
 	in.begin(c)

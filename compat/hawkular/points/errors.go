@@ -19,10 +19,14 @@ type Error struct {
 	Text string
 
 	broken bool // it is no JSON
+	at     int  // where, if it is broken
 	value  bool
 }
 
 func (e *Error) Error() string {
+	if e.broken {
+		return fmt.Sprintf("no valid JSON at byte %d: %s", e.at, e.Text)
+	}
 	if e.Path == "" {
 		return e.Text
 	}
@@ -40,14 +44,17 @@ func (e *Error) Code() string {
 	return "request-syntax"
 }
 
-func isBroken(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.broken
+// asBroken is the error that says that a body is no JSON, nil for any other.
+func asBroken(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok && e.broken {
+		return e
+	}
+	return nil
 }
 
 // brokenAt says that the body is no JSON.
 func (d *Decoder) brokenAt(i int, text string) error {
-	return &Error{Text: fmt.Sprintf("no valid JSON at byte %d: %s", i, text), broken: true}
+	return &Error{Text: text, broken: true, at: i}
 }
 
 // libraryError is brokenAt in the words of the library, about a value that begins at a place in the body.

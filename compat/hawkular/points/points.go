@@ -188,25 +188,33 @@ func (d *Decoder) One(body []byte, typ metricdef.Type, id string, turn *queue.Tu
 // Mixed reads {"gauges": […], "counters": […], "availabilities": […], "strings": […]}, each a list of metrics.
 func (d *Decoder) Mixed(body []byte, turn *queue.Turn) error { return d.read(body, turn, d.mixed) }
 
-// read reads a body: as JSON, and if it is none, once more with what Hawkular Metrics takes beyond JSON put right.
+// read reads a body: as JSON, and if it is none, once more with what Hawkular Metrics takes beyond JSON put right. If it is none then either, the
+// error is that which comes later in what was sent.
 func (d *Decoder) read(body []byte, turn *queue.Turn, form func(i int) (int, error)) error {
 	d.turn = turn
 	err := d.once(body, form)
-	if broken, ok := err.(*Error); ok && broken.broken { //nolint:errorlint // it is ours, as it was made
-		if strict, changed := Strict(body); changed {
-			if again := d.once(strict, form); !isBroken(again) {
-				return again
-			}
+	broken := asBroken(err)
+	if broken == nil {
+		return err
+	}
+	strict, changed := Strict(body)
+	if !changed {
+		return err
+	}
+	again := d.once(strict, form)
+	if still := asBroken(again); still != nil {
+		if still.at = Place(body, still.at); still.at < broken.at {
+			return err
 		}
 	}
-	return err
+	return again
 }
 
 // once reads a body as JSON.
 func (d *Decoder) once(body []byte, form func(i int) (int, error)) error {
 	d.reset(body)
 	if len(body) > math.MaxInt32 {
-		return &Error{Text: "the body is larger than what can be read at once", broken: true}
+		return &Error{Text: "the body is larger than what can be read at once"}
 	}
 	i := skipSpace(body, 0)
 	if i == len(body) {

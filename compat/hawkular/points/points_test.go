@@ -181,7 +181,11 @@ func TestRefuse(t *testing.T) {
 		{form: "several", body: `[{"id":"a","data":[],}]`, want: `no valid JSON at byte 21: expected the name of a member`},
 		// What is lenient is held to the same rules.
 		{form: "several", body: `[{id:'a',data:[{timestamp:1,value:'x'}]}]`, want: `[0].data[0].value: "x" is not a number`},
-		{form: "several", body: `[{id:'a',data:[{timestamp:1,value:'1}]}]`, want: `no valid JSON at byte 2: expected the name of a member`},
+		{form: "several", body: `[{id:'a',data:[{timestamp:1,value:'1}]}]`, want: `no valid JSON at byte 40: it ends too early`},
+		{form: "one", body: `[{'timestamp':1,'value':1,}]`, want: `no valid JSON at byte 26: expected the name of a member`},
+		{form: "one", body: `[{timestamp:1,'value':01}]`, want: `no valid JSON at byte 23: `},
+		{form: "one", body: `[{timestamp:1,value:1}] x`, want: `no valid JSON at byte 24: there is something behind the end`},
+		{form: "one", body: `[{"timestamp":1,"value":1]  'a'`, want: `no valid JSON at byte 25: expected , or }`},
 	} {
 		d := NewDecoder(Options{Setting: "the.setting"})
 		read := forms[c.form]
@@ -219,6 +223,22 @@ func TestStrict(t *testing.T) {
 		got, changed := Strict([]byte(in))
 		if string(got) != want || changed != (want != "") {
 			t.Errorf("%s: %s, %v", in, got, changed)
+		}
+	}
+}
+
+// TestPlace: a byte of what Strict makes is found where it stood before.
+func TestPlace(t *testing.T) {
+	const sent = `{'it\'s "x"' : [1.5, "a'b"], name: 'c', n:tru}`
+	strict, _ := Strict([]byte(sent))
+	for _, part := range []string{"it", "1.5", "a'b", "name", "c", "tru", "}"} {
+		if got, want := Place([]byte(sent), strings.Index(string(strict), part)), strings.Index(sent, part); got != want {
+			t.Errorf("%s: %d, want %d", part, got, want)
+		}
+	}
+	for at := range len(strict) + 3 {
+		if got := Place([]byte(sent), at); got > len(sent) || got < 0 || at >= len(strict) && got != len(sent) {
+			t.Errorf("%d: %d", at, got)
 		}
 	}
 }
