@@ -66,7 +66,7 @@ type example struct {
 }
 
 var (
-	isCommand = regexp.MustCompile(`^([A-Za-z]+=|curl |for |umask |cat |while )`)
+	isCommand = regexp.MustCompile(`^([A-Za-z]+=|curl |old |new |for |umask |cat |while )`)
 	isConfig  = regexp.MustCompile(`^(\{|granary:|main:)`)
 	writtenAt = regexp.MustCompile("NOW=([0-9]{10})`")
 )
