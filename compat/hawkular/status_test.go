@@ -16,7 +16,7 @@ func TestStatus(t *testing.T) {
 		{false, "GET", "/hawkular/metrics/status", 200, `{"MetricsService":"STARTED","Implementation-Version":"0.32.0.Final","Built-From-Git-SHA1":"v1","MohawkVersion":"0.33.3","MohawkStorage":"Storage-Granary"}` + "\n"},
 		{true, "GET", "/hawkular/metrics/status/", 200, `{"MetricsService":"STARTED","Implementation-Version":"0.32.0.Final","Built-From-Git-SHA1":"v1","Cassandra":"up"}` + "\n"},
 		{true, "GET", "/hawkular/metrics/", 200, `{"name":"Hawkular-Metrics","Implementation-Version":"0.32.0.Final","Built-From-Git-SHA1":"v1"}`},
-		{true, "DELETE", "/hawkular/metrics/status", 405, `{"errorMsg":"DELETE is none of the methods of this path, which are GET, HEAD, OPTIONS"}`},
+		{true, "DELETE", "/hawkular/metrics/status", 405, `{"errorMsg":"DELETE is not possible here, only GET, HEAD, OPTIONS"}`},
 		{false, "GET", "/hawkular/metrics/nothing", 404, `{"errorMsg":"there is nothing at \"/hawkular/metrics/nothing\"","code":404,"message":"there is nothing at \"/hawkular/metrics/nothing\""}`},
 	} {
 		d := New(Options{Strict: c.strict, Version: "v1"})
