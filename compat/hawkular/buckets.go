@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"strings"
 
 	"granary/measures/query"
 	"granary/tenant"
@@ -47,11 +46,14 @@ func (c *call) divide(a *ask, from, to int64) (buckets, error) {
 	return buckets{}, badRequest(textNeither)
 }
 
-// width reads the width of buckets, in milliseconds. Mohawk takes a number without a unit for milliseconds, and a plus before it.
+// width reads the width of buckets, in milliseconds. Mohawk takes a number without a unit for milliseconds, and a plus before it, which in an
+// address may have become a blank.
 func (c *call) width(m moment) (int64, error) {
 	text := string(m)
 	if !c.strict() {
-		text = strings.TrimPrefix(text, "+")
+		if text[0] == '+' || text[0] == ' ' {
+			text = text[1:]
+		}
 		if n := len(text); n > 0 && text[n-1] >= '0' && text[n-1] <= '9' {
 			text += "ms"
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -122,15 +123,17 @@ func TestOpenshift(t *testing.T) {
 		d.Plain = []metricdef.Tag{{Name: "descriptor_name", Value: "cpu/usage"}}
 		w.put(t, tenant.ID(id), d, testNow, 1.0)
 	}
-	const list = `[{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t1"},` +
-		`{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t2"}]`
-	if got := w.must(t, 200, "GET", "/openshift", "").Body.String(); got != strings.ReplaceAll(list, "KEPT", "7") {
-		t.Error(got)
+	const list = `[{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t1"DATA},` +
+		`{"id":"pod/cpu","tags":{"descriptor_name":"cpu/usage"},"dataRetention":KEPT,"type":"gauge","tenantId":"t2"DATA}]`
+	want := func(kept, data string) {
+		t.Helper()
+		if got := w.must(t, 200, "GET", "/openshift", "").Body.String(); got != strings.NewReplacer("KEPT", kept, "DATA", data).Replace(list) {
+			t.Error(got)
+		}
 	}
+	want("7", `,"data":[{"timestamp":`+strconv.FormatInt(testMilli, 10)+`,"value":1}]`)
 	w.o.Strict = true
-	if got := w.must(t, 200, "GET", "/openshift", "").Body.String(); got != strings.ReplaceAll(list, "KEPT", "null") {
-		t.Error(got)
-	}
+	want("null", "")
 	w.o.Auth = as{identity.InScope("ann", identity.Token, "t", identity.Admin, identity.AllTenants())}
 	w.must(t, http.StatusForbidden, "GET", "/openshift", "")
 	empty := newWorld(t)

@@ -19,8 +19,7 @@ import (
 type lister struct {
 	c     *call
 	times bool      // with the times of the first and the last point
-	of    tenant.ID // "": that of the request
-	plain bool      // nothing but what the definition says, as in the list of all tenants
+	of    tenant.ID // of the list of all tenants; "": that of the request
 
 	numbers measures.Reader
 	texts   measures.TextReader
@@ -29,10 +28,11 @@ type lister struct {
 // append appends a metric.
 func (p *lister) append(b []byte, d *metricdef.Definition) ([]byte, error) {
 	b = edge.AppendString(append(b, `{"id":`...), idOf(d))
-	if strict := p.c.strict(); !strict || len(d.Tags)+len(d.Plain) > 0 {
+	strict := p.c.strict()
+	if !strict || len(d.Tags)+len(d.Plain) > 0 {
 		b = appendTags(append(b, `,"tags":`...), d)
 	}
-	if p.plain && p.c.strict() {
+	if p.of != "" && strict {
 		b = append(b, `,"dataRetention":null`...)
 	} else if kept := p.c.d.o.Store.RetentionOf(d.Ref); kept > 0 {
 		b = strconv.AppendInt(append(b, `,"dataRetention":`...), days(kept), 10)
@@ -49,7 +49,7 @@ func (p *lister) append(b []byte, d *metricdef.Definition) ([]byte, error) {
 			b = strconv.AppendInt(append(b, `,"maxTimestamp":`...), millis(ends.Last), 10)
 		}
 	}
-	if !p.c.strict() && !p.plain {
+	if !strict {
 		var err error
 		if b, err = p.appendNewest(append(b, `,"data":[`...), d); err != nil {
 			return b, err

@@ -28,7 +28,7 @@ func (d *Dialect) openshift(c *call) error {
 	for _, t := range d.o.Tenants.All() {
 		var refs []metricdef.Ref
 		if refs, err = find(c.ctx, d.o.Definitions, t.Num, match.Exists(openshiftTag), c.among()); err == nil {
-			p := lister{c: c, of: t.ID, plain: true}
+			p := lister{c: c, of: t.ID}
 			n, err = p.each(s, &turn, refs, nil, n)
 		}
 		if err != nil {

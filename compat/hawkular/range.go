@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -133,15 +134,22 @@ func (c *call) span(a *ask) (from, to int64, err error) {
 		}
 	}
 	if to <= from {
-		return 0, 0, &spanError{"Range end must be strictly greater than start"}
+		return 0, 0, &spanError{fmt.Sprintf("Range end must be strictly greater than start: %d is not behind %d", to, from)}
 	}
 	return from, to, nil
 }
 
-// spelt is a time as both modes take it. Mohawk has -5000 for five seconds ago, which Hawkular refuses.
+// spelt is a time as both modes take it. Mohawk has -5000 for five seconds ago, which Hawkular refuses, and so it does a plus that stands in an
+// address as it is, where it is a blank.
 func (c *call) spelt(m moment) string {
-	if n := len(m); n > 1 && !c.strict() && m[0] == '-' && m[n-1] >= '0' && m[n-1] <= '9' {
+	n := len(m)
+	switch {
+	case n < 2 || c.strict():
+		return string(m)
+	case m[0] == '-' && m[n-1] >= '0' && m[n-1] <= '9':
 		return string(m) + "ms"
+	case m[0] == ' ':
+		return "+" + string(m[1:])
 	}
 	return string(m)
 }
@@ -158,8 +166,8 @@ func badSpan(a *ask, m moment) error {
 		what = "duration"
 	}
 	said := "The start (" + show(a.Start) + ") or end (" + show(a.End) + ") value does not correspond to a valid " + what + ". "
-	if _, ok := duration(string(m)); ok {
-		text := show(m)
+	if text := strings.TrimSpace(string(m)); isDuration(text) {
+		text = shorten(text)
 		return &spanError{said + text + " lacks a sign: -" + text + " is before now, +" + text + " (in an address %2B" + text + ") behind it"}
 	}
 	return &spanError{said + "A time is a number of milliseconds since 1970, or relative to now: a sign, a whole number and one of the units ms, s, mn, h, d, " +

@@ -135,6 +135,7 @@ func TestStatsOfOne(t *testing.T) {
 			b.want("/gauges/n1/stats?start=0&end=7200000&buckets=1", "", 200, `~[{"start":0,"samples":4}]`)
 			b.want("/gauges/n1/stats?start=3600000&end=7200000&bucketDuration=3600000", "", 200, `~[{"samples":4}]`)
 			b.want("/gauges/n1/stats?start=3600000&end=7200000&bucketDuration=%2B1h", "", 200, `~[{"samples":4}]`)
+			b.want("/gauges/n1/stats?start=3600000&end=7200000&bucketDuration=+1h", "", 200, `~[{"samples":4}]`)
 			b.want("/gauges/n1/stats?start=3600000&end=7200000&buckets=1&limit=3", "", 400, "")
 			b.want("/gauges/n1/stats?start=3600000&end=7200000&buckets=1&order=asc", "", 400, "")
 			b.want("/gauges/n1/stats?start=3600000&end=7200000&bucketDuration=600s", "", 200, `~[{"first":12.22,"last":15.37,"std":2.22739},{"empty":true,"std":null}]`)

@@ -82,6 +82,11 @@ func duration(text string) (int64, bool) {
 	return n * unit.Milliseconds(), true
 }
 
+func isDuration(text string) bool {
+	_, ok := duration(text)
+	return ok
+}
+
 // nanos is a time in milliseconds as nanoseconds, cut to what these hold.
 func nanos(ms int64) int64 {
 	switch {
