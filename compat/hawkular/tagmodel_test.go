@@ -212,6 +212,9 @@ func TestTagQueriesModel(t *testing.T) {
 			for range queries {
 				m.compare(m.query())
 			}
+			for _, filter := range append([]string{""}, modelPatterns...) {
+				m.compareNames(filter)
+			}
 			m.change()
 		}
 		found, refused = found+m.found, refused+m.refused
@@ -269,6 +272,7 @@ func (m *tagModel) compare(text string) {
 		of := m.matching(o, typ)
 		ask("GET", "/"+pathOf(typ)+"/stats?"+tags+span, "", readPooled, pooledOf(of))
 		ask("POST", "/"+pathOf(typ)+"/stats/query", body(spanBody), readPooled, pooledOf(of))
+		ask("POST", "/"+pathOf(typ)+"/rate/query", body(""), readData, ratesOf(of))
 	}
 	ask("POST", "/m/stats/query", body(spanBody), readGeneric, genericOf(all))
 	if !m.o.Strict {
@@ -277,6 +281,44 @@ func (m *tagModel) compare(text string) {
 		for _, typ := range []metricdef.Type{metricdef.Gauge, metricdef.Counter} {
 			ask("POST", "/"+pathOf(typ)+"/stats/query", body(spanBody), readData, eachOf(m.matching(o, typ)))
 		}
+	}
+}
+
+// compareNames asks for the names of tags.
+func (m *tagModel) compareNames(filter string) {
+	m.t.Helper()
+	typ := pick(m.rng, append([]metricdef.Type{0}, modelTypes...))
+	path := "/m/tags?filter=" + url.QueryEscape(filter)
+	if typ != 0 {
+		path += "&type=" + typ.String()
+	}
+	w := m.send("GET", path, "", "Hawkular-Tenant", "t")
+	fits, err := func(string) bool { return true }, error(nil)
+	if filter != "" {
+		fits, err = oraclePattern(filter)
+	}
+	if filter == "*" || err != nil { // a star alone is no expression here
+		if w.Code != 400 {
+			m.t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return
+	}
+	var want, got []string
+	for _, c := range m.matching(&oracle{holds: func(map[string]string) bool { return true }}, typ) {
+		for name := range c.tags {
+			if fits(name) {
+				want = append(want, name)
+			}
+		}
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if w.Code == 200 {
+		got = read[[]string](m.t, w)
+		slices.Sort(got)
+	}
+	if !slices.Equal(got, want) || w.Code == 204 != (m.o.Strict && len(want) == 0) {
+		m.t.Fatalf("%s: %d %q, want %q", path, w.Code, got, want)
 	}
 }
 

@@ -87,6 +87,17 @@ func dataOf(list []*modelMetric) string {
 	return strings.Join(b, ", ")
 }
 
+// ratesOf are those of each two points that follow one another. Values fall with time, so counters have none.
+func ratesOf(list []*modelMetric) string {
+	var b []string
+	for _, c := range list {
+		if c.points > 1 && c.typ == metricdef.Gauge {
+			b = append(b, c.id+" "+strconv.Itoa(c.points-1))
+		}
+	}
+	return strings.Join(b, ", ")
+}
+
 // eachOf is one bucket of each.
 func eachOf(list []*modelMetric) string {
 	var b []string
