@@ -1,10 +1,13 @@
 package hawkular
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 
+	"granary/measures"
+	"granary/measures/query"
 	"granary/metricdef"
 )
 
@@ -35,6 +38,50 @@ func TestBodiesStaySmall(t *testing.T) {
 		}
 		if w := b.ask("/gauges/stats/query", many(`{"buckets":1,"metrics":[`, `"a"`, mostIDs-1, `"a"],"percentiles":[`)+many("", `1`, mostPercentiles-1, `"1"]}`)); w.Code != 200 {
 			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestBatchFindsNoMore: metrics that the tag queries of a batch find are counted together, and what is too much is refused before they are
+// looked at one by one.
+func TestBatchFindsNoMore(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		b := newBed(t, strict, func(o *Options) {
+			o.Queries = query.New(o.Store.(*measures.Store), query.Options{Definitions: o.Definitions, MaxSeries: 2500})
+		})
+		num, err := b.store.EnsureTenant(t.Context(), "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		drafts := make([]metricdef.Draft, 1000)
+		for i := range drafts {
+			drafts[i] = metricdef.Draft{Identity: metricdef.Identity{Tenant: num, Type: metricdef.Gauge, Name: fmt.Sprint("m", i)},
+				Dialect: Name, Plain: []metricdef.Tag{{Name: "a", Value: "b"}}}
+		}
+		b.store.CreateDefinitions(t.Context(), drafts)
+		body := func(n int) string {
+			one := make([]string, n)
+			for i := range one {
+				one[i] = fmt.Sprintf(`"q%02d":{"tags":"a:b","types":["gauge"],"buckets":1}`, i)
+			}
+			return "{" + strings.Join(one, ",") + "}"
+		}
+		if w := b.ask("/m/stats/batch/query", body(2)); w.Code != 200 || strings.Count(w.Body.String(), `"empty":true`) != 2000 {
+			t.Errorf("strict %v: %d %.200s", strict, w.Code, w.Body)
+		}
+		w := b.ask("/m/stats/batch/query", body(3))
+		if want := "q02: query: the answer would read 3000 series, the limit is 2500"; w.Code != 400 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("strict %v: %d %.200s, want %s", strict, w.Code, w.Body, want)
+		}
+		b.ask("/m/stats/batch/query", body(100)) // the texts that are made once are there
+		took := testing.AllocsPerRun(3, func() {
+			if w := b.ask("/m/stats/batch/query", body(100)); w.Code != 400 {
+				t.Errorf("%d", w.Code)
+			}
+		})
+		// Two questions of a thousand metrics are looked at, of a hundred.
+		if took > 20_000 {
+			t.Errorf("strict %v: %g allocations", strict, took)
 		}
 	}
 }

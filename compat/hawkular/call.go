@@ -43,6 +43,8 @@ type call struct {
 
 	bodies []*edge.Body
 	ticket queue.Ticket // of the gate of reads
+	// found is how many metrics the tag queries of the questions of the body have found so far.
+	found int64
 
 	// target and detail are what the audit log hears beside the name of the operation, which action is where the route's is not it.
 	action string

@@ -303,6 +303,11 @@ func (c *call) fill(s *section, ids []string, tags string) error {
 		if err != nil {
 			return err
 		}
+		// What is too much for an answer is refused before anything is made of it: a batch could find everything a hundred times.
+		c.found += int64(len(refs))
+		if err := c.refused(c.d.o.Queries.Admit(c.most(), query.Cost{Series: c.found})); err != nil {
+			return err
+		}
 		for _, ref := range refs {
 			d, ok := c.d.o.Definitions.Get(ref)
 			if !ok {
