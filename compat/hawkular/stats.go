@@ -156,7 +156,7 @@ func (c *call) since(refs []metricdef.Ref, to int64) int64 {
 		return to
 	}
 	if kept := c.kept(refs); c.strict() && kept > 0 {
-		from = c.now.Add(-kept).UnixMilli()
+		from = to - kept.Milliseconds() // so that buckets of a day end with the range, slack and all
 	}
 	return max(from, 1)
 }
