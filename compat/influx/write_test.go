@@ -181,7 +181,7 @@ func TestRequests(t *testing.T) {
 		{"GET", "/ping?verbose=true", 200, `{"version":"` + InfluxVersion + `"}`},
 		{"GET", "/ping?verbose=0", 204, ""},
 		{"GET", "/health", 200, `"status":"pass"`},
-		{"POST", "/ping", 405, `{"error":"POST is none of the methods`},
+		{"POST", "/ping", 405, `{"error":"POST is not possible here`},
 		{"OPTIONS", "/write", 204, ""},
 		{"GET", "/write", 405, `{"error":`},
 		{"GET", "/api/v2/write", 405, `{"code":"method not allowed","message":`},
