@@ -16,6 +16,7 @@
 //	GRANARY_E2E_PROMETHEUS=required fail where there is no Prometheus, instead of leaving its tests out
 //	GRANARY_E2E_INFLUXDB=required   fail where there is no InfluxDB 1.x with its shell and its Python library, instead of leaving its tests out
 //	GRANARY_E2E_SCRIPTS=FOLDER      the published scripts prom2ccms.py and influx2ccms.py, for the tests of them
+//	GRANARY_E2E_MOHAWK=FOLDER       the source of Mohawk 0.33.3, for the shell tests that it has
 //	GRANARY_E2E_SCREENSHOT=FILE     a picture of the page of the HTTP API
 //
 // Every answer that the tests see is checked against the OpenAPI document.
