@@ -129,7 +129,8 @@ func (c *Config) readTree(r *reader, path string, o Options) (*node, error) {
 		return nil, err
 	}
 	if root.kind != object {
-		return nil, &Error{path, root.line, "", "expected an object with the sections main, metrics, metric-store, nats, granary, found " + root.show()}
+		// A file in TOML, as Mohawk may have one, is a text to YAML. It is not shown, since there may be a secret in it.
+		return nil, &Error{path, root.line, "", "expected an object, in JSON or YAML, with the sections main, metrics, metric-store, nats, granary, found " + kindName(root.kind)}
 	}
 	kept := root.members[:0]
 	for _, m := range root.members {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +47,9 @@ unheard-of: 1
 			t.Errorf("%q, want %s", got, want)
 		}
 	}
+	if _, _, err := load(t, files{"config.json": "bearer-auth = '0123456789abcdef'\n"}, Overrides{}); err == nil || strings.Contains(err.Error(), "0123") {
+		t.Errorf("TOML: %v", err)
+	}
 	for _, key := range []string{"bearer-auth: 0123456789abcdef", "basic-auth: 'jack:secret'", "Bearer-Auth: 0123456789abcdef"} {
 		_, _, err := load(t, files{"config.yaml": key}, Overrides{})
 		if err == nil || !strings.Contains(err.Error(), "here it is granary.identity.") || strings.Contains(err.Error(), "0123") || strings.Contains(err.Error(), "secret") {
@@ -67,6 +72,21 @@ func TestMohawksKeys(t *testing.T) {
 			if strings.Contains(word, ".") && !known[word] {
 				t.Errorf("%s: there is no %s", key, word)
 			}
+		}
+	}
+}
+
+// TestMohawksFlagsOnPage: the page about Mohawk's clients says of each key, which is a flag of Mohawk's too, what stands here instead.
+func TestMohawksFlagsOnPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.FromSlash("../../../docs/hawkular.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## Mohawk's command line\n")
+	table, _, _ = strings.Cut(table, "\n#")
+	for key := range mohawkKeys {
+		if key != "alerts" && key != "backend" && !strings.Contains(table, "`--"+key+"`") { // the two are no flags
+			t.Errorf("the page has no --%s", key)
 		}
 	}
 }
