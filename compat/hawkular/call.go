@@ -89,6 +89,9 @@ func (c *call) begin() error {
 	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil && !c.route.open { // those have no parameters
 		return badRequest("the query string cannot be read: %v", err)
 	}
+	if err = c.ambiguous(); err != nil {
+		return err
+	}
 	vars := mux.Vars(c.r)
 	c.vars = make(map[string]string, len(vars))
 	for name, raw := range vars {
@@ -117,6 +120,24 @@ func (c *call) begin() error {
 	}
 	if t, ok := c.d.o.Tenants.Lookup(c.tenant); ok {
 		c.num = t.Num
+	}
+	return nil
+}
+
+// singles are the parameters that have one value. Only metrics may be given several times.
+var singles = []string{
+	"start", "end", "fromEarliest", "limit", "order", "distinct", "buckets", "bucketDuration", "percentiles", "stacked",
+	"tags", "type", "id", "timestamps", "filter", "threshold", "op", "overwrite", "state",
+}
+
+// ambiguous refuses a parameter that is given twice with different values: one of them would be lost.
+func (c *call) ambiguous() error {
+	for _, name := range singles {
+		for i, v := range c.query[name] {
+			if first := c.query[name][0]; i > 0 && v != first {
+				return badRequest("%s: is given twice, as %q and as %q", name, shorten(first), shorten(v))
+			}
+		}
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type ask struct {
 	Stacked        flag     `json:"stacked"`
 }
 
-// ask reads the query string. Of a parameter that is given twice the first one counts, and one that is empty is not given.
+// ask reads the query string. A parameter that is empty is not given.
 func (c *call) ask() (*ask, error) {
 	a := &ask{
 		Tags: c.query.Get("tags"), Start: moment(c.query.Get("start")), End: moment(c.query.Get("end")),
