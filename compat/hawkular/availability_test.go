@@ -3,6 +3,7 @@ package hawkular
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"granary/measures/query"
@@ -156,6 +157,9 @@ func TestPeriods(t *testing.T) {
 			if w := s.request("GET", "/gauges/p/periods?"+query, ""); w.Code != 400 {
 				t.Errorf("%s: %d %s", query, w.Code, w.Body)
 			}
+		}
+		if w := s.request("GET", "/gauges/p/periods?op=gt", ""); !strings.Contains(w.Body.String(), "threshold: is missing") {
+			t.Errorf("no threshold: %s", w.Body)
 		}
 		if w := s.request("GET", "/counters/p/periods?threshold=1&op=gt", ""); w.Code != 404 {
 			t.Errorf("counters have periods: %d", w.Code)

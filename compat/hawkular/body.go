@@ -3,6 +3,7 @@ package hawkular
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -82,6 +83,9 @@ func unmarshal(b []byte, v any) error {
 		if errors.As(semantic.Err, &own) {
 			return badRequest("%s: %v", at, own)
 		}
+		if what := shape(semantic.GoType); what != "" {
+			return badRequest("%s: %s cannot stand here, only %s", at, kinds[semantic.JSONKind], what)
+		}
 		return badRequest("%s: %s cannot stand here", at, kinds[semantic.JSONKind])
 	case errors.As(err, &broken):
 		return badRequest("the body is no valid JSON at byte %d: %v", broken.ByteOffset, broken.Err)
@@ -134,6 +138,22 @@ func place(at jsontext.Pointer) string {
 }
 
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "true", 'f': "false", '"': "a text", '0': "a number", '{': "an object", '[': "a list", 0: "this value"}
+
+// shape is what a value of a type is written as in JSON; "" for what has several ways to be written.
+func shape(t reflect.Type) string {
+	if t == nil {
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return kinds['"']
+	case reflect.Slice:
+		return kinds['[']
+	case reflect.Map, reflect.Struct:
+		return kinds['{']
+	}
+	return ""
+}
 
 // readList reads a list of at most so many elements, so that a body does not become many times as large as it is.
 func readList[T any](d *jsontext.Decoder, list *[]T, most int, what string) error {

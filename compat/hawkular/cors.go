@@ -50,7 +50,7 @@ const (
 	corsHeaders       = "origin,accept,content-type,hawkular-tenant,authorization,hawkular-admin-token,content-encoding,tenant,x-scope-orgid,x-api-key"
 	corsMohawkHeaders = "authorization,content-type,hawkular-tenant,origin,accept,hawkular-admin-token,content-encoding,tenant,x-scope-orgid,x-api-key"
 	corsMohawkMethods = "GET, POST, DELETE, PUT, OPTIONS, HEAD"
-	corsExpose        = "Location,Retry-After,Allow," + ErrorHeader
+	corsExpose        = "Location,Retry-After,Allow,X-Granary-Ignored," + ErrorHeader
 	corsAge           = "259200"
 )
 
@@ -112,7 +112,7 @@ func (d *Dialect) stranger(r *http.Request, who *identity.Identity) error {
 	if d.origins.names(origin) || d.origins.any && who.Source != identity.Anonymous && shows(r) {
 		return nil
 	}
-	return &originError{origin}
+	return &originError{origin, d.origins.any}
 }
 
 // foreign says whether the page of another origin sends a request, as far as its browser says. A read that says no origin is none
@@ -150,9 +150,15 @@ func shows(r *http.Request) bool {
 }
 
 // originError refuses the page of another origin.
-type originError struct{ origin string }
+type originError struct {
+	origin string
+	any    bool // a token or key would let it in
+}
 
 func (e *originError) Error() string {
+	if !e.any {
+		return fmt.Sprintf("a page from %q may not do this: only those that %s names may", shorten(e.origin), settingOrigins)
+	}
 	return fmt.Sprintf("a page from %q may not do this without a token or key of its own (setting %s)", shorten(e.origin), settingOrigins)
 }
 func (*originError) Kind() string { return string(edge.Forbidden) }

@@ -74,7 +74,7 @@ func (k *keepFor) UnmarshalJSON(b []byte) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimSuffix(text, ".0"), 10, 64)
 	if err != nil || n < 0 || n > maxDays {
-		return badRequest("%q is not a whole number of days from 0 to %d", shorten(text), maxDays)
+		return badRequest("%s is not a whole number of days from 0 to %d", shorten(string(b)), maxDays)
 	}
 	*k = keepFor(n) * keepFor(day)
 	return nil

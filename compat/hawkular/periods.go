@@ -36,6 +36,9 @@ func (c *call) periods() error {
 	if err != nil {
 		return err
 	}
+	if !c.query.Has("threshold") {
+		return badRequest("threshold: is missing")
+	}
 	threshold, err := strconv.ParseFloat(c.query.Get("threshold"), 64)
 	if err != nil || math.IsNaN(threshold) || math.IsInf(threshold, 0) {
 		return badRequest("threshold: %q is not a number", shorten(c.query.Get("threshold")))

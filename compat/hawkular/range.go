@@ -226,10 +226,13 @@ func (f *flag) UnmarshalJSON(b []byte) error {
 // integer is a whole number, in bodies also as a text.
 type integer int64
 
-func (i *integer) parse(text string) error {
+func (i *integer) parse(text string) error { return i.read(text, strconv.Quote(shorten(text))) }
+
+// read takes a text for a number, which an error shows as it was written.
+func (i *integer) read(text, written string) error {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return badRequest("%q is not a whole number that can stand here", shorten(text))
+		return badRequest("%s is not a whole number of 64 bits", written)
 	}
 	*i = integer(n)
 	return nil
@@ -241,7 +244,7 @@ func (i *integer) UnmarshalJSON(b []byte) error {
 	if err != nil || text == "" {
 		return err
 	}
-	return i.parse(text)
+	return i.read(text, shorten(string(b)))
 }
 
 // words are the percentiles that are asked for, one more than can be at most: with commas between them, or as a list, whose numbers are texts too.

@@ -91,8 +91,8 @@ func TestSpan(t *testing.T) {
 		{query: "fromEarliest=TRUE&start=1", fails: "fromEarliest can only be used without start & end"},
 		{query: "fromEarliest=true&end=1", fails: "fromEarliest can only be used without start & end"},
 		{query: "fromEarliest=yes", fails: `"yes" is neither true nor false`},
-		{query: "limit=1.5", fails: `"1.5" is not a whole number that can stand here`},
-		{query: "buckets=999999999999999999999999", fails: `"999999999999999999999999" is not a whole number that can stand here`},
+		{query: "limit=1.5", fails: `limit: "1.5" is not a whole number of 64 bits`},
+		{query: "buckets=999999999999999999999999", fails: `buckets: "999999999999999999999999" is not a whole number of 64 bits`},
 	} {
 		for _, strict := range []bool{true, false} {
 			call, a, err := askBoth(t, strict, c.query)
@@ -184,12 +184,14 @@ func TestDecodeAsk(t *testing.T) {
 		{body: `{"percentiles":[50,"90.0"],"stacked":"True","bucketDuration":1000}`, want: ask{Percentiles: words{"50", "90.0"}, Stacked: true, BucketDuration: "1000"}},
 		{body: `{ids:['a',"b'"],'start': '-5mn', limit : 3}`, want: ask{IDs: []string{"a", "b'"}, Start: "-5mn", Limit: &limit}},
 		{body: `{"start":{}}`, fails: "/start: an object cannot stand here"},
-		{body: `{"limit":1.5}`, fails: `/limit: "1.5" is not a whole number that can stand here`},
-		{body: `{"limit":1e2}`, fails: `/limit: "1e2" is not a whole number that can stand here`},
-		{body: `{"ids":["a",7]}`, fails: "/ids/1: a number cannot stand here"},
-		{body: `{"tags":{"a":"b"}}`, fails: "/tags: an object cannot stand here"},
+		{body: `{"limit":1.5}`, fails: `/limit: 1.5 is not a whole number of 64 bits`},
+		{body: `{"limit":1e2}`, fails: `/limit: 1e2 is not a whole number of 64 bits`},
+		{body: `{"limit":"ten"}`, fails: `/limit: "ten" is not a whole number of 64 bits`},
+		{body: `{"ids":["a",7]}`, fails: "/ids/1: a number cannot stand here, only a text"},
+		{body: `{"ids":"a"}`, fails: "/ids: a text cannot stand here, only a list"},
+		{body: `{"tags":{"a":"b"}}`, fails: "/tags: an object cannot stand here, only a text"},
 		{body: `{"start":1,"start":2}`, fails: "/start: is given twice"},
-		{body: `["a"]`, fails: "the body: a list cannot stand here"},
+		{body: `["a"]`, fails: "the body: a list cannot stand here, only an object"},
 		{body: `{"ids":["a"`, fails: "the body is no valid JSON at byte 11: unexpected EOF"},
 		{body: `{"ids":["a"]} x`, fails: "the body is no valid JSON at byte 14: invalid character 'x' after top-level value"},
 	} {

@@ -121,7 +121,20 @@ func (d *Dialect) notFound(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	d.fail(w, r, &edge.RouteError{Path: r.URL.Path})
+	unknown := &edge.RouteError{Path: r.URL.Path}
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), Prefix+"/"), "/")
+	if typeNames[first] != 0 && strings.Contains(rest, "/") && !strings.Contains(strings.ToLower(rest), "%2f") {
+		d.fail(w, r, &slashError{unknown})
+		return
+	}
+	d.fail(w, r, unknown)
+}
+
+// slashError refuses a path that may have an id with a slash in it.
+type slashError struct{ *edge.RouteError }
+
+func (e *slashError) Error() string {
+	return e.RouteError.Error() + `; a "/" in an id is written as %2F`
 }
 
 // endpoint is a path with its operations.

@@ -360,6 +360,7 @@ func TestHawkularPages(t *testing.T) {
 		{"open, only named, page", `, cors-origins: ["https://dash.example.org"]`, "GET /tenants", from(evil), 403, "", ""},
 		{"open, none", `, cors-origins: []`, "GET /status", from(evil), 200, "", ""},
 		{"guarded, key", "GATED", "POST /tenants", from(evil, bearer("the-operator-of-all")...), 201, "*", ""},
+		{"guarded, only named, key", `GATED, cors-origins: ["https://dash.example.org"]`, "GET /tenants", from(evil, bearer("the-operator-of-all")...), 403, "", ""},
 		{"guarded, browser's password", "GATED", "POST /tenants", from(evil, basic...), 403, "*", ""},
 		{"guarded, browser's password reads", "GATED", "GET /tenants", from(evil, basic...), 403, "*", ""},
 		{"guarded, nothing", "GATED", "GET /tenants", from(evil), 401, "*", ""},
@@ -392,6 +393,12 @@ func TestHawkularPages(t *testing.T) {
 			g := gate{c.request, "", c.header, c.status, ""}
 			if strings.HasPrefix(c.request, "POST") {
 				g.body = `{"id":"shop"}`
+			}
+			if c.status == 403 && !isStrict {
+				g.want = "without a token or key of its own"
+				if c.allow == "" {
+					g.want = "only those that granary.compat.hawkular.cors-origins names may"
+				}
 			}
 			w := g.ask(t, s, here)
 			h := w.Header()
