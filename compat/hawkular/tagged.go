@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"granary/api/edge"
+	"granary/compat/hawkular/tagql"
 	"granary/measures/aggregate"
 	"granary/measures/query"
 	"granary/metricdef"
@@ -46,6 +47,9 @@ func (c *call) taggedStats() error {
 		return err
 	}
 	defer c.account(p)
+	for i, name := range q.Names {
+		q.Names[i] = tagql.Shown(name) // points have their tags as the clients name them
+	}
 	g := tagGroups{query: q.Expr.Eval, names: slices.Sorted(slices.Values(q.Names)), known: map[string]*tagGroup{}, byKey: map[string]*tagGroup{}}
 	turn := c.ticket.Turn()
 	defer turn.End()
@@ -81,9 +85,10 @@ func (g *tagGroups) add(ctx context.Context, turn *queue.Turn, f *query.Frame) e
 		return err
 	}
 	defer turn.End()
-	for i, text := range f.Tags {
-		if text == "" {
-			continue
+	for i := range f.Len() {
+		text := ""
+		if f.Tags != nil {
+			text = f.Tags[i]
 		}
 		group, seen := g.known[text]
 		turn.Spent(workOfPoint)
@@ -106,10 +111,10 @@ func (g *tagGroups) add(ctx context.Context, turn *queue.Turn, f *query.Frame) e
 // group is the group of points with these tags, nil if the query does not hold for them.
 func (g *tagGroups) group(text string) *tagGroup {
 	var tags map[string]string
-	if json.Unmarshal([]byte(text), &tags, jsontext.AllowDuplicateNames(true)) != nil {
+	if text != "" && json.Unmarshal([]byte(text), &tags, jsontext.AllowDuplicateNames(true)) != nil {
 		return nil // what was written through another dialect may have tags that are no texts
 	}
-	if !g.query(func(name string) string { return tags[name] }) {
+	if !g.query(func(name string) string { return tags[tagql.Shown(name)] }) {
 		return nil
 	}
 	var key strings.Builder

@@ -331,3 +331,62 @@ func (m *tagModel) matching(o *oracle, typ metricdef.Type) (list []*modelMetric)
 	}
 	return list
 }
+
+// TestTaggedStatsModel compares the statistics of points by their tags with those that an oracle makes of every point.
+func TestTaggedStatsModel(t *testing.T) {
+	found := 0
+	for i, strict := range []bool{false, true} {
+		m := &tagModel{t: t, stored: newStored(t, strict), rng: rand.New(rand.NewPCG(6, uint64(i)))}
+		var points []sample
+		var tags []map[string]string
+		for k := range 80 {
+			own := map[string]string{}
+			for range m.rng.IntN(4) {
+				own[pick(m.rng, modelNames)] = pick(m.rng, modelValues)
+			}
+			text, _ := json.Marshal(own)
+			points = append(points, sample{testNow.UnixMilli() - 1000 - int64(k), float64(k), string(text)})
+			if tags = append(tags, own); len(own) == 0 {
+				points[k].tags = ""
+			}
+		}
+		m.write(metricdef.Gauge, "g", nil, points...)
+		for range 200 {
+			text := m.query()
+			path := "/gauges/g/stats/tags/" + url.PathEscape(text)
+			w := m.send("GET", path, "", "Hawkular-Tenant", "t")
+			o, err := readOracle(text, strict)
+			if err != nil {
+				if w.Code != 400 {
+					t.Errorf("%s: %d %s", text, w.Code, w.Body)
+				}
+				continue
+			}
+			want := map[string]modelBucket{}
+			for k, own := range tags {
+				if !o.holds(own) {
+					continue
+				}
+				var key []string
+				for _, name := range slices.Sorted(slices.Values(o.names)) {
+					if own[name] != "" {
+						key = append(key, name+":"+own[name])
+					}
+				}
+				b := &modelMetric{points: 1, serial: k}
+				group := strings.Join(key, ",")
+				want[group] = want[group].with(bucketOf(b))
+			}
+			got := map[string]modelBucket{}
+			if w.Code == 200 {
+				got = read[map[string]modelBucket](t, w)
+			}
+			if found += len(want); fmt.Sprint(got) != fmt.Sprint(want) || w.Code == 204 != (strict && len(want) == 0) {
+				t.Errorf("strict %v, %s: %d\n got %v\nwant %v", strict, text, w.Code, got, want)
+			}
+		}
+	}
+	if found < 500 {
+		t.Errorf("%d groups: the queries try too little", found)
+	}
+}

@@ -125,15 +125,22 @@ func bucketOf(list ...*modelMetric) (b modelBucket) {
 	for _, c := range list {
 		for k := range c.points {
 			v := float64(c.serial + k)
-			if b.Samples == 0 {
-				b.Min, b.Max = v, v
-			}
-			b.Samples++
-			b.Min, b.Max, b.Sum = min(b.Min, v), max(b.Max, v), b.Sum+v
+			b = b.with(modelBucket{Samples: 1, Min: v, Max: v, Sum: v})
 		}
 	}
 	b.Empty = b.Samples == 0
 	return b
+}
+
+// with is the bucket of the values of both.
+func (b modelBucket) with(o modelBucket) modelBucket {
+	switch {
+	case b.Samples == 0:
+		return o
+	case o.Samples == 0:
+		return b
+	}
+	return modelBucket{Samples: b.Samples + o.Samples, Min: min(b.Min, o.Min), Max: max(b.Max, o.Max), Sum: b.Sum + o.Sum}
 }
 
 // readGeneric: the one bucket of each metric, by type and id. Of states only the number counts.
