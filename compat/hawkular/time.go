@@ -32,7 +32,7 @@ func (*timeError) Code() string { return "time-invalid" }
 
 const (
 	wantTime     = "a number of milliseconds since 1970, or a time relative to now such as -5mn or +1h (units ms, s, mn, h, d)"
-	wantDuration = "a duration such as 30s or 5mn: a whole number above zero and one of the units ms, s, mn, h, d"
+	wantDuration = "a duration such as 30s or 5mn: a whole number above zero and one of the units ms, s, mn, h, d, up to 106751d"
 )
 
 // parseTime reads a time, in milliseconds since 1970: a number without a sign, or a sign and a duration, which is relative to now.
