@@ -27,12 +27,9 @@ type CheckCmd struct {
 	Config string `arg:"" placeholder:"CONFIG" help:"Configuration file."`
 }
 
-// Run prints what is doubtful, what is without effect, and what is in force; a faulty file is an error.
+// Run prints what is doubtful, what is without effect, and what is in force; a faulty file is an error, behind what else there is to say of it.
 func (c *CheckCmd) Run(e env) error {
 	cfg, warns, err := config.Load(c.Config, config.Options{})
-	if err != nil {
-		return fmt.Errorf("%s is not valid:\n%w", c.Config, err)
-	}
 	for _, group := range []struct {
 		kind  config.WarningKind
 		title string
@@ -42,6 +39,9 @@ func (c *CheckCmd) Run(e env) error {
 		{config.NoEffect, "Accepted without effect"},
 	} {
 		printWarnings(e.stdout, group.title, slices.DeleteFunc(slices.Clone(warns), func(w config.Warning) bool { return w.Kind != group.kind }))
+	}
+	if err != nil {
+		return fmt.Errorf("%s is not valid:\n%w", c.Config, err)
 	}
 	notes, faults := surroundings(cfg)
 	printNotes(e.stdout, notes)

@@ -196,6 +196,16 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckSaysAll: what a file is warned of stands before its faults, so that it can be mended in one go.
+func TestCheckSaysAll(t *testing.T) {
+	file := write(t, "c.yaml", "port: 8080\nbearer-auth: 0123456789abcdef\n")
+	code, out, stderr := command(t, "check", file)
+	if code != exitFailure || !strings.HasPrefix(out, "Unknown, and ignored:\n  "+file+":1: port: ") || strings.Contains(out, "is valid") ||
+		!strings.Contains(stderr, file+" is not valid:\n"+file+":2: bearer-auth: ") {
+		t.Errorf("%d, %s%s", code, out, stderr)
+	}
+}
+
 // TestCheckLooksAtFiles: what serve would refuse of the files of this machine, check refuses.
 func TestCheckLooksAtFiles(t *testing.T) {
 	dir := t.TempDir()

@@ -48,7 +48,7 @@ type Overrides struct {
 }
 
 // Load reads the configuration. A path of "" gives Default with the overrides. All faults are reported at once, joined by
-// errors.Join; each is an *Error.
+// errors.Join; each is an *Error. What a file with faults is warned of beside them is returned too.
 func Load(path string, o Options) (*Config, []Warning, error) {
 	c := Default()
 	c.Path = path
@@ -76,10 +76,10 @@ func Load(path string, o Options) (*Config, []Warning, error) {
 		top.warn(n, Doubtful, "metric-store.nats-subscriptions", "nats.address is missing, so nothing is subscribed to")
 	}
 	c.override(r, o.Overrides)
-	if err := r.err(); err != nil {
-		return nil, nil, err
-	}
 	r.sortWarnings()
+	if err := r.err(); err != nil {
+		return nil, r.warns, err
+	}
 	if c.policies, err = c.makePolicies(); err != nil {
 		n := root.find("granary") // nothing else brings policies together that do not fit
 		return nil, nil, &Error{n.file, n.line, "granary", err.Error()}

@@ -44,11 +44,11 @@ func refuseMohawk(r *reader, top *section) {
 			continue
 		}
 		top.said = append(top.said, m.key)
-		text := "is a key of Mohawk's, which is not read; here it is " + here + ` (docs/hawkular.md, "Mohawk's command line")`
+		here += ` (docs/hawkular.md, "Mohawk's command line")`
 		if guards[key] {
-			r.errs = append(r.errs, &Error{top.n.file, m.line, m.key, text})
+			r.errs = append(r.errs, &Error{top.n.file, m.line, m.key, "is a key of Mohawk's, which is not read, and without it nobody would be asked who they are; here it is " + here})
 		} else {
-			r.warns = append(r.warns, Warning{Unknown, top.n.file, m.line, m.key, text})
+			r.warns = append(r.warns, Warning{Unknown, top.n.file, m.line, m.key, "is a key of Mohawk's, which is not read; here it is " + here})
 		}
 	}
 }

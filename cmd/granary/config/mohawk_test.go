@@ -51,8 +51,11 @@ unheard-of: 1
 		t.Errorf("TOML: %v", err)
 	}
 	for _, key := range []string{"bearer-auth: 0123456789abcdef", "basic-auth: 'jack:secret'", "Bearer-Auth: 0123456789abcdef"} {
-		_, _, err := load(t, files{"config.yaml": key}, Overrides{})
-		if err == nil || !strings.Contains(err.Error(), "here it is granary.identity.") || strings.Contains(err.Error(), "0123") || strings.Contains(err.Error(), "secret") {
+		_, warns, err := load(t, files{"config.yaml": key + "\nport: 8080"}, Overrides{})
+		if len(warns) != 1 || !strings.HasPrefix(warns[0].String(), "config.yaml:2: port: is a key of Mohawk's, which is not read; here it is granary.listen") {
+			t.Errorf("%s: %q", key, warns)
+		}
+		if err == nil || !strings.Contains(err.Error(), "without it nobody would be asked who they are; here it is granary.identity.") || strings.Contains(err.Error(), "0123") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
