@@ -53,14 +53,14 @@ func (c *call) rateOfOne() error {
 	}))
 }
 
-// rateQuery answers the rates of several metrics, each by itself; those without any are left out.
+// rateQuery answers the rates of several metrics, each by itself; those without any are left out. The metrics are named as in a question for points.
 func (c *call) rateQuery() error {
 	var a ask
 	if err := c.decode(&a); err != nil {
 		return err
 	}
-	if given := len(a.IDs) > 0; !given && a.Tags == "" || c.strict() && given && a.Tags != "" {
-		return badRequest("either ids or tags must be given")
+	if err := c.namesMetrics(&a); err != nil {
+		return err
 	}
 	s := section{typ: c.typ}
 	if err := c.fill(&s, a.IDs, a.Tags); err != nil {

@@ -51,15 +51,23 @@ func (c *call) pointsOf(a *ask) error {
 	return c.answerPoints(a, false, func() ([]metricdef.Ref, error) { return c.own(), nil })
 }
 
-// pointsQuery answers the points of the metrics that the body names, by their ids or by their tags. The default mode takes both together,
-// and neither, which is a question about nothing.
+// namesMetrics checks how a question about several metrics names them: by their ids or by their tags. The default mode takes both together, and
+// neither, which is a question about nothing.
+func (c *call) namesMetrics(a *ask) error {
+	if c.strict() && (len(a.IDs) > 0) == (a.Tags != "") {
+		return badRequest("either ids or tags must be given")
+	}
+	return nil
+}
+
+// pointsQuery answers the points of the metrics that the body names.
 func (c *call) pointsQuery() error {
 	a := new(ask)
 	if err := c.decode(a); err != nil {
 		return err
 	}
-	if c.strict() && (len(a.IDs) > 0) == (a.Tags != "") {
-		return badRequest("either ids or tags must be given")
+	if err := c.namesMetrics(a); err != nil {
+		return err
 	}
 	return c.answerPoints(a, true, func() ([]metricdef.Ref, error) {
 		refs := c.refsOf(c.typ, a.IDs...)

@@ -40,7 +40,7 @@ func TestHawkularVectors(t *testing.T) {
 		player hawkulartest.Player
 	}{
 		{true, []string{"expectations", "contract", "clients"}, hawkulartest.Player{JSON: true}},
-		{false, []string{"mohawk", "default", "clients"}, hawkulartest.Player{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}},
+		{false, []string{"mohawk", "default", "rules", "clients"}, hawkulartest.Player{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}},
 	} {
 		p := serveHawkular(t, mode.strict, nil)
 		play := mode.player

@@ -21,7 +21,7 @@ func TestHawkularVectors(t *testing.T) {
 	}{
 		{true, []string{"expectations", "contract", "clients"}, hawkulartest.Player{JSON: true}},
 		// curl -d declares a form, and so does everybody who followed the examples.
-		{false, []string{"mohawk", "default", "clients"}, hawkulartest.Player{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}},
+		{false, []string{"mohawk", "default", "rules", "clients"}, hawkulartest.Player{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}},
 	} {
 		s := running(t, configured(t, fmt.Sprintf(`
 granary:
