@@ -304,7 +304,10 @@ func (h *hook) send(ctx context.Context, body []byte) (again bool, err error) {
 	answer, err := h.client.Do(r)
 	if err != nil {
 		var bad *url.Error
-		if errors.As(err, &bad) {
+		switch {
+		case errors.As(err, &bad) && bad.Timeout() && ctx.Err() == nil:
+			err = fmt.Errorf("there was no answer within %v", h.o.Timeout)
+		case bad != nil:
 			err = bad.Err // without the address
 		}
 		return true, err

@@ -199,6 +199,9 @@ func TestTimeout(t *testing.T) {
 	b.flip()
 	b.settle(1)
 	b.stop()
+	if !strings.Contains(b.log.String(), `error="there was no answer within 20ms"`) {
+		t.Error(b.log)
+	}
 	if s := b.Stats(); s.Failed != 1 {
 		t.Errorf("%+v", s)
 	}
