@@ -298,23 +298,6 @@ func (c *call) unmake(refs []metricdef.Ref) error {
 	return err
 }
 
-// removeTags takes tags away from a metric; with a name may stand a value, which does not count.
-func (d *Dialect) removeTags(c *call) error {
-	names, err := tagql.Names(c.vars["names"], c.lists())
-	if err != nil {
-		return err
-	}
-	if def, ok := c.definition(c.typ, c.vars["id"]); ok {
-		// The store has its locks while it looks for them.
-		names = slices.DeleteFunc(names, func(name string) bool { return d.o.Definitions.Tag(def.Ref, name) == "" })
-		err := d.o.Store.UpdateDefinition(c.ctx, def.Ref, metricdef.Update{Remove: names})
-		if err != nil && edge.KindOf(err) != edge.NotFound {
-			return err
-		}
-	}
-	return c.done("Deleted tags for %s@%s", c.tenant, c.vars["id"])
-}
-
 // tagValues answers for each tag that a query names the values that it has among the metrics for which the query holds.
 func (d *Dialect) tagValues(c *call) error {
 	types, err := c.types()

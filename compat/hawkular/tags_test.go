@@ -50,6 +50,13 @@ func TestTags(t *testing.T) {
 		{"PUT", "/counters/seen/tags", `{"k": "w"}`, 200, "", "/counters/seen", "{k=w}"},
 		{"DELETE", "/gauges/new/tags/a,c:whatever,nosuch", ``, 200, "Deleted tags for t1@new", "/gauges/new", "{d=1e3}"},
 		{"DELETE", "/gauges/none/tags/a", ``, 200, "", "/gauges/none", ""},
+		// As the client for Go escapes names, and an older one of it names and values.
+		{"PUT", "/gauges/escaped/tags", `{"a,b": "1", "a": "2", "b": "3", "c:d": "4", "c": "5", "why": "Restarts, a:2, ,b", "e": "f,g"}`, 200, "", "/gauges/escaped", "{a,b=1 a=2 b=3 c:d=4 c=5 e=f,g why=Restarts, a:2, ,b}"},
+		{"DELETE", "/gauges/escaped/tags/a%2Cb,c%3Ad", ``, 200, "", "/gauges/escaped", "{a=2 b=3 c=5 e=f,g why=Restarts, a:2, ,b}"},
+		{"DELETE", "/gauges/escaped/tags/why:Restarts%2C%20a%3A2%2C%20%2Cb", ``, 200, "", "/gauges/escaped", "{a=2 b=3 c=5 e=f,g}"},
+		{"DELETE", "/gauges/escaped/tags/e:f%2Cg", ``, 200, "", "/gauges/escaped", "{a=2 b=3 c=5}"},
+		{"DELETE", "/gauges/escaped/tags/a%2Cb%3Aother", ``, 200, "", "/gauges/escaped", "{c=5}"}, // a list as a whole
+		{"DELETE", "/gauges/escaped/tags/c,%2C", ``, 400, "nothing stands between the commas", "/gauges/escaped", "{c=5}"},
 		{"DELETE", "/gauges/new/tags/,", ``, 400, "tag query", "/gauges/new", "{d=1e3}"},
 		{"DELETE", "/gauges/new/tags/:5", ``, 400, "the name is blank", "/gauges/new", "{d=1e3}"},
 		{"PUT", "/gauges/new/tags", `{"x": null}`, 400, `the tag \"x\" has the value null`, "/gauges/new", "{d=1e3}"},
