@@ -89,7 +89,7 @@ func (c *call) begin() error {
 	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil && !c.route.open { // those have no parameters
 		return badRequest("the query string cannot be read: %v", err)
 	}
-	if err = c.ambiguous(); err != nil {
+	if err := c.ambiguous(); err != nil {
 		return err
 	}
 	vars := mux.Vars(c.r)
