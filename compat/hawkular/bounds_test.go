@@ -1,6 +1,7 @@
 package hawkular
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"granary/measures"
 	"granary/measures/query"
 	"granary/metricdef"
+	"granary/metricdef/match"
+	"granary/tenant"
 )
 
 // TestBodiesStaySmall holds lists in bodies against their bounds: an element of a few bytes would else become one of hundreds.
@@ -82,6 +85,37 @@ func TestBatchFindsNoMore(t *testing.T) {
 		// Two questions of a thousand metrics are looked at, of a hundred.
 		if took > 20_000 {
 			t.Errorf("strict %v: %g allocations", strict, took)
+		}
+	}
+}
+
+// searches counts the searches that requests make.
+type searches struct {
+	Definitions
+	n int
+}
+
+func (s *searches) Select(ctx context.Context, t tenant.Num, e match.Expr) ([]metricdef.Ref, error) {
+	s.n++
+	return s.Definitions.Select(ctx, t, e)
+}
+
+// TestOneSearch: the tag query of a question is searched for once, however many types and rates the question is about.
+func TestOneSearch(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		counted := &searches{}
+		b := newBed(t, strict, func(o *Options) { counted.Definitions, o.Definitions = o.Definitions, counted })
+		at := testNow.UnixMilli() - 1000
+		for _, typ := range []metricdef.Type{metricdef.Gauge, metricdef.Counter, metricdef.Availability} {
+			b.put("t", typ, "a", []string{"k=v"}, point{at, 1, ""}, point{at - 60_000, 0, ""})
+		}
+		b.put("t", metricdef.String, "a", []string{"k=v"})
+		b.want("/m/stats/query", `{"tags":"k:v","buckets":1,"types":["gauge","gauge_rate","counter","counter_rate","availability"]}`, 200,
+			`~{"gauge":{"a":[{"samples":2}]},"gauge_rate":{"a":[{"samples":1}]},"counter":{"a":[{"samples":2}]},"counter_rate":{"a":[{"samples":1}]},"availability":{"a":[{"samples":2}]}}`)
+		b.want("/m/stats/batch/query", `{"x":{"tags":"k:v","buckets":1},"y":{"tags":"k = v","buckets":1,"types":["counter"]}}`, 200,
+			`~{"x":{"gauge":{"a":[{"samples":2}]},"counter":{"a":[{"samples":2}]},"availability":{"a":[{"samples":2}]}},"y":{"counter":{"a":[{"samples":2}]}}}`)
+		if counted.n != 3 {
+			t.Errorf("strict %v: %d searches for 3 questions", strict, counted.n)
 		}
 	}
 }

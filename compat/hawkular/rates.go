@@ -62,8 +62,8 @@ func (c *call) rateQuery() error {
 	if err := c.namesMetrics(&a); err != nil {
 		return err
 	}
-	s := section{typ: c.typ}
-	if err := c.fill(&s, a.IDs, a.Tags); err != nil {
+	s := section{typ: c.typ, ids: a.IDs}
+	if err := c.fill([]*section{&s}, a.Tags); err != nil {
 		return err
 	}
 	p, err := c.planRates(&a, s.refs(), true)
