@@ -121,7 +121,7 @@ type choiceError struct{ tenants []tenant.ID }
 const maxNamed = 20
 
 func (e *choiceError) Error() string {
-	return fmt.Sprintf("the header Tenant has to choose one of your %d tenants: %s", len(e.tenants), strings.Join(e.names(), ", "))
+	return fmt.Sprintf("the header Tenant (or Hawkular-Tenant, X-Scope-OrgID) has to choose one of your %d tenants: %s", len(e.tenants), strings.Join(e.names(), ", "))
 }
 
 func (e *choiceError) names() []string {
