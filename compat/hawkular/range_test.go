@@ -193,6 +193,7 @@ func TestDecodeAsk(t *testing.T) {
 		{body: `{"start":1,"start":2}`, fails: "/start: is given twice"},
 		{body: `["a"]`, fails: "the body: a list cannot stand here, only an object"},
 		{body: `{"ids":["a"`, fails: "the body is no valid JSON at byte 11: unexpected EOF"},
+		{body: `{ids:['a'], start:}`, fails: "the body is no valid JSON at byte 18: invalid character '}' at start of value"},
 		{body: `{"ids":["a"]} x`, fails: "the body is no valid JSON at byte 14: invalid character 'x' after top-level value"},
 	} {
 		for _, strict := range []bool{true, false} {

@@ -160,18 +160,12 @@ func (d *Decoder) slow(i, n int) (end int, err error) {
 			if time != nil {
 				return i, d.wrongPoint(n, "timestamp", textTwice)
 			}
-			if time, end, err = d.value(i); err != nil {
-				err = d.unreadable(i, n, "timestamp", err)
-			}
-			i = end
+			time, i, err = d.member(i, n, "timestamp")
 		case "value":
 			if value != nil {
 				return i, d.wrongPoint(n, "value", textTwice)
 			}
-			if value, end, err = d.value(i); err != nil {
-				err = d.unreadable(i, n, "value", err)
-			}
-			i = end
+			value, i, err = d.member(i, n, "value")
 		case "tags":
 			if tagged {
 				return i, d.wrongPoint(n, "tags", textTwice)

@@ -122,6 +122,18 @@ func (d *Decoder) pointValue(n int, raw []byte) (v float64, text string, err err
 	return 0, text, nil
 }
 
+// member reads the time or the value of a point.
+func (d *Decoder) member(i, n int, member string) (raw []byte, end int, err error) {
+	raw, end, err = d.value(i)
+	if err == nil && end < len(d.body) && nameByte(d.body[end]) { // a number that goes on, as 01 and 0x10 do
+		err = d.brokenAt(end, "expected , or }")
+	}
+	if err != nil {
+		err = d.unreadable(i, n, member, err)
+	}
+	return raw, end, err
+}
+
 // unreadable says what is wrong with a time or a value that is no JSON, as NaN is none: which it is, instead of at which byte it stands.
 func (d *Decoder) unreadable(i, n int, member string, err error) error {
 	b, end := d.body, i
