@@ -41,7 +41,7 @@ granary:
       - {name: load_left, from: [{metric: load}, {metric: cpu, scale: -1}], combine: sum, by: [cluster], tags: {cluster: all}, slot: 60s, keep: true}
   compat:
     clustercockpit: {cluster-tenants: {ca: tenant-a, cb: tenant-b, cz: tenant-zqb2x000000}}
-    hawkular: {admin-token: {token: the-admin-token-that-no-tenant-knows}}
+    hawkular: {strict: %v, admin-token: {token: the-admin-token-that-no-tenant-knows}}
     influx: {databases: {dba: tenant-a, dbb: tenant-b, dbz: tenant-zqb2x000000, orgb/telegraf: tenant-b}}
 `
 
@@ -52,7 +52,7 @@ func static(who string) string { return "static-secret-of-" + who + "-0123456789
 var issuerKey = ed25519.NewKeyFromSeed([]byte("isolation isolation isolation 32"))
 
 // configure writes the configuration, and gives it with the paths of the folder.
-func configure(t testing.TB, dir string) string {
+func configure(t testing.TB, dir string, strict bool) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(issuerKey.Public())
 	if err != nil {
@@ -66,7 +66,7 @@ func configure(t testing.TB, dir string) string {
 	for _, who := range []string{"reader-a", "writer-a", "admin-a", "reader-b", "writer-b", "admin-b", "operator"} {
 		parts = append(parts, static(who))
 	}
-	return fmt.Sprintf(configuration, parts...)
+	return fmt.Sprintf(configuration, append(parts, strict)...)
 }
 
 // token makes a JWT of the issuer.

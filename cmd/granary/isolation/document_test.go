@@ -14,6 +14,8 @@ import (
 
 // document is the OpenAPI document in the form from which requests are made.
 type document struct {
+	// strict says that the services are in the strict mode of Hawkular, whose operations alone are asked for then.
+	strict     bool
 	root       map[string]any
 	operations []*operation
 	contract   *openapitest.Contract
@@ -114,6 +116,19 @@ func (d *document) node(v any) map[string]any {
 		m, _ = at.(map[string]any)
 	}
 }
+
+// asked are the operations that are covered, and of which attacks are made.
+func (d *document) asked() []*operation {
+	if !d.strict {
+		return d.operations
+	}
+	return slices.DeleteFunc(slices.Clone(d.operations), func(o *operation) bool {
+		return !o.speaksHawkular() || slices.Contains(mohawkAlone, o.id)
+	})
+}
+
+// mohawkAlone are operations that the strict mode of Hawkular does not have.
+var mohawkAlone = []string{"hawkularTenantsAsDocumented", "hawkularSetTagsOfMany", "hawkularExports", "hawkularDeleteRaw"}
 
 // find is the operation of that id.
 func (d *document) find(id string) *operation {

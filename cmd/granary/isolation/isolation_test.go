@@ -39,9 +39,19 @@ func seed(t *testing.T) uint64 {
 
 // TestIsolation looks for anything of one tenant that another one sees or changes.
 func TestIsolation(t *testing.T) {
+	isolate(t, readDocument(t), span(t))
+}
+
+// TestIsolationStrict does so in the strict mode of Hawkular, with its operations.
+func TestIsolationStrict(t *testing.T) {
 	d := readDocument(t)
+	d.strict = true
+	isolate(t, d, span(t)/3)
+}
+
+func isolate(t *testing.T, d *document, long time.Duration) {
 	u := newUniverse(t, d, seed(t))
-	end := time.Now().Add(span(t))
+	end := time.Now().Add(long)
 	u.settle()
 	u.cover()
 	cycles := 0
@@ -91,7 +101,7 @@ func (u *universe) both(make func(g *gen) *request, foreign int) {
 // not do an operator does.
 func (u *universe) cover() {
 	const tries = 300
-	for _, op := range u.d.operations {
+	for _, op := range u.d.asked() {
 		for n := 0; u.done[op.id] == 0 && n < tries && u.fault == nil; n++ {
 			if maker := u.maker(op); maker != nil && n%3 == 0 {
 				u.both(func(g *gen) *request { return g.valid(maker) }, 0)
@@ -148,7 +158,7 @@ func (u *universe) cycle() {
 	}
 	switch rng.IntN(12) {
 	case 0: // the operator does something, to A in both worlds or to B
-		u.operate(choose(rng, u.d.operations...))
+		u.operate(choose(rng, u.d.asked()...))
 	case 1: // one B begins anew
 		u.run(&step{world: rng.IntN(2), by: u.op, r: u.signed("DELETE", "/v2/tenants/tenant-b")})
 	case 2:
@@ -225,7 +235,7 @@ func (u *universe) lasting(world int, p *party) string {
 // attack makes up a request.
 func (u *universe) attack(p *party) *request {
 	g := &gen{d: u.d, p: p, now: u.clock.now(), foreign: 20}
-	op := choose(p.rng, u.d.operations...)
+	op := choose(p.rng, u.d.asked()...)
 	r := g.valid(op)
 	switch n := p.rng.IntN(20); {
 	case n == 0: // a page, its own or the other's

@@ -13,7 +13,7 @@ import (
 // TestMappingKeepsTenantsApart: series of the same names and labels of two tenants come in turns, by both ways on which the mapping takes them. What is made of
 // them, rates and sums, is of each tenant's own alone.
 func TestMappingKeepsTenantsApart(t *testing.T) {
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	began := w.clock.now().Unix()/60*60 - 600
 	send := func(letter string, r *request) *answer {
 		r.set("Tenant", "tenant-"+letter)

@@ -12,7 +12,7 @@ import (
 // then. Nobody is told of the other's, so nothing of the other's may be in any answer. Meanwhile an operator changes what it can.
 func TestManyAtOnce(t *testing.T) {
 	d := readDocument(t)
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	began, most := time.Now(), span(t)/2
 	start := seed(t)
 	var mu sync.Mutex

@@ -11,7 +11,7 @@ import (
 // answered as if that one were not there.
 func TestWritesReachNobodyElse(t *testing.T) {
 	d := readDocument(t)
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	a := newParty("tenant-a", "ca", "zqa", 1, 1e6)
 	g := &gen{d: d, p: a, now: w.clock.now()}
 	of := func(letter string) []string { return []string{"X-Api-Key", static("admin-" + letter)} }

@@ -10,7 +10,7 @@ import (
 // TestTenantBornAgain deletes a tenant and makes another one of its name. Nothing of the first one is left in it: no key that opens it, no
 // id, cursor, policy, rule, limit, count of use or name; also after a restart, and also of what was written a moment before.
 func TestTenantBornAgain(t *testing.T) {
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	ask := func(secret, method, target, body string) *answer {
 		r := &request{method: method, target: target, body: body}
 		r.set("Authorization", "Bearer "+secret)

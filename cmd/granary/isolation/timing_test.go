@@ -12,7 +12,7 @@ import (
 // for the name, and from the times that they take nobody can tell which is which: the medians of many lie within what the machine does
 // by itself.
 func TestForeignTakesAsLongAsUnknown(t *testing.T) {
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	send := func(letter, method, target, body string) *answer {
 		r := &request{method: method, target: target, body: body}
 		r.set("Authorization", "Bearer "+static("admin-"+letter))

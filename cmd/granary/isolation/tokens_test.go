@@ -45,7 +45,7 @@ func with(m map[string]any, pairs ...any) map[string]any {
 // TestForgedTokens shows what does not prove who somebody is, to a route of each dialect. All are answered with 401, none with a
 // word of what was shown, and none comes in.
 func TestForgedTokens(t *testing.T) {
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	now := w.clock.now()
 	header := map[string]any{"alg": "EdDSA", "typ": "JWT", "kid": "k1"}
 	claims := map[string]any{"iss": "https://id.example.org", "aud": "granary", "sub": "admin", "exp": now.Add(time.Hour).Unix(),
@@ -193,7 +193,7 @@ func TestForgedTokens(t *testing.T) {
 // TestTokensStayInTheirTenants shows a good token with the names of tenants that are not its own, in all the ways in which a tenant
 // is chosen.
 func TestTokensStayInTheirTenants(t *testing.T) {
-	w := newWorld(t, "1", newClock())
+	w := newWorld(t, "1", newClock(), false)
 	admin := credentials("a")[0].secret
 	for _, letter := range []string{"a", "b"} {
 		r := &request{method: "POST", target: "/v2/measures", body: "secret_" + letter + ",cluster=c" + letter + ",hostname=h value=4711"}

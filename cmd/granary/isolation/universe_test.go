@@ -72,7 +72,7 @@ func newUniverse(t testing.TB, d *document, seed uint64) *universe {
 	uuid.SetRand(&u.lot)
 	t.Cleanup(func() { uuid.SetRand(nil) })
 	for i := range u.worlds {
-		u.worlds[i] = newWorld(t, fmt.Sprint(i+1), u.clock)
+		u.worlds[i] = newWorld(t, fmt.Sprint(i+1), u.clock, d.strict)
 	}
 	return u
 }
@@ -142,7 +142,7 @@ func (u *universe) look(s *step, world int, a *answer, text string) {
 		u.faultf(s, "leak "+s.r.op, "%s\nis answered with %q of somebody else, in world %d\n%s", s.r.text(), leaks, world+1, cut(text))
 	}
 	path, _, _ := strings.Cut(s.r.target, "?")
-	if _, found, _ := u.d.contract.Find(s.r.method, path); found && s.number%5 == 0 && a.err == nil && !strings.HasSuffix(path, "/") && !early(a) {
+	if _, found, _ := u.d.contract.Find(s.r.method, path); found && s.number%5 == 0 && !(u.d.strict && strings.HasPrefix(path, "/hawkular")) && a.err == nil && !strings.HasSuffix(path, "/") && !early(a) {
 		if err := u.d.contract.Check(openapitest.Answer{Method: s.r.method, Path: path, Status: a.status, Header: a.header, Body: a.body}); err != nil {
 			u.broken[fmt.Sprint(s.r.op, " ", a.status)] = fmt.Sprintf("%s\n%v", s.r.text(), err)
 		}

@@ -49,10 +49,10 @@ type world struct {
 }
 
 // newWorld makes a service with an empty data folder and starts it.
-func newWorld(t testing.TB, name string, c *clock) *world {
+func newWorld(t testing.TB, name string, c *clock, strict bool) *world {
 	t.Helper()
 	w := &world{t: t, name: name, dir: t.TempDir(), clock: c, log: &logBook{}}
-	if err := os.WriteFile(filepath.Join(w.dir, "granary.yaml"), []byte(configure(t, w.dir)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.dir, "granary.yaml"), []byte(configure(t, w.dir, strict)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.start()
