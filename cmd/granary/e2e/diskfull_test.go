@@ -146,6 +146,19 @@ func TestDiskFreeMark(t *testing.T) {
 	if status, _ := p.ask(question{Cluster: "c", Queries: []selector{{Metric: "load_one", Host: "h"}}}); status != http.StatusOK {
 		t.Errorf("a query is answered %d", status)
 	}
+	// Hawkular's clients hear it too, whatever they would change, and find nothing of it.
+	for _, of := range [][3]string{
+		{http.MethodPost, "gauges/raw", `[{"id":"full","data":[{"timestamp":1,"value":1}]}]`}, {http.MethodPost, "m/raw", `{"strings":[{"id":"full","data":[{"timestamp":1,"value":"a"}]}]}`},
+		{http.MethodPost, "gauges", `{"id":"full","tags":{"a":"b"}}`}, {http.MethodPut, "gauges/full/tags", `{"a":"b"}`}, {http.MethodPut, "gauges/tags", `[{"id":"full","tags":{"a":"b"}}]`},
+	} {
+		status, header, answer := p.do(of[0], "/hawkular/metrics/"+of[1], http.Header{"Content-Type": {"application/json"}}, strings.NewReader(of[2]))
+		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(string(answer), `"errorMsg":`) || !strings.Contains(string(answer), "disk-free-mark") {
+			t.Errorf("%s %s: %d %v %s", of[0], of[1], status, header, answer)
+		}
+	}
+	if status, answer := p.get("/hawkular/metrics/metrics"); status != http.StatusOK || strings.Contains(answer, "full") {
+		t.Errorf("metrics: %d %s", status, answer)
+	}
 	free()
 	poll(t, "writes to be taken again", func() bool {
 		status, _, _ := p.write(line)
