@@ -152,6 +152,33 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// TestOwnAlerts finds by tags what lists show, and by id everything.
+func TestOwnAlerts(t *testing.T) {
+	b := newBed(t, false)
+	b.put("t", metricdef.Gauge, "mine", []string{"node=n1"})
+	num, _ := b.store.Tenants.Lookup("t")
+	b.store.CreateDefinitions(t.Context(), []metricdef.Draft{{Identity: metricdef.Identity{Tenant: num.Num, Type: metricdef.Gauge, Name: "theirs",
+		Tags: []metricdef.Tag{{Name: "node", Value: "n2"}}}, Dialect: "native"}})
+	q, err := tagql.Parse("node:.*", tagql.Patterns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for own, want := range map[bool]string{false: `[mine theirs{node="n2"}]`, true: "[mine]"} {
+		m := AlertMetrics(b.store.Definitions, b.store.Tenants, b.store, own)
+		refs, err := m.Select(t.Context(), num.Num, metricdef.Gauge, q.Expr)
+		var ids []string
+		for _, ref := range refs {
+			ids = append(ids, m.ID(ref))
+		}
+		if got := fmt.Sprint(ids); err != nil || got != want {
+			t.Errorf("own %v: %s %v, want %s", own, got, err, want)
+		}
+		if _, ok := m.Find(num.Num, metricdef.Gauge, `theirs{node="n2"}`); !ok {
+			t.Errorf("own %v: not found by its id", own)
+		}
+	}
+}
+
 // TestNewestOfAlerts is the last value that there is, on grids, behind values that are none, and before those of the future.
 func TestNewestOfAlerts(t *testing.T) {
 	b := newBed(t, false)

@@ -43,13 +43,13 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	return certFile, keyFile, pool
 }
 
-// secure starts a server with TLS.
-func secure(t *testing.T) (*process, *tls.Config) {
+// secure starts a server with TLS, and with the settings below granary.
+func secure(t *testing.T, settings object) (*process, *tls.Config) {
 	t.Helper()
 	certFile, keyFile, pool := certificate(t)
 	config := configFile(t, filepath.Join(t.TempDir(), "config.json"), object{
 		"main":    object{"https-cert-file": certFile, "https-key-file": keyFile},
-		"granary": object{"disk-free-mark": 0, "timeouts": object{"header": "2s", "read": "3s", "write": "5s", "idle": "4s"}},
+		"granary": settings,
 	})
 	p := listen(t, config, filepath.Join(t.TempDir(), "data"))
 	p.url = "https" + strings.TrimPrefix(p.url, "http")
@@ -78,7 +78,7 @@ const (
 // the service goes on.
 func TestHTTP2Floods(t *testing.T) {
 	t.Parallel()
-	p, client := secure(t)
+	p, client := secure(t, object{"disk-free-mark": 0, "timeouts": object{"header": "2s", "read": "3s", "write": "5s", "idle": "4s"}})
 	client = client.Clone()
 	client.NextProtos = []string{"h2"}
 	before := resident(t, p)
