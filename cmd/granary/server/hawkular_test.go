@@ -100,6 +100,8 @@ func TestHawkularTenants(t *testing.T) {
 			{"GET /tenants", "", admin, 200, `[{"id":"lab"}]`},
 			{"GET /tenants", "", wrong, 403, ``},
 			{"GET /admin/status", "", nil, 403, ``},
+			// Heapster asks for all definitions at its start, with the field empty, and goes on without them.
+			{"GET /openshift", "", with(hawkular.AdminHeader, ""), 403, "Hawkular-Admin-Token"},
 			{"DELETE /tenants/lab", "", nil, 403, ``},
 			{"DELETE /tenants/lab", "", admin, 200, `jobId`},
 		}},
@@ -114,6 +116,8 @@ func TestHawkularTenants(t *testing.T) {
 			{"GET /tenants", "", bearer("the-admin-of-shop-x"), 200, `[{"id":"shop"}]`},
 			{"GET /tenants", "", bearer("the-reader-of-two-xy"), 200, `[{"id":"lab"},{"id":"shop"}]`},
 			{"GET /tenant", "", bearer("the-reader-of-two-xy"), 200, `[{"id":"lab"},{"id":"shop"}]`},
+			{"GET /openshift", "", append(bearer("the-operator-of-all"), hawkular.AdminHeader, ""), 200, `[]`},
+			{"GET /openshift", "", append(bearer("the-admin-of-shop-x"), hawkular.AdminHeader, ""), 403, `operator`},
 			{"GET /tenants", "", bearer("the-operator-of-all"), 200, `[{"id":"lab"},{"id":"other"},{"id":"shop"}]`},
 			{"DELETE /tenants/other", "", append(bearer("the-reader-of-two-xy"), "Tenant", "lab"), 403, ``},
 			{"DELETE /tenants/other", "", []string{hawkular.AdminHeader, adminToken}, 200, ``},
