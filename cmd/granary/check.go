@@ -152,7 +152,7 @@ func printConfig(w io.Writer, cfg *config.Config) error {
 	} else {
 		row("memory cap", "none")
 	}
-	row("times", "%s", times(cfg))
+	row("times", "%s (ClusterCockpit and NATS)", times(cfg))
 	row("tenant", "%s", tenants(cfg))
 	switch cfg.Journal.Sync {
 	case config.SyncInterval:
