@@ -89,7 +89,7 @@ func TestHawkularGoClient(t *testing.T) {
 	configFile(t, overlay, object{"Replace": map[string]string{file: changed}})
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", tests, "-overlay", overlay, library)
 	build.Dir = dir // what Debian has is in no module
-	build.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+sources)
+	build.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+sources, "GOFLAGS=-trimpath")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
