@@ -132,6 +132,9 @@ func (x *erasure) erase() {
 	}
 	x.chunks()
 	x.late()
+	if x.sr.values == 0 {
+		x.sh.closeLate(x.ref, x.sr)
+	}
 	for w := range textColumns {
 		if c := x.sh.texts[w][x.ref]; c != nil {
 			x.texts(w, c)

@@ -5,7 +5,7 @@ import "granary/metricdef"
 // putGrid applies a sample that is not simply the next one of a head with room. REQUIRES: sh.mu.
 func (sh *shard) putGrid(ref metricdef.Ref, sr *series, t int64, v float64) {
 	if sr.values == 0 {
-		if sr.flags&hasSealed != 0 && t <= sr.sealedEnd {
+		if sr.behind(t) {
 			sh.putLate(ref, sr, t, v)
 			return
 		}
@@ -13,7 +13,7 @@ func (sh *shard) putGrid(ref metricdef.Ref, sr *series, t int64, v float64) {
 			return
 		}
 	}
-	if t < sr.headStart && !sh.shiftHead(sr, t) {
+	if t < sr.headStart && !sh.shiftHead(ref, sr, t) {
 		sh.putLate(ref, sr, t, v)
 		return
 	}
@@ -42,6 +42,9 @@ func (sh *shard) putGrid(ref metricdef.Ref, sr *series, t int64, v float64) {
 	}
 }
 
+// behind says whether t lies in what is sealed. REQUIRES: sh.mu, at least for reading.
+func (sr *series) behind(t int64) bool { return sr.flags&hasSealed != 0 && t <= sr.sealedEnd }
+
 // headSlack is how many slots before its first sample a head may begin, so that samples of parallel senders that overtake
 // each other at a seam still find their slot.
 const headSlack = 8
@@ -56,12 +59,15 @@ func (sr *series) begin(t int64) int64 {
 	return t
 }
 
-// shiftHead lets the head begin at t, before its present beginning, if nothing is sealed from there on and what it holds
+// shiftHead lets the head begin at t, before its present beginning, if nothing is sealed or came late from there on and what it holds
 // still fits: the first samples of a series overtake each other too. REQUIRES: sh.mu and an open head.
-func (sh *shard) shiftHead(sr *series, t int64) bool {
+func (sh *shard) shiftHead(ref metricdef.Ref, sr *series, t int64) bool {
 	k := int((sr.headStart - t) / sr.era.step)
 	n := int(sr.filled)
-	if sr.flags&hasSealed != 0 && t <= sr.sealedEnd || k <= 0 || k > headSlots-n || !sh.growHead(sr, n+k) {
+	if sr.behind(t) || k <= 0 || k > headSlots-n {
+		return false
+	}
+	if sh.closeLate(ref, sr); sr.behind(t) || !sh.growHead(sr, n+k) {
 		return false
 	}
 	values := sh.values[sr.class].Floats(sr.values)
@@ -75,7 +81,7 @@ func (sh *shard) shiftHead(sr *series, t int64) bool {
 // putOwn applies a sample of a series without a grid. REQUIRES: sh.mu.
 func (sh *shard) putOwn(ref metricdef.Ref, sr *series, t int64, v float64) {
 	if sr.values == 0 {
-		if sr.flags&hasSealed != 0 && t <= sr.sealedEnd {
+		if sr.behind(t) {
 			sh.putLate(ref, sr, t, v)
 			return
 		}

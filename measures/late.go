@@ -23,6 +23,31 @@ type lateChunk struct {
 	seq uint64 // order of sealing, given by the snapshot that wrote it; 0: none has
 }
 
+// newest is the time of the newest of them, false if there are none.
+func (l *lateSamples) newest() (t int64, ok bool) {
+	if n := len(l.times); n > 0 {
+		t, ok = l.times[n-1], true
+	}
+	for i := range l.sealed {
+		if end := l.sealed[i].end; !ok || end > t {
+			t, ok = end, true
+		}
+	}
+	return t, ok
+}
+
+// closeLate lets no head begin before the end of the late samples: they came before what would be in it, and would win over it as soon as it is
+// sealed. One that is open begins behind them all. REQUIRES: sh.mu.
+func (sh *shard) closeLate(ref metricdef.Ref, sr *series) {
+	if sr.flags&hasLate == 0 {
+		return
+	}
+	if t, ok := sh.late[ref].newest(); ok && !sr.behind(t) {
+		sr.sealedEnd = t
+		sr.flags |= hasSealed
+	}
+}
+
 // putLate applies a sample that is older than the head. REQUIRES: sh.mu.
 func (sh *shard) putLate(ref metricdef.Ref, sr *series, t int64, v float64) {
 	sh.counts.late++

@@ -49,7 +49,7 @@ type series struct {
 	era       grid        // the grid that applied samples lie on
 	headStart int64       // time of slot 0 of the head
 	next      int64       // time of the slot behind the last filled one
-	sealedEnd int64       // newest time in a sealed chunk
+	sealedEnd int64       // newest time in a sealed chunk, or later: no head begins at or before it
 	newest    int64       // newest time ever applied
 	wrote     int64       // newest write time
 	low       int64       // samples before this time were freed, as applied; 0: none
