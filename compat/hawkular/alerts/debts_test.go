@@ -1,10 +1,16 @@
 package alerts
 
 import (
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // two is a bed with two alerts, of the metrics a and b, that are ok.
@@ -93,6 +99,11 @@ func TestDebtOfQueue(t *testing.T) {
 	if s := b.Stats(); s.Lost[LostQueue] != 1 || s.Untold != 1 {
 		t.Errorf("%+v", s)
 	}
+	b.pass(longestPause)
+	b.look() // what is owed pushes out nothing
+	if s := b.Stats(); s.Waiting != 2 || s.Lost[LostQueue] != 1 || s.Untold != 1 {
+		t.Errorf("%+v", s)
+	}
 	close(b.goOn)
 	b.settle(3)
 	b.look()
@@ -142,4 +153,80 @@ func TestOneThatIsNotTaken(t *testing.T) {
 		}
 	}
 	b.stop()
+}
+
+// TestReceiverHoldsWhatIs lets alerts change at random while the receiver fails at random, for one alert or for all: once it takes everything, the last that it was told of
+// each alert is how it stands.
+func TestReceiverHoldsWhatIs(t *testing.T) {
+	const alerts = 6
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var mu sync.Mutex
+		var failing func(id string) bool
+		held := make(map[string]string)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var a struct{ ID, Status string }
+			err := json.NewDecoder(r.Body).Decode(&a)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil || failing != nil && failing(a.ID) {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			held[a.ID] = a.Status
+		}))
+		meet := func(f func(id string) bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			failing = f
+		}
+		var rules []Rule
+		for i := range alerts {
+			id := fmt.Sprint("m", i)
+			rules = append(rules, Rule{ID: id, Metrics: []string{id}, Higher: new(10.0), Missing: MissingNever})
+		}
+		b := startBed(t, AtStartAll, Hook{Server: server.URL, Retries: 1, Queue: 1}, rules...)
+		close(b.goOn)
+		for range 150 {
+			switch bad := fmt.Sprint("m", rng.IntN(alerts)); rng.IntN(8) {
+			case 0:
+				meet(func(string) bool { return true })
+			case 1:
+				meet(func(id string) bool { return id == bad })
+			case 2:
+				meet(nil)
+			case 3:
+				b.pass(time.Duration(rng.Int64N(int64(2 * longestPause))))
+			default:
+				b.put(bad, float64(rng.IntN(20)))
+			}
+			b.look()
+		}
+		meet(nil)
+		idle := func() bool {
+			b.hook.mu.Lock()
+			defer b.hook.mu.Unlock()
+			return !b.hook.busy && len(b.hook.waiting) == 0
+		}
+		for round := 0; ; round++ {
+			for !idle() {
+				time.Sleep(100 * time.Microsecond)
+			}
+			if b.Stats().Untold == 0 {
+				break
+			}
+			if round > 2 {
+				t.Fatalf("seed %d: %+v", seed, b.Stats())
+			}
+			b.pass(longestPause)
+			b.look()
+		}
+		b.stop()
+		server.Close()
+		for _, a := range b.Alerts("t") {
+			if got, want := held[a.ID], a.Status().String(); got != want {
+				t.Errorf("seed %d: the receiver holds %s for %s, and it is %s", seed, got, a.ID, want)
+			}
+		}
+	}
 }
