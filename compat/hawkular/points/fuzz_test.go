@@ -221,12 +221,19 @@ func modelTags(n *node) (string, bool) {
 	}
 	var parts []string
 	values := map[string]string{}
+	size := 0
 	for i, name := range n.names {
 		v, ok := scalarNode(&n.members[i])
 		if name == "" || !ok && n.members[i].kind != 'n' {
 			return "", false
 		}
-		if v == "" || n.members[i].kind == 'n' {
+		if n.members[i].kind == 'n' {
+			v = ""
+		}
+		if size += len(name) + len(v) + 1; size > measures.DefaultMaxText {
+			return "", false
+		}
+		if v == "" {
 			continue
 		}
 		if _, twice := values[name]; twice {

@@ -162,7 +162,9 @@ func TestRefuse(t *testing.T) {
 		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"":"a"}}]`, want: `[0].tags: the name of a tag is empty`},
 		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"x":1,"y":1,"x":2}}]`, want: `[0].tags.x: is given twice`},
 		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{},"tags":{}}]`, want: `[0].tags: is given twice`},
-		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"x":"` + strings.Repeat("a", 8192) + `"}}]`, want: `[0].tags: they have, as one text, 8200 bytes, at most 8192 are possible (setting the.setting)`},
+		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"x":"` + strings.Repeat("a", 8192) + `"}}]`, want: `[0].tags: they have, as one text, more than 8192 bytes, the most that is possible (setting the.setting)`},
+		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"x":"` + strings.Repeat("a", 8184) + `","":1}}]`, want: `[0].tags: the name of a tag is empty`},
+		{form: "one", body: `[{"timestamp":13,"value":1,"tags":{"x":"` + strings.Repeat("a", 8185) + `"}}]`, want: `[0].tags: they have, as one text, more than 8192 bytes, the most that is possible (setting the.setting)`},
 		{typ: metricdef.Counter, body: `[{"id":"c","data":[{"timestamp":1,"value":1.5}]}]`, want: `[0].data[0].value: 1.5 is not a whole number of 64 bits, which the value of a counter is`},
 		{typ: metricdef.Counter, body: `[{"id":"c","data":[{"timestamp":1,"value":9223372036854775808}]}]`, want: `[0].data[0].value: 9223372036854775808 is not a whole number of 64 bits, which the value of a counter is`},
 		{typ: metricdef.Availability, body: `[{"id":"c","data":[{"timestamp":1,"value":"upp"}]}]`, want: `[0].data[0].value: "upp" is not one of up, down, unknown, admin`},
@@ -198,6 +200,22 @@ func TestRefuse(t *testing.T) {
 		err := read(d, []byte(c.body))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) || err.Error() != c.want && !strings.HasPrefix(c.want, "no valid JSON at byte ") {
 			t.Errorf("%.200s\n got %v\nwant %s", c.body, err, c.want)
+		}
+	}
+}
+
+// TestManyTags: tags without end, with values or without, are refused before they take much room.
+func TestManyTags(t *testing.T) {
+	d := NewDecoder(Options{})
+	for _, value := range []string{"1", "null", `""`, `"b"`} {
+		body := []byte(`[{"timestamp":13,"value":1,"tags":{` + strings.Repeat(`"a":`+value+`,`, 200_000) + `"b":1}}]`)
+		made := testing.AllocsPerRun(1, func() {
+			if err := d.One(body, metricdef.Gauge, "x", nil); err == nil || !strings.Contains(err.Error(), "[0].tags: they have, as one text, more than 8192 bytes") {
+				t.Error(value, err)
+			}
+		})
+		if made > 20_000 || cap(d.pairs) > 10_000 {
+			t.Errorf("%s: %v allocations, room for %d tags", value, made, cap(d.pairs))
 		}
 	}
 }

@@ -155,11 +155,15 @@ func (d *Decoder) unreadable(i, n int, member string, err error) error {
 
 // tooLong says that a text passes the limit of the store.
 func (d *Decoder) tooLong(what string, size int) string {
-	text := fmt.Sprintf("%s %d bytes, at most %d are possible", what, size, d.o.MaxText)
-	if d.o.Setting != "" {
-		text += " (setting " + d.o.Setting + ")"
+	return fmt.Sprintf("%s %d bytes, at most %d are possible%s", what, size, d.o.MaxText, d.setting())
+}
+
+// setting names the setting of the limit on texts.
+func (d *Decoder) setting() string {
+	if d.o.Setting == "" {
+		return ""
 	}
-	return text
+	return " (setting " + d.o.Setting + ")"
 }
 
 // scalar is a text, or the text of a number or of a truth value. Nothing else is one.
@@ -182,6 +186,7 @@ func (d *Decoder) tags(i, n int) (end int, err error) {
 		}
 		return end, err
 	}
+	size := 0
 	return d.object(i, func(name []byte, i int) (int, error) {
 		tag := metricdef.Tag{Name: string(name)}
 		raw, end, err := d.value(i)
@@ -198,9 +203,17 @@ func (d *Decoder) tags(i, n int) (end int, err error) {
 		if !ok {
 			return end, d.wrongPoint(n, "tags."+tag.Name, "%s is not a text, a number or a truth value", shorten(string(raw)))
 		}
+		// What is far too much is not read to its end: it would take many times the room of the body.
+		if size += len(tag.Name) + len(tag.Value) + 1; size > d.o.MaxText {
+			return end, d.wrongPoint(n, "tags", "%s", d.manyTags())
+		}
 		d.pairs = append(d.pairs, tag)
 		return end, nil
 	})
+}
+
+func (d *Decoder) manyTags() string {
+	return fmt.Sprintf("they have, as one text, more than %d bytes, the most that is possible%s", d.o.MaxText, d.setting())
 }
 
 // addTags adds the tags of the point that is added next. One without a value counts as absent.
@@ -226,7 +239,7 @@ func (d *Decoder) addTags(n int) error {
 	}
 	switch {
 	case len(b) > d.o.MaxText:
-		return d.wrongPoint(n, "tags", "%s", d.tooLong("they have, as one text,", len(b)))
+		return d.wrongPoint(n, "tags", "%s", d.manyTags())
 	case len(b) > 0:
 		d.Tags = append(d.Tags, Text{len(d.Times), string(b)})
 	}
