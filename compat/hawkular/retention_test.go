@@ -174,8 +174,10 @@ func TestRetention(t *testing.T) {
 			// What is written again begins again.
 			do(200, "POST", "/gauges/g/raw", points("2", -365))
 			check(3.2, world{"gauges/g": "3 days: -365 0.5", "counters/own": "2 days:", "counters/c": "7" + everything})
-			// Tags do not touch the retention, and neither do points.
+			// Tags do not touch the retention, and neither do points. Who sets tags of a metric has it stay.
 			do(200, "PUT", "/gauges/own/tags", `{"a":"b"}`)
+			do(200, "POST", "/gauges/tagged/raw", points("1", 3))
+			do(200, "PUT", "/gauges/tagged/tags", `{"a":"b"}`)
 			do(200, "POST", "/gauges/own/raw", points("3", 3))
 			check(5.1, world{"gauges/g": "3 days: -365", "gauges/own": "10" + everything + " 3"})
 			check(5.5, world{"gauges/g": gone("3 days:"), "counters/c": "7" + everything})
@@ -189,7 +191,7 @@ func TestRetention(t *testing.T) {
 			check(5.8, world{"gauges/own": "3 days: 3", "availability/a": "6" + everything})
 			check(6.8, world{"availability/a": gone("6 days:"), "counters/c": "7" + everything, "gauges/own": "3 days:"})
 			check(7.8, world{"counters/c": gone("7 days:")})
-			check(99, world{"gauges/own": "3 days:", "counters/own": "2 days:", "gauges/none": "none"})
+			check(99, world{"gauges/own": "3 days:", "counters/own": "2 days:", "gauges/tagged": "3 days:", "gauges/none": "none"})
 			if err := k.store.Close(); err != nil {
 				t.Fatal(err)
 			}
