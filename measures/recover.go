@@ -71,7 +71,7 @@ func (s *Store) Recover(ctx context.Context) error {
 		}
 	}
 	s.ready.Store(true)
-	s.o.Logger.Info("recovered", "definitions", s.Definitions.Len(), "replayed-records", replayed.records, "replayed-samples", replayed.samples,
+	s.o.Logger.Info("recovered", "definitions", s.Definitions.Len(), "replayed_records", replayed.records, "replayed_samples", replayed.samples,
 		"skipped", replayed.skipped, "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }

@@ -148,7 +148,7 @@ func (s *Store) snapshot() (err error) {
 	s.snapshots.Add(1)
 	s.lastSnapshot.Store(s.o.Now().UnixNano())
 	s.snapshotJournal.Store(s.journaled.Load())
-	s.o.Logger.Info("snapshot", "chunks", len(w.placed), "files", len(infos), "bytes", w.written, "state-bytes", stateInfo.Size, "took", time.Since(began).Round(time.Millisecond))
+	s.o.Logger.Info("snapshot", "chunks", len(w.placed), "files", len(infos), "bytes", w.written, "state_bytes", stateInfo.Size, "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
