@@ -15,6 +15,9 @@ import (
 // definitionStep is how many definitions are made, changed or ended under one hold of the sequencer's lock.
 const definitionStep = 10_000
 
+// definitionTags is how many tags those have that are made under one hold, so that nobody waits long for who makes such with many tags.
+const definitionTags = 5 * definitionStep
+
 // CreateResult says what became of one draft.
 type CreateResult struct {
 	Ref     metricdef.Ref // 0 if Err is set
@@ -30,8 +33,8 @@ type CreateResult struct {
 // becomes explicit, and takes the plain tags and the retention that the draft has; the others end like those that data makes, once they have had samples.
 func (s *Store) CreateDefinitions(ctx context.Context, drafts []metricdef.Draft) []CreateResult {
 	results := make([]CreateResult, len(drafts))
-	for from := 0; from < len(drafts); from += definitionStep {
-		to := min(from+definitionStep, len(drafts))
+	for from, to := 0, 0; from < len(drafts); from = to {
+		to = from + stepOf(drafts[from:])
 		if err := s.createSome(ctx, drafts[from:to], results[from:to]); err != nil {
 			for i := from; i < to; i++ {
 				if results[i].Err == nil {
@@ -41,6 +44,18 @@ func (s *Store) CreateDefinitions(ctx context.Context, drafts []metricdef.Draft)
 		}
 	}
 	return results
+}
+
+// stepOf is how many of the drafts are made under one hold of the lock.
+func stepOf(drafts []metricdef.Draft) int {
+	tags := 0
+	for i := range drafts {
+		tags += len(drafts[i].Tags) + len(drafts[i].Plain)
+		if i == definitionStep || i > 0 && tags > definitionTags {
+			return i
+		}
+	}
+	return len(drafts)
 }
 
 func (s *Store) createSome(ctx context.Context, drafts []metricdef.Draft, results []CreateResult) error {
@@ -204,24 +219,45 @@ func (s *Store) reserve(d *metricdef.Draft, now int64) (metricdef.Ref, error) {
 // appendUpdates appends the records of definitions as they are after their updates; those that stay as they are get none.
 // Failed gets those that cannot change so, and why. REQUIRES: s.seq.mu and s.defining.
 func (s *Store) appendUpdates(p *pending, refs []metricdef.Ref, of func(metricdef.Ref) *metricdef.Update, failed func(metricdef.Ref, error)) {
-	start := 0
-	end := func() {
-		if part := p.updates[start:]; len(part) > 0 {
-			s.record(recUpdate, p, func(b []byte) []byte { return append(b, part...) })
-			start = len(p.updates)
-		}
-	}
+	var changes updates
 	for _, ref := range refs {
-		next, err := s.Definitions.AppendUpdated(p.updates, ref, of(ref))
-		if err != nil {
+		if err := changes.add(s.Definitions, ref, of(ref)); err != nil {
 			failed(ref, err)
-			continue
-		}
-		if p.updates = next; len(p.updates)-start >= definitionBytes {
-			end()
 		}
 	}
-	end()
+	s.recordUpdates(p, &changes)
+}
+
+// updates are records of definitions as they will be, in the parts in which they stand in the journal.
+type updates struct {
+	records []byte
+	ends    []int // of the parts but the last one
+}
+
+// add adds the record of a definition, if the update changes something.
+//
+// REQUIRES: s.defining until recordUpdates.
+func (u *updates) add(defs *metricdef.Registry, ref metricdef.Ref, change *metricdef.Update) (err error) {
+	start := 0
+	if len(u.ends) > 0 {
+		start = u.ends[len(u.ends)-1]
+	}
+	if u.records, err = defs.AppendUpdated(u.records, ref, change); err == nil && len(u.records)-start >= definitionBytes {
+		u.ends = append(u.ends, len(u.records))
+	}
+	return err
+}
+
+// recordUpdates puts the records into the journal. REQUIRES: s.seq.mu and s.defining.
+func (s *Store) recordUpdates(p *pending, u *updates) {
+	start := 0
+	for _, end := range append(u.ends, len(u.records)) {
+		if part := u.records[start:end]; len(part) > 0 {
+			s.record(recUpdate, p, func(b []byte) []byte { return append(b, part...) })
+		}
+		start = end
+	}
+	p.updates = u.records
 }
 
 // applyUpdates puts definition records in the place of what the definitions were. Series that changed are named again in the

@@ -115,6 +115,22 @@ func TestCreateDefinitions(t *testing.T) {
 	}
 }
 
+// TestCreateStep: what is made under one hold of the lock is bounded by its tags too, but for a single definition.
+func TestCreateStep(t *testing.T) {
+	few, many := metricdef.Draft{Plain: make([]metricdef.Tag, 1)}, metricdef.Draft{Plain: make([]metricdef.Tag, 200)}
+	for _, c := range []struct {
+		draft   metricdef.Draft
+		n, want int
+	}{
+		{few, 1, 1}, {few, definitionStep, definitionStep}, {few, definitionStep + 1, definitionStep}, {many, 250, 250}, {many, 251, 250}, {many, 20_000, 250},
+		{metricdef.Draft{Plain: make([]metricdef.Tag, definitionTags+1)}, 2, 1}, {metricdef.Draft{}, 0, 0},
+	} {
+		if got := stepOf(slices.Repeat([]metricdef.Draft{c.draft}, c.n)); got != c.want {
+			t.Errorf("%d of %d with %d tags each", got, c.n, len(c.draft.Plain))
+		}
+	}
+}
+
 // TestCreateMany makes more definitions than a record and a hold of the lock can take.
 func TestCreateMany(t *testing.T) {
 	n := 2*definitionStep + 17

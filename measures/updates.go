@@ -31,11 +31,9 @@ func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) 
 	if err := s.changeable(ctx); err != nil {
 		return -1, err
 	}
-	refs, of := make([]metricdef.Ref, len(list)), make(map[metricdef.Ref]*metricdef.Update, len(list))
-	var scratch []byte
+	var changes updates
 	for i := range list {
 		d := &list[i]
-		refs[i], of[d.Ref] = d.Ref, &d.Update
 		if d.Policy != nil {
 			if err := s.checkPolicy(s.Definitions.Owner(d.Ref), *d.Policy); err != nil {
 				return i, err
@@ -44,8 +42,8 @@ func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) 
 		if s.Definitions.Tenant(d.Ref) == 0 {
 			return i, &metricdef.UnknownError{Ref: d.Ref}
 		}
-		// Nobody else changes or ends it while s.defining is held, so that what can be said now can be said below.
-		if scratch, err = s.Definitions.AppendUpdated(scratch[:0], d.Ref, &d.Update); err != nil {
+		// Nobody else changes or ends it while s.defining is held, so that what is said now holds below, where everybody waits who writes.
+		if err := changes.add(s.Definitions, d.Ref, &d.Update); err != nil {
 			return i, err
 		}
 	}
@@ -58,16 +56,16 @@ func (s *Store) UpdateDefinitions(ctx context.Context, list []DefinitionUpdate) 
 		s.seq.mu.Unlock()
 		return -1, errClosed
 	}
-	for i, ref := range refs {
-		if sr := s.table.at(ref); sr != nil && sr.state == dead {
+	for i := range list {
+		if sr := s.table.at(list[i].Ref); sr != nil && sr.state == dead {
 			s.seq.mu.Unlock()
-			return i, &metricdef.UnknownError{Ref: ref}
+			return i, &metricdef.UnknownError{Ref: list[i].Ref}
 		}
 	}
-	s.appendUpdates(p, refs, func(ref metricdef.Ref) *metricdef.Update { return of[ref] }, func(_ metricdef.Ref, failed error) { err = failed })
+	s.recordUpdates(p, &changes)
 	if p.seq == 0 {
 		s.seq.mu.Unlock()
-		return -1, err
+		return -1, nil
 	}
 	s.seq.waiting = append(s.seq.waiting, p)
 	s.seq.mu.Unlock()
