@@ -3,6 +3,7 @@ package hawkular
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"granary/api/edge"
@@ -21,7 +22,7 @@ func (d *Dialect) alertRoutes() []route {
 	}
 }
 
-// alertStatus says whether alerts are watched, and when that was done last. Numbers are texts, as Mohawk has them.
+// alertStatus says whether alerts are watched, and when that was done last, and where changes are sent. Numbers are texts, as Mohawk has them.
 func (d *Dialect) alertStatus(c *call) error {
 	w := d.o.Alerts
 	if w == nil {
@@ -30,8 +31,12 @@ func (d *Dialect) alertStatus(c *call) error {
 	b := append([]byte(nil), `{"AlertsService":"STARTED","AlertsInterval":`...)
 	b = append(strconv.AppendFloat(append(b, '"'), w.Interval().Seconds(), 'f', -1, 64), `s","Heartbeat":"`...)
 	b = strconv.AppendInt(b, w.Heartbeat(), 10)
+	server := w.Server()
+	if u, err := url.Parse(server); err == nil && !c.everywhere() { // what follows the host may be all that a stranger needs to send there
+		server = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	}
 	b = append(b, `","ServerURL":`...)
-	b = edge.AppendString(b, w.Server())
+	b = edge.AppendString(b, server)
 	return c.json(append(b, '}', '\n'))
 }
 
