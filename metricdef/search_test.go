@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -360,6 +361,18 @@ func TestSearchBesideWriters(t *testing.T) {
 				d := site(i)
 				d.Tags[1].Value = fmt.Sprintf("x%d", round)
 				refs = append(refs, put(panics{}, r, d, int64(round)))
+			}
+			for _, value := range []string{"rack %d", "shared", "other rack %d"} {
+				var all []byte
+				for i, ref := range refs {
+					var err error
+					if all, err = r.AppendUpdated(all, ref, &Update{Set: []Tag{{"rack", strings.ReplaceAll(value, "%d", strconv.Itoa(i))}}}); err != nil {
+						panic(err)
+					}
+				}
+				if changed, err := r.UpdateAll(all); err != nil || !slices.Equal(changed, refs) {
+					panic(fmt.Sprint(len(changed), err))
+				}
 			}
 			r.Remove(refs)
 		}
