@@ -20,8 +20,14 @@ func AppendFloat(dst []byte, x float64) []byte {
 	}
 	// Most numbers have few decimals. If a whole number of thousandths divided by a thousand is x, then the text of that
 	// decimal reads as x; and it is the shortest one, since no two decimals of up to 15 digits read as the same float.
-	if k := math.RoundToEven(x * 1000); math.Abs(k) < 1e15 && k/1000 == x && (k != 0 || !math.Signbit(x)) {
-		return appendThousandths(dst, int64(k))
+	if y := x * 1000; math.Abs(y) < 1e15 {
+		if k := int64(y + math.Copysign(0.5, y)); float64(k)/1000 == x && (k != 0 || !math.Signbit(x)) {
+			return appendThousandths(dst, k)
+		}
+	}
+	dst = reserve(dst, maxShortest)
+	if n := putShortest(dst[len(dst):cap(dst)], x); n > 0 {
+		return dst[:len(dst)+n]
 	}
 	abs := math.Abs(x)
 	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {

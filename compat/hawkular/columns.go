@@ -130,11 +130,9 @@ func (c *columns) append(dst []byte, f *query.Frame, i int) []byte {
 	dst = strconv.AppendInt(dst, int64(f.Columns[c.samples][i]), 10)
 	for j := range c.members {
 		m := &c.members[j]
-		v := f.Columns[m.column][i]
-		if v-v != 0 || !f.HasIn(m.column, i) {
-			continue
+		if v := f.Columns[m.column][i]; v-v == 0 && f.HasIn(m.column, i) {
+			dst = appendDouble(m.begin(dst), v, c.strict)
 		}
-		dst = appendDouble(m.begin(dst), v, c.strict)
 	}
 	if len(c.percentiles) == 0 {
 		return dst
