@@ -287,11 +287,22 @@ func (s *Store) applyUpdates(payload []byte) error {
 // DeleteDefinitions ends definitions with all that their series hold. They are hidden when it returns; the same identity
 // written afterwards is another series. It returns how many there were; refs of none are passed over.
 func (s *Store) DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (int, error) {
+	return s.deleteAll(ctx, refs, func(*series) bool { return true })
+}
+
+// DeleteUnwritten is DeleteDefinitions for those to which no sample was ever written, and none is on its way: the others stay. It is for who takes back
+// what it has made a moment ago, while others may have begun to write to it.
+func (s *Store) DeleteUnwritten(ctx context.Context, refs []metricdef.Ref) (int, error) {
+	return s.deleteAll(ctx, refs, func(sr *series) bool { return sr.top == 0 && !sr.anchored })
+}
+
+// deleteAll ends those of the definitions that may go, which is asked with s.seq.mu held.
+func (s *Store) deleteAll(ctx context.Context, refs []metricdef.Ref, may func(*series) bool) (int, error) {
 	refs = slices.Clone(refs)
 	slices.Sort(refs)
 	count := 0
 	for part := range slices.Chunk(slices.Compact(refs), definitionStep) {
-		n, err := s.deleteSome(ctx, part)
+		n, err := s.deleteSome(ctx, part, may)
 		if count += n; err != nil {
 			return count, err
 		}
@@ -299,7 +310,7 @@ func (s *Store) DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (in
 	return count, nil
 }
 
-func (s *Store) deleteSome(ctx context.Context, refs []metricdef.Ref) (int, error) {
+func (s *Store) deleteSome(ctx context.Context, refs []metricdef.Ref, may func(*series) bool) (int, error) {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	var ending []metricdef.Ref
@@ -309,7 +320,7 @@ func (s *Store) deleteSome(ctx context.Context, refs []metricdef.Ref) (int, erro
 				continue
 			}
 			sr := s.table.grow(ref)
-			if sr.state == dead {
+			if sr.state == dead || !may(sr) {
 				continue
 			}
 			// What is sequenced for it before this record goes with it; what comes later is told that it is stale.

@@ -3,6 +3,7 @@ package measures
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -303,6 +304,47 @@ func TestDeleteDefinitions(t *testing.T) {
 	h.reopen(t)
 	check("after a snapshot")
 	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDeleteUnwritten takes back definitions while others write to them: what was acknowledged stays, with its series, and what was taken back has no
+// samples.
+func TestDeleteUnwritten(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir(), &clock{testEpoch}))
+	num := setup(t, s, policy.Forever)
+	stayed := 0
+	for k := range 300 {
+		draft := draftOf(num, "m10", k).Def
+		ref := s.CreateDefinitions(t.Context(), []metricdef.Draft{draft})[0].Ref
+		written := make(chan bool)
+		go func() {
+			var b Batch
+			b.Add(ref, testEpoch, 1)
+			err := s.Commit(t.Context(), &b)
+			written <- err == nil && len(b.Stale) == 0
+		}()
+		if k%2 == 0 {
+			runtime.Gosched()
+		}
+		n, err := s.DeleteUnwritten(t.Context(), []metricdef.Ref{ref})
+		times, _ := all(t, s, ref)
+		if kept := <-written; err != nil || kept != (n == 0) {
+			t.Fatalf("written: %v, taken back: %d, %v", kept, n, err)
+		} else if kept {
+			stayed++
+			if times, _ = all(t, s, ref); len(times) != 1 {
+				t.Fatalf("%d samples, want one", len(times))
+			}
+		} else if len(times) > 0 {
+			t.Fatalf("%d samples of what was taken back", len(times))
+		}
+	}
+	t.Log(stayed, "were written to in time")
+	if n, err := s.DeleteUnwritten(t.Context(), nil); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

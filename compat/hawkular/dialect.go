@@ -61,6 +61,7 @@ type Store interface {
 	UpdateDefinition(ctx context.Context, ref metricdef.Ref, u metricdef.Update) error
 	UpdateDefinitions(ctx context.Context, list []measures.DefinitionUpdate) (at int, err error)
 	DeleteDefinitions(ctx context.Context, refs []metricdef.Ref) (int, error)
+	DeleteUnwritten(ctx context.Context, refs []metricdef.Ref) (int, error)
 	DeleteRange(ctx context.Context, refs []metricdef.Ref, from, to int64) error
 	Bounds(ref metricdef.Ref, from, to int64) (measures.Bounds, bool)
 	Newest(ref metricdef.Ref) (t, step int64, ok bool)

@@ -287,14 +287,10 @@ func (c *call) tagOnce(items []tagged) error {
 // unmake takes back what a request has made that cannot be done as a whole. A metric to which somebody has written meanwhile stays:
 // nothing that was acknowledged is lost.
 func (c *call) unmake(refs []metricdef.Ref) error {
-	refs = slices.DeleteFunc(refs, func(ref metricdef.Ref) bool {
-		_, _, written := c.d.o.Store.Newest(ref)
-		return written
-	})
 	if len(refs) == 0 {
 		return nil
 	}
-	_, err := c.d.o.Store.DeleteDefinitions(c.ctx, refs)
+	_, err := c.d.o.Store.DeleteUnwritten(c.ctx, refs)
 	return err
 }
 
