@@ -105,6 +105,16 @@ func oneLine(text string) string {
 
 var errPanic = errors.New("panic")
 
+// databaseError refuses a database or bucket that leads to a tenant which who asks may not enter. It does not say to which: the request has named the
+// database, and nobody has told it who has it.
+type databaseError struct{ name string }
+
+func (e *databaseError) Error() string {
+	return fmt.Sprintf("database %q belongs to a tenant that is not yours", shorten(e.name))
+}
+func (*databaseError) Kind() string { return string(edge.Forbidden) }
+func (*databaseError) Code() string { return "tenant-forbidden" }
+
 // routeError says that there is no such path.
 type routeError struct{ path string }
 

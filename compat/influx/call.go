@@ -81,6 +81,9 @@ func (c *call) choose() (tenant.ID, error) {
 	if len(c.d.o.Databases) > 0 && !sel.Chooses(c.r) {
 		for _, name := range c.route.names(c) {
 			if id, ok := c.d.o.Databases[name]; ok {
+				if !c.who.Scope().Contains(id) {
+					return "", &databaseError{name}
+				}
 				return id, nil
 			}
 		}

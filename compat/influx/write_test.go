@@ -11,6 +11,7 @@ import (
 	"granary/measures/ingest/line"
 	"granary/metricdef"
 	"granary/tenant"
+	"granary/tenant/identity"
 )
 
 const second0 = 1767225600_000000000
@@ -165,6 +166,31 @@ func TestTenants(t *testing.T) {
 		}
 	}
 	b.want("/write?db=telegraf", "m value=1", 400, "chooses two tenants", "Tenant", "a", "X-Scope-OrgID", "b")
+}
+
+// member is who may write to one tenant and read there.
+type member struct{ of tenant.ID }
+
+func (m member) Authenticate(*http.Request) (*identity.Identity, error) {
+	return identity.New("m", identity.Key, "k", 0, identity.Grant{Tenant: m.of, Roles: identity.Admin}), nil
+}
+
+// TestForeignDatabase: whose a database is that leads to the tenant of somebody else is not said.
+func TestForeignDatabase(t *testing.T) {
+	b := newBed(t, func(o *Options) {
+		o.Databases = map[string]tenant.ID{"mine": "t1", "theirs": "secret", "mine/week": "secret", "org/bucket": "secret"}
+		o.Auth = member{"t1"}
+	})
+	b.want("/write?db=mine", "m value=1", 204, "")
+	for target, name := range map[string]string{
+		"/write?db=theirs": "theirs", "/write?db=theirs&rp=year": "theirs", "/write?db=mine&rp=week": "mine/week",
+		"/api/v2/write?org=org&bucket=bucket": "org/bucket", "/api/v2/write?bucket=theirs/a": "theirs", "/query?db=theirs&q=SHOW+DATABASES": "theirs",
+	} {
+		h := b.want(target, "m value=1", 403, `{"error":"database \"`+name+`\" belongs to a tenant that is not yours"}`)
+		if said := fmt.Sprint(h); strings.Contains(said, "secret") || h.Get("X-Granary-Error") != "tenant-forbidden" {
+			t.Errorf("%s: %s", target, said)
+		}
+	}
 }
 
 // TestRequests: what a request is refused for before its body is looked at, and what is answered to probes.
