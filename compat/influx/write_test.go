@@ -186,7 +186,7 @@ func TestForeignDatabase(t *testing.T) {
 		"/write?db=theirs": "theirs", "/write?db=theirs&rp=year": "theirs", "/write?db=mine&rp=week": "mine/week",
 		"/api/v2/write?org=org&bucket=bucket": "org/bucket", "/api/v2/write?bucket=theirs/a": "theirs", "/query?db=theirs&q=SHOW+DATABASES": "theirs",
 	} {
-		h := b.want(target, "m value=1", 403, `{"error":"database \"`+name+`\" belongs to a tenant that is not yours"}`)
+		h := b.want(target, "m value=1", 403, `"database \"`+name+`\" belongs to a tenant that is not yours"}`)
 		if said := fmt.Sprint(h); strings.Contains(said, "secret") || h.Get("X-Granary-Error") != "tenant-forbidden" {
 			t.Errorf("%s: %s", target, said)
 		}
