@@ -24,6 +24,11 @@ type Reader struct {
 	raw      []byte // for the bytes of one chunk
 	err      error
 	disorder bool
+
+	// What order works with.
+	runs        []int
+	spareTimes  []int64
+	spareValues []float64
 }
 
 // deferred is a chunk that only a segment holds: it is read after the shard's lock is given back. at is how many samples
@@ -308,30 +313,49 @@ func (r *Reader) placeDeferred(dst []float64, base, step int64) error {
 	return nil
 }
 
-// order sorts the columns by time, keeping of equal times the last.
+// order brings the columns into the order of time, keeping of equal times the last. They consist of runs that ascend, each part that was read being
+// one or a few: neighbours are merged two by two, until one is left.
 func (r *Reader) order() {
-	n := len(r.Times)
-	idx := make([]int, n)
-	for i := range idx {
-		idx[i] = i
+	r.runs = r.runs[:0]
+	for i := 1; i < len(r.Times); i++ {
+		if r.Times[i] <= r.Times[i-1] {
+			r.runs = append(r.runs, i)
+		}
 	}
-	slices.SortStableFunc(idx, func(a, b int) int {
+	r.runs = append(r.runs, len(r.Times)) // their ends
+	for len(r.runs) > 1 {
+		r.spareTimes = slices.Grow(r.spareTimes[:0], len(r.Times))
+		r.spareValues = slices.Grow(r.spareValues[:0], len(r.Times))
+		start := 0
+		for i := 0; i < len(r.runs); i += 2 {
+			end := r.runs[min(i+1, len(r.runs)-1)]
+			r.mergeRuns(start, r.runs[i], end)
+			r.runs[i/2], start = len(r.spareTimes), end
+		}
+		r.runs = r.runs[:(len(r.runs)+1)/2]
+		r.Times, r.spareTimes = r.spareTimes, r.Times
+		r.Values, r.spareValues = r.spareValues, r.Values
+	}
+	r.disorder = false
+}
+
+// mergeRuns appends the runs [start, mid) and [mid, end) to the spare columns as one. Of equal times that of the second stands.
+func (r *Reader) mergeRuns(start, mid, end int) {
+	times, values := r.spareTimes, r.spareValues
+	a, b := start, mid
+	for a < mid && b < end {
+		at, other := r.Times[a], r.Times[b]
 		switch {
-		case r.Times[a] < r.Times[b]:
-			return -1
-		case r.Times[a] > r.Times[b]:
-			return 1
+		case at < other:
+			times, values = append(times, at), append(values, r.Values[a])
+			a++
+		case at > other:
+			times, values = append(times, other), append(values, r.Values[b])
+			b++
+		default:
+			a++
 		}
-		return 0
-	})
-	times, values := make([]int64, 0, n), make([]float64, 0, n)
-	for _, i := range idx {
-		if k := len(times); k > 0 && times[k-1] == r.Times[i] {
-			values[k-1] = r.Values[i]
-			continue
-		}
-		times = append(times, r.Times[i])
-		values = append(values, r.Values[i])
 	}
-	r.Times, r.Values, r.disorder = times, values, false
+	times, values = append(times, r.Times[a:mid]...), append(values, r.Values[a:mid]...)
+	r.spareTimes, r.spareValues = append(times, r.Times[b:end]...), append(values, r.Values[b:end]...)
 }
