@@ -92,8 +92,9 @@ func putShortest(b []byte, x float64) int {
 // decimalDigits is how many digits stand before the dot, less the zeros behind it: 0.5 has none, 0.05 -1.
 func decimalDigits(x float64) int {
 	if x >= 1 {
-		d := 1
-		for v := uint64(x); v >= tens[d]; d++ {
+		whole, d := uint64(x), 1
+		for whole >= tens[d] {
+			d++
 		}
 		return d
 	}
