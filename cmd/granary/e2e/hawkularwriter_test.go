@@ -263,16 +263,7 @@ func (w *hawkularWriter) ask(p *process, method, path string, body any) (int, []
 		panic(err)
 	}
 	req.Header = http.Header{"Hawkular-Tenant": {w.tenant}, "Content-Type": {"application/json"}, "Hawkular-Admin-Token": {hawkularAdmin}}
-	res, err := plain.Do(req)
-	if err != nil {
-		return 0, []byte(err.Error())
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, []byte(err.Error())
-	}
-	return res.StatusCode, b
+	return exchange(plain, req)
 }
 
 // list reads an answer that is a list, or empty. Still says that it has to come.

@@ -43,6 +43,11 @@ func askNative(client *http.Client, p *process, method, path, tenant string, bod
 	if tenant != "" {
 		req.Header.Set("Tenant", tenant)
 	}
+	return exchange(client, req)
+}
+
+// exchange sends a request. An error of the connection is status 0.
+func exchange(client *http.Client, req *http.Request) (int, []byte) {
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, []byte(err.Error())

@@ -120,16 +120,7 @@ func (s *realServer) do(method, path string, body io.Reader) (int, []byte) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, body)
 	must(s.t, err)
-	res, err := s.client.Do(req)
-	if err != nil {
-		return 0, []byte(err.Error())
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, []byte(err.Error())
-	}
-	return res.StatusCode, b
+	return exchange(s.client, req)
 }
 
 // reload gives the server another configuration, as SIGHUP lets Prometheus read it, and waits until it says that it has it.
